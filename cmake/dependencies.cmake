@@ -1,0 +1,11 @@
+# Libraries from the system. docs/dependencies.md says of each why it is there.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+
+add_library(varve_compressors INTERFACE)
+target_link_libraries(varve_compressors INTERFACE PkgConfig::LZ4 PkgConfig::ZSTD)
+
+# Header-only; src/cli alone includes it.
+find_package(nlohmann_json 3.11 REQUIRED)

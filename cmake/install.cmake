@@ -1,0 +1,25 @@
+# cmake --install: headers, library, program, and the two ways in which others find them.
+include(CMakePackageConfigHelpers)
+
+set(varve_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/varve)
+
+install(DIRECTORY include/varve DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(TARGETS varve ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET varve_cli_binary)
+  install(TARGETS varve_cli_binary RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+# Written by hand: an exported target would carry the build tree's object libraries and flags along.
+configure_package_config_file(cmake/varveConfig.cmake.in ${CMAKE_BINARY_DIR}/varveConfig.cmake
+                              INSTALL_DESTINATION ${varve_cmake_dir}
+                              PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
+# Before 1.0 every minor version may change the interface.
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/varveConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/varveConfig.cmake ${CMAKE_BINARY_DIR}/varveConfigVersion.cmake
+        DESTINATION ${varve_cmake_dir})
+
+# The paths in varve.pc are relative to the file, so that the prefix may be moved.
+file(RELATIVE_PATH varve_pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(cmake/varve.pc.in ${CMAKE_BINARY_DIR}/varve.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/varve.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

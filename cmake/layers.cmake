@@ -1,0 +1,11 @@
+# varve_layer(name dependency...): the object library varve_<name> from src/<name>/*.cc.
+function(varve_layer name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  if(NOT sources)
+    file(WRITE ${CMAKE_BINARY_DIR}/empty_${name}.cc "")
+    set(sources ${CMAKE_BINARY_DIR}/empty_${name}.cc)
+  endif()
+  add_library(varve_${name} OBJECT ${sources})
+  target_include_directories(varve_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+  target_link_libraries(varve_${name} PRIVATE varve_settings varve_compressors Threads::Threads)
+endfunction()
