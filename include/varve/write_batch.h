@@ -1,0 +1,41 @@
+// A WriteBatch collects changes that Db::Write applies all together or not at all, for readers and for
+// recovery after a crash.
+#ifndef VARVE_WRITE_BATCH_H_
+#define VARVE_WRITE_BATCH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace varve {
+
+// Thread-compatible. Changes apply in the order in which they were added: the last one to a key wins.
+// Keys and values are copied on the call. Limits (Options::max_key_bytes, max_value_bytes) are checked
+// by Db::Write, which refuses the whole batch.
+class WriteBatch {
+ public:
+  void Put(std::string_view key, std::string_view value);
+  void Delete(std::string_view key);
+  // Deletes every key in [begin, end). An empty or inverted range changes nothing.
+  void DeleteRange(std::string_view begin, std::string_view end);
+
+  void Clear();
+  // Number of changes.
+  uint32_t count() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  // Memory that the changes take, in bytes; close to what the log record will take.
+  size_t byte_size() const { return rep_.size(); }
+
+  // The changes one after another, as docs/formats/wal.md describes a record's payload, values in
+  // place. For the engine.
+  std::string_view rep() const { return rep_; }
+
+ private:
+  std::string rep_;
+  uint32_t count_ = 0;
+};
+
+}  // namespace varve
+
+#endif  // VARVE_WRITE_BATCH_H_
