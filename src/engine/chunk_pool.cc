@@ -1,0 +1,44 @@
+#include "engine/chunk_pool.h"
+
+#include "base/check.h"
+
+namespace varve {
+
+ChunkPool::~ChunkPool() {
+  VARVE_CHECK(allocated_chunks_ == 0);
+  for (char* chunk : spare_) env_->FreeHuge(chunk, kChunkBytes);
+}
+
+char* ChunkPool::Allocate() {
+  {
+    MutexLock lock(&mu_);
+    ++allocated_chunks_;
+    if (!spare_.empty()) {
+      char* chunk = spare_.back();
+      spare_.pop_back();
+      return chunk;
+    }
+  }
+  char* chunk = static_cast<char*>(env_->AllocateHuge(kChunkBytes));
+  VARVE_CHECK(chunk != nullptr);
+  return chunk;
+}
+
+void ChunkPool::Release(char* chunk) {
+  {
+    MutexLock lock(&mu_);
+    --allocated_chunks_;
+    if (spare_.size() < max_spare_chunks_) {
+      spare_.push_back(chunk);
+      return;
+    }
+  }
+  env_->FreeHuge(chunk, kChunkBytes);
+}
+
+size_t ChunkPool::allocated_bytes() {
+  MutexLock lock(&mu_);
+  return allocated_chunks_ * kChunkBytes;
+}
+
+}  // namespace varve

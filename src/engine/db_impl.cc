@@ -1,0 +1,361 @@
+#include "engine/db_impl.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "engine/recovery.h"
+#include "engine/rewrite.h"
+#include "format/filename.h"
+#include "format/value_log.h"
+
+namespace varve {
+
+namespace {
+
+// Chunks of memory kept for reuse: two memtables' worth.
+size_t SpareChunks(const Tuning& tuning) {
+  return static_cast<size_t>(2 * tuning.memtable_bytes / ChunkPool::kChunkBytes) + 1;
+}
+
+std::string ParentOf(std::string dir) {
+  while (dir.size() > 1 && dir.back() == '/') dir.pop_back();
+  const size_t slash = dir.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : dir.substr(0, slash);
+}
+
+Status CheckOptions(const Options& options) {
+  const auto bad = [](const std::string& what) { return Status::InvalidArgument("Options: " + what); };
+  if (options.memory_budget_bytes < (uint64_t{1} << 20)) {
+    return bad("memory_budget_bytes must be at least 1 MiB");
+  }
+  if (!(options.space_amplification_target >= 1.1 && options.space_amplification_target <= 10)) {
+    return bad("space_amplification_target must be from 1.1 to 10");
+  }
+  if (options.background_threads < 1 || options.background_threads > 64) {
+    return bad("background_threads must be from 1 to 64");
+  }
+  if (options.max_key_bytes > MemTable::kMaxKeyBytes) return bad("max_key_bytes is at most 65535");
+  if (options.max_value_bytes > MemTable::kMaxValueBytes) {
+    return bad("max_value_bytes is at most 536870912");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Tuning Tuning::FromOptions(const Options& options) {
+  Tuning tuning;
+  const uint64_t budget = options.memory_budget_bytes;
+  // A sixteenth a memtable: with the immutable ones a quarter of the budget, the cache has the rest.
+  tuning.memtable_bytes = std::clamp(budget / 16, uint64_t{64} << 10, uint64_t{64} << 20);
+  const uint64_t memtables = (tuning.max_immutable_memtables + 1) * tuning.memtable_bytes;
+  tuning.cache_bytes = budget - std::min(budget / 2, memtables);
+  tuning.log_window_bytes = std::clamp(tuning.memtable_bytes / 16, uint64_t{64} << 10, uint64_t{1} << 20);
+  tuning.mapped_log = options.durability != Durability::kSync;
+  return tuning;
+}
+
+// --- Open.
+
+Result<std::unique_ptr<Db>> Db::Open(const std::string& dir, const Options& options) {
+  return OpenTuned(dir, options, Tuning::FromOptions(options));
+}
+
+Result<std::unique_ptr<Db>> OpenTuned(const std::string& dir, const Options& options,
+                                      const Tuning& tuning) {
+  return DbImpl::Open(dir, options, tuning);
+}
+
+Result<std::unique_ptr<Db>> DbImpl::Open(const std::string& dir, const Options& options,
+                                         const Tuning& tuning) {
+  VARVE_RETURN_IF_ERROR(CheckOptions(options));
+  Env* env = options.env != nullptr ? options.env : Env::Default();
+  Tuning checked = tuning;
+  checked.separation_threshold_bytes =
+      std::max<size_t>(tuning.separation_threshold_bytes, kValueLogCacheUnit);
+  std::unique_ptr<DbImpl> db(new DbImpl(dir, options, checked, env));
+  VARVE_RETURN_IF_ERROR(db->Start());
+  return std::unique_ptr<Db>(std::move(db));
+}
+
+DbImpl::DbImpl(std::string dir, const Options& options, const Tuning& tuning, Env* env)
+    : dir_(std::move(dir)),
+      options_(options),
+      tuning_(tuning),
+      env_(env),
+      clock_(env->clock()),
+      directory_(env, dir_),
+      pool_(env, SpareChunks(tuning)),
+      cache_(&pool_, tuning.cache_bytes),
+      versions_(&context_, &values_),
+      values_(&context_, tuning.value_log_file_bytes, [this] { return versions_.NextFileNumber(); }),
+      commit_lock_(env->clock()),
+      sync_group_([this](bool sync) { return MakeLogDurable(sync); }) {
+  context_.env = env;
+  context_.dir = dir_;
+  context_.cache = &cache_;
+  context_.directory = &directory_;
+  context_.remove_file = [this](std::string path) {
+    // Removing a large file takes long on some file systems; a reader must not wait for it.
+    DoomFile(std::move(path));
+  };
+}
+
+Status DbImpl::LockDirectory() {
+  const std::string current = JoinPath(dir_, kCurrentFileName);
+  if (options_.read_only) {
+    if (!env_->FileExists(current)) return Status::NotFound("no store in " + dir_);
+    // A writer could remove files under the reader. Where the lock cannot be taken for another reason
+    // (a read-only medium, say) there is no writer either.
+    auto lock = env_->LockFile(JoinPath(dir_, kLockFileName));
+    if (lock.ok()) lock_ = *std::move(lock);
+    return lock.status().code() == StatusCode::kBusy ? lock.status() : Status::Ok();
+  }
+  auto names = env_->ListDir(dir_);
+  if (!names.ok() && !names.status().IsNotFound()) return names.status();
+  const bool exists = names.ok() && env_->FileExists(current);
+  if (!exists && !options_.create_if_missing) {
+    return Status::NotFound("no store in " + dir_ + ", and create_if_missing is off");
+  }
+  if (exists && options_.error_if_exists) {
+    return Status::InvalidArgument("a store exists in " + dir_ + ", and error_if_exists is on");
+  }
+  if (!names.ok()) {
+    VARVE_RETURN_IF_ERROR(env_->CreateDir(dir_));
+    // What is synced inside is worth nothing while the directory's own name is not.
+    VARVE_RETURN_IF_ERROR(env_->SyncDir(ParentOf(dir_)));
+  } else if (!exists) {
+    VARVE_RETURN_IF_ERROR(CheckMayBecomeStore(*names));
+  }
+  VARVE_ASSIGN_OR_RETURN(lock_, env_->LockFile(JoinPath(dir_, kLockFileName)));
+  return Status::Ok();
+}
+
+Status DbImpl::CheckMayBecomeStore(const std::vector<std::string>& names) const {
+  for (const std::string& name : names) {
+    const auto parsed = ParseFileName(name);
+    // A creation that was interrupted leaves these; they are begun anew.
+    if (name == "CURRENT.new" || (parsed && (parsed->type == FileType::kLock ||
+                                             parsed->type == FileType::kEvents ||
+                                             parsed->type == FileType::kManifest))) {
+      continue;
+    }
+    if (parsed) {
+      return Status::Corruption(dir_ + " holds files of a store (" + name +
+                                "), but CURRENT is missing");
+    }
+    return Status::InvalidArgument(dir_ + " is not a store: it holds " + name);
+  }
+  return Status::Ok();
+}
+
+Status DbImpl::Start() {
+  VARVE_RETURN_IF_ERROR(LockDirectory());
+  if (!options_.read_only) events_.Open(env_, JoinPath(dir_, kEventsFileName));
+  if (env_->FileExists(JoinPath(dir_, kCurrentFileName))) {
+    VARVE_RETURN_IF_ERROR(versions_.Recover(!options_.read_only));
+  } else {
+    VARVE_RETURN_IF_ERROR(versions_.Create(env_->RandomSeed()));
+  }
+  for (const auto& run : versions_.current()->runs()) {
+    MutexLock lock(&mu_);
+    next_run_id_ = std::max(next_run_id_, run->id() + 1);
+  }
+  if (!options_.read_only) VARVE_RETURN_IF_ERROR(RestoreNames(env_, dir_));
+  VARVE_RETURN_IF_ERROR(CheckSegmentsExist());
+  VARVE_RETURN_IF_ERROR(RecoverLogs());
+  if (!options_.read_only) {
+    VARVE_RETURN_IF_ERROR(RemoveLeftovers());
+    VARVE_RETURN_IF_ERROR(StartThreads());
+  }
+  is_open_ = true;
+  events_.Add("opened at sequence " + std::to_string(visible_sequence_.load()));
+  return Status::Ok();
+}
+
+Status DbImpl::StartThreads() {
+  const auto start = [this](const char* name, std::function<void()> body) -> Status {
+    auto thread = env_->StartThread(name, std::move(body));
+    if (thread == nullptr) return Status::Unavailable("no thread could be started for " + dir_);
+    threads_.push_back(std::move(thread));
+    return Status::Ok();
+  };
+  VARVE_RETURN_IF_ERROR(start("varve-log", [this] { LogHelperLoop(); }));
+  VARVE_RETURN_IF_ERROR(start("varve-flush", [this] { FlushLoop(); }));
+  return start("varve-compact", [this] { CompactionLoop(); });
+}
+
+// --- Close.
+
+DbImpl::~DbImpl() { Close(); }
+
+void DbImpl::Close() {
+  {
+    MutexLock lock(&mu_);
+    // Release: the loops stop after what they are at.
+    stop_.store(true, std::memory_order_release);
+    work_.NotifyAll();
+    retry_.NotifyAll();
+    helper_work_.NotifyAll();
+  }
+  threads_.clear();  // joins
+  if (is_open_ && !options_.read_only && !is_failed_.load(std::memory_order_relaxed)) CloseLog();
+  RetireOldSupers();
+  SuperVersion* super = super_version_.exchange(nullptr, std::memory_order_acq_rel);
+  // A store that did not get as far as readers has nothing to wait for; in a process that was forked from
+  // one with readers, waiting would be for ever.
+  const bool had_readers = super != nullptr;
+  if (had_readers) {
+    super->Unref();
+    EpochDrain();
+  }
+  {
+    CommitLockHolder lock(&commit_lock_);
+    if (log_ != nullptr) (void)log_->Close();
+    unsynced_logs_.clear();
+    log_.reset();
+    active_.reset();
+  }
+  std::vector<std::string> unused;
+  {
+    MutexLock lock(&mu_);
+    active_shared_.reset();
+    immutables_.clear();
+    retired_logs_.clear();
+    unused.swap(spare_logs_);
+  }
+  versions_.Release();
+  values_.Release();
+  if (had_readers) EpochDrain();
+  if (!is_open_ || options_.read_only) return;
+  RemoveDoomedFiles();
+  for (const std::string& path : unused) (void)env_->RemoveFile(path);
+  events_.Add("closed");
+}
+
+// Makes the log durable and says so, so that damage to it can be told from a crash from now on.
+void DbImpl::CloseLog() {
+  if (!MakeLogDurable(/*sync=*/true).ok()) return;
+  VersionEdit edit;
+  {
+    CommitLockHolder lock(&commit_lock_);
+    edit.durable_log = DurableLog{log_->number(), log_->end()};
+    if (versions_.durable_log() == *edit.durable_log) return;
+  }
+  (void)ApplyEdit(std::move(edit), nullptr);
+}
+
+// --- Maintenance calls.
+
+Status DbImpl::Flush() {
+  VARVE_RETURN_IF_ERROR(CheckWritable());
+  std::shared_ptr<MemTableSlot> last;
+  {
+    CommitLockHolder lock(&commit_lock_);
+    bool has_ranges;
+    {
+      MutexLock mu_lock(&mu_);
+      has_ranges = !active_->range_tombstones.empty();
+    }
+    if (!active_->memtable->empty() || has_ranges) VARVE_RETURN_IF_ERROR(Rotate(0));
+    MutexLock mu_lock(&mu_);
+    if (immutables_.empty()) return Status::Ok();
+    last = immutables_.back();
+  }
+  MutexLock lock(&mu_);
+  background_error_ = Status::Ok();  // a new attempt
+  work_.NotifyAll();
+  while (fatal_.ok() && background_error_.ok() &&
+         std::find(immutables_.begin(), immutables_.end(), last) != immutables_.end()) {
+    progress_.Wait(&mu_);
+  }
+  return fatal_.ok() ? background_error_ : fatal_;
+}
+
+Status DbImpl::Compact() {
+  VARVE_RETURN_IF_ERROR(Flush());
+  MutexLock lock(&mu_);
+  while (compact_all_) progress_.Wait(&mu_);  // somebody else's
+  compact_all_ = true;
+  work_.NotifyAll();
+  while (compact_all_ && fatal_.ok()) progress_.Wait(&mu_);
+  return fatal_.ok() ? compact_status_ : fatal_;
+}
+
+Status DbImpl::WaitForBackgroundWork() {
+  if (options_.read_only) return Status::Ok();
+  MutexLock lock(&mu_);
+  ++quiet_waiters_;
+  compaction_is_due_ = true;
+  compaction_error_ = Status::Ok();  // a new attempt
+  work_.NotifyAll();
+  retry_.NotifyAll();
+  while (fatal_.ok() && background_error_.ok() && compaction_error_.ok() &&
+         (!immutables_.empty() || is_flushing_ || compactions_running_ > 0 || compaction_is_due_)) {
+    progress_.Wait(&mu_);
+  }
+  --quiet_waiters_;
+  if (!fatal_.ok()) return fatal_;
+  return background_error_.ok() ? compaction_error_ : background_error_;
+}
+
+// --- Numbers.
+
+Statistics DbImpl::Stats() {
+  Statistics stats;
+  std::shared_ptr<SuperVersion> super(RefSuper(), [](SuperVersion* pinned) { pinned->Unref(); });
+  stats.last_sequence = visible_sequence_.load(std::memory_order_acquire);
+  const auto add_memtable = [&](const MemTableSlot& slot) {
+    stats.memtable_entry_count += slot.memtable->entry_count();
+    stats.memtable_bytes += slot.memtable->memory_bytes();
+    if (slot.log == nullptr) return;
+    stats.wal_bytes += slot.log->end();
+    ++stats.wal_file_count;
+  };
+  add_memtable(*super->active);
+  for (const auto& slot : super->immutables) add_memtable(*slot);
+  stats.entry_count = stats.memtable_entry_count;
+  for (const auto& run : super->version->runs()) {
+    stats.runs.push_back({run->id(), run->slices().size(), run->entry_count(), run->disk_bytes(),
+                          run->tombstone_count()});
+    stats.entry_count += run->entry_count();
+    stats.segment_bytes += run->disk_bytes();
+  }
+  for (const auto& [number, file] : super->version->value_logs()) {
+    const uint64_t bytes = file->bytes();
+    auto refs = super->version->value_refs().find(number);
+    const uint64_t live = refs == super->version->value_refs().end() ? 0 : refs->second;
+    stats.value_log_bytes += bytes;
+    stats.value_log_dead_bytes += bytes - std::min(bytes, live);
+    ++stats.value_log_file_count;
+  }
+  stats.range_tombstone_count = super->tombstones.size();
+  stats.memory_budget_bytes = options_.memory_budget_bytes;
+  stats.cache_bytes = cache_.bytes();
+  stats.index_bytes = context_.index_bytes.load(std::memory_order_relaxed);
+  stats.iterator_bytes = iterator_count_.load(std::memory_order_relaxed) * 2048;
+  stats.put_count = put_count_.load(std::memory_order_relaxed);
+  stats.user_bytes_written = user_bytes_.load(std::memory_order_relaxed);
+  stats.wal_bytes_written = wal_bytes_.load(std::memory_order_relaxed);
+  stats.flush_bytes_written = flush_bytes_.load(std::memory_order_relaxed);
+  stats.compaction_bytes_written = compaction_written_.load(std::memory_order_relaxed);
+  stats.compaction_bytes_read = compaction_read_.load(std::memory_order_relaxed);
+  stats.value_log_bytes_written = values_.appended_bytes();
+  stats.flush_count = flush_count_.load(std::memory_order_relaxed);
+  stats.compaction_count = compaction_count_.load(std::memory_order_relaxed);
+  stats.sync_count = sync_count_.load(std::memory_order_relaxed);
+  stats.cache_hit_count = cache_.hits();
+  stats.cache_miss_count = cache_.misses();
+  stats.slowdown_us = slowdown_nanos_.load(std::memory_order_relaxed) / 1000;
+  stats.slowdown_us_max = slowdown_nanos_max_.load(std::memory_order_relaxed) / 1000;
+  MutexLock lock(&mu_);
+  stats.snapshot_count = snapshots_.size();
+  const Status& last_error = background_error_.ok() ? compaction_error_ : background_error_;
+  const Status& error = fatal_.ok() ? last_error : fatal_;
+  if (!error.ok()) stats.background_error = error.ToString();
+  return stats;
+}
+
+}  // namespace varve

@@ -1,0 +1,311 @@
+// DbImpl: the store. This class owns the parts and their order; what each part does is in its own file.
+//
+//   db_impl.cc        open, close, maintenance calls, statistics
+//   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
+//   db_read.cc        gets, iterators, snapshots
+//   db_background.cc  flush, compaction, the log's helper
+//   recovery.cc       what a directory holds after a crash
+//
+// Invariants
+//  1. Changes get their sequence numbers, their place in the log and their place in the memtable under
+//     the commit lock, so all three have one order.
+//  2. visible_sequence_ <= inserted_sequence_. What is visible is as durable as its writer asked for.
+//  3. A change is in the active memtable, an immutable one, or a segment of the current version; it
+//     passes from one to the next in a single exchange of the super version.
+//  4. A log is removed only after a manifest that no longer needs it is durable.
+//  5. After a failed sync of log, values or manifest nothing is acknowledged any more (fatal_).
+//
+// Order of locks: commit_lock_, then mu_. Neither is held across I/O, except that a new log is opened
+// under commit_lock_ when the helper has not prepared one.
+#ifndef VARVE_ENGINE_DB_IMPL_H_
+#define VARVE_ENGINE_DB_IMPL_H_
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "engine/block_cache.h"
+#include "engine/chunk_pool.h"
+#include "engine/commit_lock.h"
+#include "engine/compaction_job.h"
+#include "engine/compaction_picker.h"
+#include "engine/directory_sync.h"
+#include "engine/event_log.h"
+#include "engine/recovery.h"
+#include "engine/super_version.h"
+#include "engine/sync_group.h"
+#include "engine/tuning.h"
+#include "engine/value_log_set.h"
+#include "engine/version_set.h"
+#include "format/wal.h"
+#include "varve/db.h"
+
+namespace varve {
+
+class DbImpl final : public Db {
+ public:
+  static Result<std::unique_ptr<Db>> Open(const std::string& dir, const Options& options,
+                                          const Tuning& tuning);
+  ~DbImpl() override;
+
+  Status Put(std::string_view key, std::string_view value, const WriteOptions& options) override;
+  Status Delete(std::string_view key, const WriteOptions& options) override;
+  Status DeleteRange(std::string_view begin, std::string_view end,
+                     const WriteOptions& options) override;
+  Status Write(const WriteBatch& batch, const WriteOptions& options) override;
+  Status CompareAndSet(std::string_view key, std::optional<std::string_view> expected,
+                       std::optional<std::string_view> desired, const WriteOptions& options) override;
+
+  Result<std::string> Get(std::string_view key, const ReadOptions& options) override;
+  Status Get(std::string_view key, std::string* value, const ReadOptions& options) override;
+  Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions& options) override;
+  std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
+                                            const ReadOptions& options) override;
+  std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
+  std::unique_ptr<Snapshot> GetSnapshot() override;
+
+  Status Flush() override;
+  Status Compact() override;
+  Status WaitForBackgroundWork() override;
+  Status Sync() override;
+  Result<VerifyReport> Verify() override;
+  Statistics Stats() override;
+  std::optional<std::string> GetProperty(std::string_view name) override;
+
+ private:
+  class SnapshotImpl;
+
+  // One change, ready to be applied.
+  struct Change {
+    uint8_t kind = 0;
+    std::string_view key;
+    std::string_view value;
+    uint64_t hash = 0;
+  };
+  // What the commit lock protects a group of changes with.
+  struct Commit {
+    std::string_view payload;
+    const Change* changes = nullptr;
+    uint32_t count = 0;
+    bool only_deletes = false;
+    uint64_t payload_hash = 0;  // WalPayloadHash, computed outside the lock
+    // Set: nothing is done when the key of changes[0] has a version newer than this.
+    std::optional<SequenceNumber> unchanged_since = std::nullopt;
+  };
+  struct Ticket {
+    uint64_t position = 0;
+    SequenceNumber last_sequence = 0;
+    uint64_t not_before = 0;  // back-pressure: the writer returns at this time, monotonic
+    bool wait = false;  // for its own durability, or behind somebody else's
+    bool sync = false;
+    bool has_changed = false;  // Commit::unchanged_since does not hold; nothing was done
+  };
+  // A value that has been written to the value log, on its way into a memtable.
+  struct SeparatedValue {
+    char pointer[kValuePointerBytes];
+    ValueLogHold hold;
+  };
+  // Where a read found its entry.
+  struct Lookup {
+    Entry entry;
+    Frame* frame = nullptr;
+    MemTableSlot* slot = nullptr;
+    SuperVersion* super = nullptr;
+  };
+  struct RunningJob {
+    CompactionJob job;
+    bool is_bottom;
+    bool has_changed;
+  };
+
+  DbImpl(std::string dir, const Options& options, const Tuning& tuning, Env* env);
+  Status Start();
+  Status StartThreads();
+  void Close();
+  void CloseLog() VARVE_EXCLUDES(commit_lock_);
+  Status LockDirectory();
+  Status CheckMayBecomeStore(const std::vector<std::string>& names) const;
+
+  // --- Opening (db_recover.cc).
+  Status RecoverLogs() VARVE_EXCLUDES(commit_lock_);
+  Status FindValueLogs();
+  Result<bool> ValuesAreWhole(const WalRecord& record);
+  Status ReplayOp(SequenceNumber sequence, const WalOp& op, MemTableSlot* slot);
+  Status AdoptReadOnly(std::vector<std::shared_ptr<MemTableSlot>> slots) VARVE_REQUIRES(commit_lock_);
+  Status ContinueLog(const ReplayedLog& replayed, std::shared_ptr<MemTableSlot> slot)
+      VARVE_REQUIRES(commit_lock_);
+  Status RemoveForeignLogs(const LogReplay& replay) VARVE_REQUIRES(commit_lock_);
+  // Gives the files that a recovered memtable came from their names anew (rewrite.h).
+  Status RenewNames(const MemTableSlot& slot);
+  Status SyncRecoveredLogs() VARVE_EXCLUDES(mu_);
+  Status CheckSegmentsExist();
+  Status RemoveLeftovers();
+  LogFileOptions LogOptions(uint64_t record_bytes);
+
+  // --- Checking (db_verify.cc).
+  void VerifySegments(const Version& version, VerifyReport* report);
+  void VerifyValues(const SuperVersion& super, VerifyReport* report);
+  void VerifyLogs(const SuperVersion& super, VerifyReport* report);
+
+  // --- Write path (db_write.cc).
+  Status CheckLimits(std::string_view key, size_t value_bytes) const;
+  Status CheckWritable() VARVE_EXCLUDES(mu_);
+  Status WriteChanges(std::vector<Change>* changes, const WriteOptions& options);
+  Status WriteOne(const Change& change, const WriteOptions& options);
+  Status SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values);
+  Status CommitChanges(Commit commit, const WriteOptions& options);
+  Status FinishCommit(const Ticket& ticket, Status status);
+  Status AppendAndApply(const Commit& commit, Durability durability, Ticket* ticket)
+      VARVE_REQUIRES(commit_lock_);
+  void ApplyToMemTable(const Commit& commit, SequenceNumber first) VARVE_REQUIRES(commit_lock_);
+  void NoteValuePointer(std::string_view encoded) VARVE_REQUIRES(commit_lock_);
+  Status MakeRoom(uint64_t record_bytes, bool only_deletes) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
+  Status Rotate(uint64_t record_bytes) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
+  Result<std::shared_ptr<LogFile>> NewLog(uint64_t record_bytes) VARVE_REQUIRES(commit_lock_);
+  Status WaitForFlush() VARVE_EXCLUDES(mu_, commit_lock_);
+  void UpdateThrottle(uint32_t count, Ticket* ticket) VARVE_REQUIRES(commit_lock_);
+  void Throttle(uint64_t not_before);
+  void NoteSlowdown(uint64_t nanos);
+  Result<uint64_t> MakeLogDurable(bool sync) VARVE_EXCLUDES(commit_lock_);
+  void Fail(const Status& status) VARVE_EXCLUDES(mu_);
+  Result<bool> ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence)
+      VARVE_REQUIRES(commit_lock_);
+
+  // --- Read path (db_read.cc). REQUIRES an EpochGuard where a SuperVersion* is returned or taken.
+  SuperVersion* CurrentSuper() const { return super_version_.load(std::memory_order_acquire); }
+  Status Find(SuperVersion* super, std::string_view key, SequenceNumber sequence, Lookup* found);
+  Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
+                    SequenceNumber sequence, Lookup* found, bool* is_found);
+  Status FindFor(std::string_view key, const ReadOptions& options, Lookup* found);
+  // A super version and the sequence to read it at, which belong together.
+  SuperVersion* ReadPoint(const Snapshot* snapshot, SequenceNumber* sequence) const;
+  Result<PinnedValue> ReadSeparated(const Version& version, std::string_view encoded_pointer);
+  Status CopyValue(const Lookup& found, std::string* value);
+  SuperVersion* RefSuper();
+
+  // --- Super version.
+  std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);
+  void InstallSuperVersion() VARVE_REQUIRES(mu_);
+
+  // --- Background (db_background.cc).
+  static constexpr uint64_t kHelperPollMicros = 5'000;
+  void FlushLoop();
+  void CompactionLoop();
+  void LogHelperLoop();
+  Status FlushImmutables(const std::vector<std::shared_ptr<MemTableSlot>>& slots);
+  // Applies an edit; with `flushed`, these memtables leave in the same step.
+  Status ApplyEdit(VersionEdit edit, const std::vector<std::shared_ptr<MemTableSlot>>* flushed);
+  // `may_drop`: segments that range deletes cover whole may go in this edit.
+  void CompleteEdit(const Version& base, bool may_drop, VersionEdit* edit);
+  void RetireLogs();
+  void RemoveDoomedFiles() VARVE_EXCLUDES(doomed_mu_);
+  void DoomFile(std::string path) VARVE_EXCLUDES(doomed_mu_);
+  // Lets go of replaced super versions; what hangs on them is freed here, outside of every lock.
+  void RetireOldSupers() VARVE_EXCLUDES(mu_);
+  // What a flush of `flushing`, or a merge, may drop as of now.
+  struct MergeContext {
+    MergeRules rules;
+    RangeTombstones tombstones;
+    SequenceNumber filtered_sequence = 0;  // range deletes up to here are applied
+  };
+  std::unique_ptr<MergeContext> NewMergeContext(
+      const std::vector<std::shared_ptr<MemTableSlot>>& flushing, bool is_bottom) VARVE_EXCLUDES(mu_);
+  SegmentOutputOptions OutputOptions(uint64_t run_id, bool is_bottom, bool is_flush);
+  void SealGarbage(const Version& version);
+  CompactionInput DescribeForPicker(const Version& version);
+  // True when something was merged.
+  bool CompactOnce(bool idle, bool all, Status* status);
+  Status RunJob(RunningJob* running);
+  Status RunUrgentJobs(const RunningJob& running);
+  Status RunOneSlice(RunningJob* running, bool* done);
+  CompactionJobOptions JobFor(const Version& version, const CompactionPick& pick);
+  // Files with enough garbage that nothing in memory points into.
+  std::set<uint64_t> ValueFilesToEmpty(const Version& version);
+  void ReportBackgroundError(const char* what, const Status& status) VARVE_EXCLUDES(mu_);
+  bool IsIdle() VARVE_REQUIRES(mu_);
+
+  const std::string dir_;
+  const Options options_;
+  const Tuning tuning_;
+  Env* const env_;
+  Clock* const clock_;
+  std::unique_ptr<FileLock> lock_;
+  EventLog events_;
+  DirectorySync directory_;
+
+  ChunkPool pool_;
+  BlockCache cache_;
+  ReaderContext context_;
+  VersionSet versions_;
+  ValueLogSet values_;
+
+  // --- Write side.
+  CommitLock commit_lock_;
+  std::shared_ptr<MemTableSlot> active_ VARVE_GUARDED_BY(commit_lock_);
+  std::shared_ptr<LogFile> log_ VARVE_GUARDED_BY(commit_lock_);
+  uint64_t log_seed_ VARVE_GUARDED_BY(commit_lock_) = 0;
+  std::vector<std::shared_ptr<LogFile>> unsynced_logs_ VARVE_GUARDED_BY(commit_lock_);
+  SequenceNumber inserted_sequence_ VARVE_GUARDED_BY(commit_lock_) = 0;
+  SequenceNumber pending_sequence_ VARVE_GUARDED_BY(commit_lock_) = 0;       // not yet durable enough
+  SequenceNumber sync_pending_sequence_ VARVE_GUARDED_BY(commit_lock_) = 0;  // ... waiting for a sync
+  uint64_t next_slot_ VARVE_GUARDED_BY(commit_lock_) = 0;  // back-pressure: time booked so far
+  // Bytes ever appended, over all logs. Starts at 1, so that what was recovered counts as not yet synced.
+  uint64_t position_ VARVE_GUARDED_BY(commit_lock_) = 1;
+  std::atomic<SequenceNumber> visible_sequence_{0};
+  SyncGroup sync_group_;
+  std::atomic<bool> is_failed_{false};       // fatal_ is set
+  std::atomic<uint64_t> put_count_{0}, user_bytes_{0}, wal_bytes_{0}, sync_count_{0};
+  std::atomic<uint64_t> slowdown_nanos_{0}, slowdown_nanos_max_{0};
+
+  std::atomic<SuperVersion*> super_version_{nullptr};
+
+  // --- Shared state.
+  Mutex mu_;
+  CondVar work_;         // flush and compaction wait for something to do
+  CondVar retry_;        // compaction waits to try again
+  CondVar helper_work_;  // the log's helper waits
+  CondVar progress_;  // others wait for what they do
+  std::deque<std::shared_ptr<MemTableSlot>> immutables_ VARVE_GUARDED_BY(mu_);  // oldest first
+  std::shared_ptr<MemTableSlot> active_shared_ VARVE_GUARDED_BY(mu_);           // = active_
+  std::multiset<SequenceNumber> snapshots_ VARVE_GUARDED_BY(mu_);
+  Status fatal_ VARVE_GUARDED_BY(mu_);
+  Status background_error_ VARVE_GUARDED_BY(mu_);  // of the last flush; cleared by success
+  Status compaction_error_ VARVE_GUARDED_BY(mu_);  // of the last merge; cleared by success
+  bool is_flushing_ VARVE_GUARDED_BY(mu_) = false;
+  uint64_t flush_attempts_ VARVE_GUARDED_BY(mu_) = 0;
+  int compactions_running_ VARVE_GUARDED_BY(mu_) = 0;
+  bool compaction_is_due_ VARVE_GUARDED_BY(mu_) = true;  // something changed since the last look
+  int quiet_waiters_ VARVE_GUARDED_BY(mu_) = 0;
+  bool compact_all_ VARVE_GUARDED_BY(mu_) = false;
+  Status compact_status_ VARVE_GUARDED_BY(mu_);
+  uint64_t kept_for_snapshots_ VARVE_GUARDED_BY(mu_) = 0;
+  std::vector<std::shared_ptr<LogFile>> retired_logs_ VARVE_GUARDED_BY(mu_);
+  std::vector<std::string> spare_logs_ VARVE_GUARDED_BY(mu_);  // paths
+  // Logs of an earlier process that have not been flushed; to be synced before anything after them.
+  std::vector<std::string> unsynced_recovered_logs_ VARVE_GUARDED_BY(mu_);
+  std::vector<SuperVersion*> old_supers_ VARVE_GUARDED_BY(mu_);  // replaced, not yet retired
+  SequenceNumber idle_sequence_ VARVE_GUARDED_BY(mu_) = 0;
+  uint64_t idle_since_ VARVE_GUARDED_BY(mu_) = 0;
+  uint64_t next_run_id_ VARVE_GUARDED_BY(mu_) = 1;
+  Mutex doomed_mu_;  // innermost: taken by destructors, under whatever lock they run
+  std::vector<std::string> doomed_files_ VARVE_GUARDED_BY(doomed_mu_);  // paths to be removed
+  std::atomic<uint32_t> immutable_count_{0};
+  std::atomic<uint32_t> run_count_{0};
+  std::atomic<bool> stop_{false};
+  std::atomic<uint64_t> flush_bytes_{0}, compaction_read_{0}, compaction_written_{0};
+  std::atomic<uint64_t> flush_count_{0}, compaction_count_{0}, iterator_count_{0};
+
+  bool is_open_ = false;
+  uint64_t recovered_log_number_ = 0;  // constant after Open: the last log before this process
+  uint64_t recovered_log_end_ = 0;
+
+  std::vector<std::unique_ptr<Thread>> threads_;
+};
+
+}  // namespace varve
+
+#endif  // VARVE_ENGINE_DB_IMPL_H_

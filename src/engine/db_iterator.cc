@@ -1,0 +1,159 @@
+#include "engine/db_iterator.h"
+
+#include "base/check.h"
+
+namespace varve {
+
+bool DbIterator::IsHidden(const Entry& entry) {
+  if (parts_.tombstones->empty()) return false;
+  if (fragment_ == nullptr || entry.key < fragment_->begin || entry.key >= fragment_->end) {
+    fragment_ = parts_.tombstones->Find(entry.key);
+    if (fragment_ == nullptr) return false;
+  }
+  return RangeTombstones::NewestAtMost(*fragment_, parts_.sequence) > entry.sequence;
+}
+
+void DbIterator::SeekToFirst() {
+  if (parts_.lower_bound.has_value()) return Seek(*parts_.lower_bound);
+  ReleaseValue();
+  error_ = Status::Ok();
+  direction_ = Direction::kForward;
+  parts_.source->SeekToFirst();
+  FindNext(/*skipping=*/false);
+}
+
+void DbIterator::Seek(std::string_view target) {
+  ReleaseValue();
+  error_ = Status::Ok();
+  if (IsBeforeLower(target)) target = *parts_.lower_bound;
+  direction_ = Direction::kForward;
+  parts_.source->Seek(target, parts_.sequence);
+  FindNext(/*skipping=*/false);
+}
+
+void DbIterator::SeekToLast() {
+  ReleaseValue();
+  error_ = Status::Ok();
+  direction_ = Direction::kReverse;
+  if (parts_.upper_bound.has_value()) {
+    // The last entry before every version of the bound.
+    parts_.source->SeekForPrev(*parts_.upper_bound, kMaxSequence);
+    while (parts_.source->Valid() && IsAtOrAfterUpper(parts_.source->entry().key)) {
+      parts_.source->Prev();
+    }
+  } else {
+    parts_.source->SeekToLast();
+  }
+  FindPrev();
+}
+
+void DbIterator::SeekForPrev(std::string_view target) {
+  if (IsAtOrAfterUpper(target)) return SeekToLast();
+  ReleaseValue();
+  error_ = Status::Ok();
+  direction_ = Direction::kReverse;
+  // Sequence 0 orders after every version of the key.
+  parts_.source->SeekForPrev(target, 0);
+  FindPrev();
+}
+
+void DbIterator::FindNext(bool skipping) {
+  InternalIterator& source = *parts_.source;
+  valid_ = false;
+  while (source.Valid()) {
+    const Entry& entry = source.entry();
+    if (IsAtOrAfterUpper(entry.key)) return;
+    if (!IsVisible(entry) || (skipping && entry.key == skip_key_)) {
+      source.Next();
+      continue;
+    }
+    // What is older of a deleted key is deleted as well.
+    if (entry.kind == EntryKind::kDelete || IsHidden(entry)) {
+      skip_key_.assign(entry.key);
+      skipping = true;
+      source.Next();
+      continue;
+    }
+    valid_ = true;
+    return;
+  }
+}
+
+void DbIterator::Next() {
+  if (!error_.ok()) return;  // reading the value failed, and a loop goes on to here
+  VARVE_DCHECK(valid_);
+  ReleaseValue();
+  if (direction_ == Direction::kReverse) {
+    direction_ = Direction::kForward;
+    skip_key_ = saved_key_;
+    // Standing before the key: move into it, FindNext passes over its versions.
+    parts_.source->Seek(skip_key_, kMaxSequence);
+  } else {
+    skip_key_.assign(parts_.source->entry().key);
+    parts_.source->Next();
+  }
+  FindNext(/*skipping=*/true);
+}
+
+void DbIterator::SaveCurrent(const Entry& entry) {
+  saved_key_.assign(entry.key);
+  saved_value_.assign(entry.value);
+  saved_ = entry;
+  saved_.key = saved_key_;
+  saved_.value = saved_value_;
+}
+
+void DbIterator::FindPrev() {
+  InternalIterator& source = *parts_.source;
+  valid_ = false;
+  bool have_key = false;   // saved_key_ holds a key whose versions are being walked, oldest first
+  bool shown = false;      // the newest visible version so far is a value
+  while (source.Valid()) {
+    const Entry& entry = source.entry();
+    if (have_key && entry.key != saved_key_) {
+      if (shown) break;
+      have_key = false;
+    }
+    if (!have_key && IsBeforeLower(entry.key)) break;
+    if (IsVisible(entry)) {
+      shown = entry.kind != EntryKind::kDelete && !IsHidden(entry);
+      SaveCurrent(entry);
+      have_key = true;
+    }
+    source.Prev();
+  }
+  if (!source.status().ok()) return;
+  valid_ = have_key && shown;
+}
+
+void DbIterator::Prev() {
+  if (!error_.ok()) return;
+  VARVE_DCHECK(valid_);
+  ReleaseValue();
+  if (direction_ == Direction::kForward) {
+    direction_ = Direction::kReverse;
+    const std::string key(parts_.source->entry().key);
+    // Every version of the key is after (key, kMaxSequence).
+    parts_.source->SeekForPrev(key, kMaxSequence);
+    while (parts_.source->Valid() && parts_.source->entry().key == key) parts_.source->Prev();
+  }
+  FindPrev();
+}
+
+std::string_view DbIterator::value() {
+  const Entry& entry = direction_ == Direction::kForward ? parts_.source->entry() : saved_;
+  if (entry.kind == EntryKind::kValue) return entry.value;
+  if (!value_is_loaded_) {
+    Result<PinnedValue> value = parts_.read_value(entry);
+    if (!value.ok()) {
+      error_ = value.status();
+      valid_ = false;
+      return {};
+    }
+    value_ = *std::move(value);
+    value_is_loaded_ = true;
+  }
+  return value_.view();
+}
+
+}  // namespace varve

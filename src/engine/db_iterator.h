@@ -1,0 +1,86 @@
+// DbIterator: what a user's iterator does with the entries of all layers: shows the newest version of
+// each key that is not newer than its sequence number, and hides deleted keys.
+#ifndef VARVE_ENGINE_DB_ITERATOR_H_
+#define VARVE_ENGINE_DB_ITERATOR_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/internal_iterator.h"
+#include "engine/range_tombstones.h"
+#include "varve/iterator.h"
+#include "varve/pinned_value.h"
+
+namespace varve {
+
+// What an iterator stands on; kept alive by `pin`.
+struct DbIteratorParts {
+  std::shared_ptr<void> pin;  // first, so that it goes last
+  std::unique_ptr<InternalIterator> source;
+  SequenceNumber sequence = 0;
+  const RangeTombstones* tombstones = nullptr;  // never null
+  std::optional<std::string> lower_bound;       // inclusive
+  std::optional<std::string> upper_bound;       // exclusive
+  // Reads a separated value.
+  std::function<Result<PinnedValue>(const Entry&)> read_value;
+};
+
+// Moving forwards, the source stands on the entry shown. Moving backwards, it stands before all entries
+// of the key shown, which is kept in saved_ (the newest visible version of a key comes last then).
+class DbIterator : public Iterator {
+ public:
+  explicit DbIterator(DbIteratorParts parts) : parts_(std::move(parts)) {}
+
+  bool Valid() const override { return valid_; }
+  void SeekToFirst() override;
+  void SeekToLast() override;
+  void Seek(std::string_view target) override;
+  void SeekForPrev(std::string_view target) override;
+  void Next() override;
+  void Prev() override;
+  std::string_view key() const override {
+    return direction_ == Direction::kForward ? parts_.source->entry().key
+                                             : std::string_view(saved_key_);
+  }
+  std::string_view value() override;
+  Status status() const override {
+    return error_.ok() ? parts_.source->status() : error_;
+  }
+
+ private:
+  enum class Direction { kForward, kReverse };
+
+  bool IsVisible(const Entry& entry) const { return entry.sequence <= parts_.sequence; }
+  // True when a range delete hides `entry`.
+  bool IsHidden(const Entry& entry);
+  bool IsAtOrAfterUpper(std::string_view key) const {
+    return parts_.upper_bound.has_value() && key >= *parts_.upper_bound;
+  }
+  bool IsBeforeLower(std::string_view key) const {
+    return parts_.lower_bound.has_value() && key < *parts_.lower_bound;
+  }
+  // From the source's position on, shows the first key that is to be seen; entries whose key equals
+  // skip_key_ are passed over when `skipping`.
+  void FindNext(bool skipping);
+  void FindPrev();
+  void SaveCurrent(const Entry& entry);
+  void ReleaseValue() { value_.Reset(); value_is_loaded_ = false; }
+
+  DbIteratorParts parts_;
+  bool valid_ = false;
+  Direction direction_ = Direction::kForward;
+  std::string skip_key_;
+  std::string saved_key_;
+  std::string saved_value_;
+  Entry saved_;
+  const RangeTombstones::Fragment* fragment_ = nullptr;  // the last one looked at
+  PinnedValue value_;
+  bool value_is_loaded_ = false;
+  Status error_;
+};
+
+}  // namespace varve
+
+#endif  // VARVE_ENGINE_DB_ITERATOR_H_

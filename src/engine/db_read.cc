@@ -1,0 +1,287 @@
+// The read path. A read takes no lock: it enters an epoch, loads the super version, then the visible
+// sequence number (in this order: whatever a flush or merge has dropped was hidden at an earlier one),
+// and looks into the memtables and the runs, newest first.
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "engine/db_impl.h"
+#include "engine/db_iterator.h"
+#include "engine/memtable_iterator.h"
+#include "engine/merging_iterator.h"
+#include "engine/run_iterator.h"
+#include "format/point_index.h"
+
+namespace varve {
+
+class DbImpl::SnapshotImpl : public Snapshot {
+ public:
+  SnapshotImpl(DbImpl* db, SequenceNumber sequence) : db_(db), sequence_(sequence) {}
+  ~SnapshotImpl() override {
+    MutexLock lock(&db_->mu_);
+    db_->snapshots_.erase(db_->snapshots_.find(sequence_));
+    if (db_->kept_for_snapshots_ == 0) return;
+    // Garbage that was kept for it can go.
+    db_->compaction_is_due_ = true;
+    db_->work_.NotifyAll();
+  }
+  uint64_t sequence() const override { return sequence_; }
+
+ private:
+  DbImpl* const db_;
+  const SequenceNumber sequence_;
+};
+
+std::unique_ptr<Snapshot> DbImpl::GetSnapshot() {
+  // Under mu_, where jobs read the list of snapshots and the visible sequence: either the job knows of
+  // the snapshot, or the snapshot is not older than what the job takes for visible.
+  MutexLock lock(&mu_);
+  const SequenceNumber sequence = visible_sequence_.load(std::memory_order_acquire);
+  snapshots_.insert(sequence);
+  return std::make_unique<SnapshotImpl>(this, sequence);
+}
+
+// --- Point reads.
+
+Status DbImpl::FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
+                          SequenceNumber sequence, Lookup* found, bool* is_found) {
+  *is_found = false;
+  const auto& runs = super->version->runs();
+  // With several runs the misses of their index buckets overlap instead of adding up.
+  if (runs.size() > 1) {
+    for (const auto& run : runs) {
+      if (const SegmentSlice* slice = run->Find(key)) slice->segment->Prefetch(hash);
+    }
+  }
+  for (const auto& run : runs) {
+    const SegmentSlice* slice = run->Find(key);
+    if (slice == nullptr) continue;
+    FoundEntry entry;
+    VARVE_ASSIGN_OR_RETURN(const bool hit, slice->segment->Find(key, hash, sequence, &entry));
+    if (!hit) continue;
+    found->entry = entry.entry;
+    found->frame = entry.frame;
+    *is_found = true;
+    return Status::Ok();
+  }
+  return Status::Ok();
+}
+
+Status DbImpl::Find(SuperVersion* super, std::string_view key, SequenceNumber sequence,
+                    Lookup* found) {
+  const uint64_t hash = PointIndexHash(key, context_.hash_salt);
+  found->super = super;
+  bool is_found = false;
+  const auto look_into = [&](const std::shared_ptr<MemTableSlot>& slot) {
+    if (!slot->memtable->MayContain(hash) ||
+        !slot->memtable->Get(key, hash, sequence, &found->entry)) {
+      return false;
+    }
+    found->slot = slot.get();
+    return true;
+  };
+  is_found = look_into(super->active);
+  for (size_t i = 0; !is_found && i < super->immutables.size(); ++i) {
+    is_found = look_into(super->immutables[i]);
+  }
+  if (!is_found) {
+    VARVE_RETURN_IF_ERROR(FindInRuns(super, key, hash, sequence, found, &is_found));
+  }
+  if (!is_found || found->entry.kind == EntryKind::kDelete) return Status::NotFound();
+  if (!super->tombstones.empty() &&
+      super->tombstones.MaxCovering(key, sequence) > found->entry.sequence) {
+    return Status::NotFound();
+  }
+  return Status::Ok();
+}
+
+SuperVersion* DbImpl::ReadPoint(const Snapshot* snapshot, SequenceNumber* sequence) const {
+  SuperVersion* super = CurrentSuper();
+  if (snapshot != nullptr) {
+    *sequence = snapshot->sequence();
+    return super;
+  }
+  while (true) {
+    *sequence = visible_sequence_.load(std::memory_order_acquire);
+    // A batch installs its range deletes with a super version, and becomes visible after: a number that
+    // is newer than the super version would show the one half of it.
+    SuperVersion* now = CurrentSuper();
+    if (now == super) return super;
+    super = now;
+  }
+}
+
+Status DbImpl::FindFor(std::string_view key, const ReadOptions& options, Lookup* found) {
+  SequenceNumber sequence;
+  SuperVersion* super = ReadPoint(options.snapshot, &sequence);
+  return Find(super, key, sequence, found);
+}
+
+Result<PinnedValue> DbImpl::ReadSeparated(const Version& version, std::string_view encoded_pointer) {
+  ValuePointer pointer;
+  if (!DecodeValuePointer(encoded_pointer, &pointer)) {
+    return Status::Corruption("a value pointer of " + std::to_string(encoded_pointer.size()) +
+                              " bytes");
+  }
+  auto known = version.value_logs().find(pointer.file_number);
+  std::shared_ptr<ValueLogFile> file = known != version.value_logs().end()
+                                           ? known->second
+                                           : values_.Find(pointer.file_number);
+  if (file == nullptr) {
+    return Status::Corruption("value-log file " + std::to_string(pointer.file_number) +
+                              " is missing, and a key points into it");
+  }
+  return file->Read(pointer);
+}
+
+Status DbImpl::CopyValue(const Lookup& found, std::string* value) {
+  if (found.entry.kind == EntryKind::kValue) {
+    value->assign(found.entry.value);
+    return Status::Ok();
+  }
+  VARVE_ASSIGN_OR_RETURN(PinnedValue pinned,
+                         ReadSeparated(*found.super->version, found.entry.value));
+  value->assign(pinned.view());
+  return Status::Ok();
+}
+
+Status DbImpl::Get(std::string_view key, std::string* value, const ReadOptions& options) {
+  EpochGuard guard;
+  Lookup found;
+  Status status = FindFor(key, options, &found);
+  if (status.ok()) status = CopyValue(found, value);
+  if (!status.ok()) value->clear();
+  return status;
+}
+
+Result<std::string> DbImpl::Get(std::string_view key, const ReadOptions& options) {
+  std::string value;
+  VARVE_RETURN_IF_ERROR(Get(key, &value, options));
+  return value;
+}
+
+Result<PinnedValue> DbImpl::GetPinned(std::string_view key, const ReadOptions& options) {
+  EpochGuard guard;
+  Lookup found;
+  VARVE_RETURN_IF_ERROR(FindFor(key, options, &found));
+  if (found.entry.kind == EntryKind::kValuePointer) {
+    return ReadSeparated(*found.super->version, found.entry.value);
+  }
+  if (found.frame != nullptr) {
+    BlockCache::Ref(found.frame);
+    return PinnedValue(found.entry.value, found.frame,
+                       [](void* frame) { BlockCache::Unref(static_cast<Frame*>(frame)); });
+  }
+  found.slot->memtable->Ref();
+  return PinnedValue(found.entry.value, found.slot->memtable,
+                     [](void* memtable) { static_cast<MemTable*>(memtable)->Unref(); });
+}
+
+std::vector<Result<std::string>> DbImpl::MultiGet(const std::vector<std::string_view>& keys,
+                                                  const ReadOptions& options) {
+  std::vector<Result<std::string>> results;
+  results.reserve(keys.size());
+  EpochGuard guard;
+  SequenceNumber sequence;
+  SuperVersion* super = ReadPoint(options.snapshot, &sequence);
+  // The cache misses of a whole group are on their way before the first key is looked at.
+  constexpr size_t kGroup = 16;
+  for (size_t first = 0; first < keys.size(); first += kGroup) {
+    const size_t last = std::min(first + kGroup, keys.size());
+    for (size_t i = first; i < last; ++i) {
+      const uint64_t hash = PointIndexHash(keys[i], context_.hash_salt);
+      super->active->memtable->PrefetchFilter(hash);
+      for (const auto& run : super->version->runs()) {
+        if (const SegmentSlice* slice = run->Find(keys[i])) slice->segment->Prefetch(hash);
+      }
+    }
+    for (size_t i = first; i < last; ++i) {
+      const uint64_t hash = PointIndexHash(keys[i], context_.hash_salt);
+      for (const auto& run : super->version->runs()) {
+        if (const SegmentSlice* slice = run->Find(keys[i])) slice->segment->PrefetchEntry(hash);
+      }
+    }
+    for (size_t i = first; i < last; ++i) {
+      Lookup found;
+      Status status = Find(super, keys[i], sequence, &found);
+      std::string value;
+      if (status.ok()) status = CopyValue(found, &value);
+      if (status.ok()) {
+        results.emplace_back(std::move(value));
+      } else {
+        results.emplace_back(std::move(status));
+      }
+    }
+  }
+  return results;
+}
+
+// --- Iterators.
+
+SuperVersion* DbImpl::RefSuper() {
+  EpochGuard guard;
+  SuperVersion* super = CurrentSuper();
+  super->Ref();
+  return super;
+}
+
+namespace {
+
+// The smallest key that is greater than every key with `prefix`; nullopt when there is none.
+std::optional<std::string> AfterPrefix(std::string_view prefix) {
+  std::string end(prefix);
+  while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xff) end.pop_back();
+  if (end.empty()) return std::nullopt;
+  end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
+  return end;
+}
+
+void ApplyBounds(const IteratorOptions& options, DbIteratorParts* parts) {
+  if (options.lower_bound) parts->lower_bound.emplace(*options.lower_bound);
+  if (options.upper_bound) parts->upper_bound.emplace(*options.upper_bound);
+  if (options.prefix.empty()) return;
+  if (!parts->lower_bound || options.prefix > *parts->lower_bound) {
+    parts->lower_bound.emplace(options.prefix);
+  }
+  std::optional<std::string> end = AfterPrefix(options.prefix);
+  if (end && (!parts->upper_bound || *end < *parts->upper_bound)) parts->upper_bound = std::move(end);
+}
+
+}  // namespace
+
+std::unique_ptr<Iterator> DbImpl::NewIterator(const IteratorOptions& options) {
+  DbIteratorParts parts;
+  SuperVersion* super;
+  {
+    EpochGuard guard;
+    super = ReadPoint(options.snapshot, &parts.sequence);
+    super->Ref();
+  }
+  iterator_count_.fetch_add(1, std::memory_order_relaxed);
+  parts.pin = std::shared_ptr<void>(super, [this](void* pinned) {
+    static_cast<SuperVersion*>(pinned)->Unref();
+    iterator_count_.fetch_sub(1, std::memory_order_relaxed);
+  });
+  parts.tombstones = &super->tombstones;
+  parts.read_value = [this, super](const Entry& entry) {
+    return ReadSeparated(*super->version, entry.value);
+  };
+  ApplyBounds(options, &parts);
+
+  std::vector<std::unique_ptr<InternalIterator>> sources;
+  const auto add_memtable = [&](const MemTableSlot& slot) {
+    // A memtable found empty here holds nothing at or before the sequence loaded above: it was in the
+    // super version when the sequence was read.
+    if (!slot.memtable->empty()) {
+      sources.push_back(std::make_unique<MemTableIterator>(slot.memtable));
+    }
+  };
+  add_memtable(*super->active);
+  for (const auto& slot : super->immutables) add_memtable(*slot);
+  for (const auto& run : super->version->runs()) {
+    sources.push_back(std::make_unique<RunIterator>(run, ReadMode::kCached));
+  }
+  parts.source = NewMergingIterator(std::move(sources));
+  return std::make_unique<DbIterator>(std::move(parts));
+}
+
+}  // namespace varve

@@ -1,0 +1,567 @@
+// The write path. A put is, in its caller's thread and with no system call in the default mode: encode
+// and hash the change; take the commit lock; copy it behind the log's end; add it to the memtable;
+// publish its sequence number; leave.
+#include <algorithm>
+#include <thread>
+
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "engine/db_impl.h"
+#include "format/filename.h"
+#include "format/point_index.h"
+#include "format/value_log.h"
+
+namespace varve {
+
+namespace {
+
+constexpr size_t kStackPayloadBytes = 1024;
+// A memtable is handed over when separated values reach so many times its size.
+constexpr uint64_t kSeparatedShare = 4;
+constexpr size_t kMaxRangesInMemTable = 1024;
+
+// Memory of this thread that grows to its largest change and stays.
+std::string& ThreadBuffer() {
+  thread_local std::string buffer;
+  return buffer;
+}
+
+constexpr uint8_t KindOf(EntryKind kind) { return static_cast<uint8_t>(kind); }
+
+}  // namespace
+
+// --- Entry points.
+
+Status DbImpl::CheckLimits(std::string_view key, size_t value_bytes) const {
+  if (key.size() > options_.max_key_bytes) {
+    return Status::InvalidArgument("a key of " + std::to_string(key.size()) +
+                                   " bytes is over the limit of " +
+                                   std::to_string(options_.max_key_bytes));
+  }
+  if (value_bytes > options_.max_value_bytes) {
+    return Status::InvalidArgument("a value of " + std::to_string(value_bytes) +
+                                   " bytes is over the limit of " +
+                                   std::to_string(options_.max_value_bytes));
+  }
+  return Status::Ok();
+}
+
+Status DbImpl::CheckWritable() {
+  if (options_.read_only) return Status::InvalidArgument("the store was opened read-only");
+  if (!is_failed_.load(std::memory_order_acquire)) return Status::Ok();
+  MutexLock lock(&mu_);
+  return fatal_;
+}
+
+Status DbImpl::Put(std::string_view key, std::string_view value, const WriteOptions& options) {
+  return WriteOne({KindOf(EntryKind::kValue), key, value, 0}, options);
+}
+
+Status DbImpl::Delete(std::string_view key, const WriteOptions& options) {
+  return WriteOne({KindOf(EntryKind::kDelete), key, {}, 0}, options);
+}
+
+Status DbImpl::DeleteRange(std::string_view begin, std::string_view end,
+                           const WriteOptions& options) {
+  // An empty range is logged like any other: it makes what came before as durable as it asks for.
+  return WriteOne({kDeleteRangeOp, begin, end, 0}, options);
+}
+
+Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
+  if (batch.empty()) {
+    const bool sync = options.durability.value_or(options_.durability) == Durability::kSync;
+    return sync ? Sync() : CheckWritable();
+  }
+  std::vector<Change> changes;
+  changes.reserve(batch.count());
+  WalOpReader ops(batch.rep(), batch.count());
+  for (WalOp op; ops.Next(&op);) changes.push_back({op.kind, op.key, op.value, 0});
+  VARVE_CHECK(ops.ok());
+  return WriteChanges(&changes, options);
+}
+
+Status DbImpl::WriteOne(const Change& change, const WriteOptions& options) {
+  const bool is_range = change.kind == kDeleteRangeOp;
+  VARVE_RETURN_IF_ERROR(CheckLimits(change.key, is_range ? 0 : change.value.size()));
+  if (is_range) VARVE_RETURN_IF_ERROR(CheckLimits(change.value, 0));
+  VARVE_RETURN_IF_ERROR(CheckWritable());
+
+  Change prepared = change;
+  char pointer[kValuePointerBytes];
+  ValueLogHold hold;
+  if (change.kind == KindOf(EntryKind::kValue) &&
+      change.value.size() >= tuning_.separation_threshold_bytes) {
+    VARVE_ASSIGN_OR_RETURN(AppendedValue appended, values_.Append(change.key, change.value));
+    hold = std::move(appended.hold);
+    EncodeValuePointer(appended.where, pointer);
+    prepared.kind = KindOf(EntryKind::kValuePointer);
+    prepared.value = {pointer, sizeof(pointer)};
+  }
+  prepared.hash = PointIndexHash(change.key, context_.hash_salt);
+
+  const size_t bytes = WalOpBytes(prepared.kind, prepared.key.size(), prepared.value.size());
+  char stack[kStackPayloadBytes];
+  char* payload = stack;
+  if (bytes > sizeof(stack)) {
+    ThreadBuffer().resize(bytes);
+    payload = ThreadBuffer().data();
+  }
+  StoreWalOp({prepared.kind, prepared.key, prepared.value}, payload);
+  const bool deletes = prepared.kind == KindOf(EntryKind::kDelete) || is_range;
+  return CommitChanges({{payload, bytes}, &prepared, 1, deletes, 0}, options);
+}
+
+Status DbImpl::SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values) {
+  for (Change& change : *changes) {
+    if (change.kind != KindOf(EntryKind::kValue) ||
+        change.value.size() < tuning_.separation_threshold_bytes) {
+      continue;
+    }
+    VARVE_ASSIGN_OR_RETURN(AppendedValue appended, values_.Append(change.key, change.value));
+    SeparatedValue& separated = values->emplace_back();
+    separated.hold = std::move(appended.hold);
+    EncodeValuePointer(appended.where, separated.pointer);
+    change.kind = KindOf(EntryKind::kValuePointer);
+    change.value = {separated.pointer, sizeof(separated.pointer)};
+  }
+  return Status::Ok();
+}
+
+Status DbImpl::WriteChanges(std::vector<Change>* changes, const WriteOptions& options) {
+  for (const Change& change : *changes) {
+    const bool is_range = change.kind == kDeleteRangeOp;
+    VARVE_RETURN_IF_ERROR(CheckLimits(change.key, is_range ? 0 : change.value.size()));
+    if (is_range) VARVE_RETURN_IF_ERROR(CheckLimits(change.value, 0));
+  }
+  VARVE_RETURN_IF_ERROR(CheckWritable());
+  std::deque<SeparatedValue> separated_values;
+  VARVE_RETURN_IF_ERROR(SeparateLargeValues(changes, &separated_values));
+
+  size_t bytes = 0;
+  bool only_deletes = true;
+  for (Change& change : *changes) {
+    change.hash = PointIndexHash(change.key, context_.hash_salt);
+    bytes += WalOpBytes(change.kind, change.key.size(), change.value.size());
+    only_deletes &= change.kind == KindOf(EntryKind::kDelete) || change.kind == kDeleteRangeOp;
+  }
+  if (bytes > kMaxWalPayloadBytes || changes->size() > kMaxWalRecordOps) {
+    return Status::InvalidArgument("a batch of " + std::to_string(bytes) +
+                                   " bytes is over the limit of " +
+                                   std::to_string(kMaxWalPayloadBytes));
+  }
+  std::string payload(bytes, '\0');
+  char* to = payload.data();
+  for (const Change& change : *changes) to = StoreWalOp({change.kind, change.key, change.value}, to);
+  return CommitChanges(
+      {payload, changes->data(), static_cast<uint32_t>(changes->size()), only_deletes, 0}, options);
+}
+
+Status DbImpl::CompareAndSet(std::string_view key, std::optional<std::string_view> expected,
+                             std::optional<std::string_view> desired, const WriteOptions& options) {
+  VARVE_RETURN_IF_ERROR(CheckLimits(key, desired ? desired->size() : 0));
+  VARVE_RETURN_IF_ERROR(CheckWritable());
+  std::vector<Change> changes(1);
+  changes[0].kind = KindOf(desired ? EntryKind::kValue : EntryKind::kDelete);
+  changes[0].key = key;
+  changes[0].value = desired.value_or(std::string_view());
+  changes[0].hash = PointIndexHash(key, context_.hash_salt);
+  std::deque<SeparatedValue> separated_values;
+  bool separated = false;
+  std::string current;
+  std::string payload;
+  while (true) {
+    // The value is read without the lock; under the lock it is enough to see that nothing newer has come.
+    // The snapshot keeps merges from forgetting the sequence numbers of newer versions.
+    const std::unique_ptr<Snapshot> snapshot = GetSnapshot();
+    Status status = Get(key, &current, {.snapshot = snapshot.get()});
+    if (!status.ok() && !status.IsNotFound()) return status;
+    const bool matches = status.IsNotFound() ? !expected : expected && *expected == current;
+    if (!matches) {
+      return Status::Conflict(status.IsNotFound() ? "the key is absent"
+                                                  : "the key has another value");
+    }
+    if (!separated) {
+      VARVE_RETURN_IF_ERROR(SeparateLargeValues(&changes, &separated_values));
+      separated = true;
+      payload.resize(WalOpBytes(changes[0].kind, key.size(), changes[0].value.size()));
+      StoreWalOp({changes[0].kind, key, changes[0].value}, payload.data());
+    }
+    const Commit commit{payload, changes.data(), 1, !desired, WalPayloadHash(payload),
+                        snapshot->sequence()};
+    Ticket ticket;
+    {
+      CommitLockHolder lock(&commit_lock_);
+      status = AppendAndApply(commit, options.durability.value_or(options_.durability), &ticket);
+    }
+    status = FinishCommit(ticket, std::move(status));
+    if (!status.ok() || !ticket.has_changed) return status;
+  }
+}
+
+Result<bool> DbImpl::ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence) {
+  EpochGuard guard;
+  SuperVersion* super = CurrentSuper();
+  if (super->tombstones.MaxCovering(key, kMaxSequence) > sequence) return true;
+  // The newest version decides; what is below it need not be looked at.
+  Entry entry;
+  if (super->active->memtable->Get(key, hash, kMaxSequence, &entry)) return entry.sequence > sequence;
+  for (const auto& slot : super->immutables) {
+    if (slot->memtable->Get(key, hash, kMaxSequence, &entry)) return entry.sequence > sequence;
+  }
+  // What has been flushed since is looked up like anything else.
+  Lookup found;
+  bool is_found = false;
+  VARVE_RETURN_IF_ERROR(FindInRuns(super, key, hash, kMaxSequence, &found, &is_found));
+  return is_found && found.entry.sequence > sequence;
+}
+
+// --- The commit.
+
+Status DbImpl::CommitChanges(Commit commit, const WriteOptions& options) {
+  commit.payload_hash = WalPayloadHash(commit.payload);
+  Ticket ticket;
+  Status status;
+  {
+    CommitLockHolder lock(&commit_lock_);
+    status = AppendAndApply(commit, options.durability.value_or(options_.durability), &ticket);
+  }
+  return FinishCommit(ticket, std::move(status));
+}
+
+Status DbImpl::FinishCommit(const Ticket& ticket, Status status) {
+  if (is_failed_.load(std::memory_order_acquire)) {
+    MutexLock lock(&mu_);
+    return fatal_;
+  }
+  if (!status.ok()) return status;
+  if (ticket.wait) VARVE_RETURN_IF_ERROR(sync_group_.WaitFor(ticket.position, ticket.sync));
+  if (ticket.not_before != 0) Throttle(ticket.not_before);
+  return Status::Ok();
+}
+
+Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticket* ticket) {
+  if (is_failed_.load(std::memory_order_relaxed)) return Status::IoError("the store has failed");
+  const uint64_t record_bytes = WalRecordBytes(commit.payload.size());
+  VARVE_RETURN_IF_ERROR(MakeRoom(record_bytes, commit.only_deletes));
+  // Making room may let go of the lock; from here on it is held to the end.
+  if (commit.unchanged_since) {
+    VARVE_ASSIGN_OR_RETURN(
+        ticket->has_changed,
+        ChangedSince(commit.changes[0].key, commit.changes[0].hash, *commit.unchanged_since));
+    if (ticket->has_changed) {
+      // What changed it may not be visible yet: then the caller waits for that before it looks again.
+      const SequenceNumber visible = visible_sequence_.load(std::memory_order_relaxed);
+      ticket->position = position_;
+      ticket->wait = pending_sequence_ > visible;
+      ticket->sync = sync_pending_sequence_ > visible;
+      return Status::Ok();
+    }
+  }
+  VARVE_ASSIGN_OR_RETURN(char* to, log_->Reserve(record_bytes, commit.only_deletes));
+
+  const SequenceNumber first = inserted_sequence_ + 1;
+  const SequenceNumber last = inserted_sequence_ + commit.count;
+  WalHeaderFields header;
+  header.payload_bytes = static_cast<uint32_t>(commit.payload.size());
+  header.first_sequence = first;
+  header.synced_offset = static_cast<uint32_t>(log_->synced_end());
+  header.count = commit.count;
+  char* padding = to + kWalRecordHeaderBytes + commit.payload.size();
+  std::memcpy(to + kWalRecordHeaderBytes, commit.payload.data(), commit.payload.size());
+  std::memset(padding, 0, static_cast<size_t>(to + record_bytes - padding));
+  EncodeWalRecordHeader(header, commit.payload_hash, log_seed_, log_->end(), to);
+  log_->Advance(record_bytes);
+
+  ApplyToMemTable(commit, first);
+  inserted_sequence_ = last;
+  position_ += record_bytes;
+  put_count_.store(put_count_.load(std::memory_order_relaxed) + commit.count,
+                   std::memory_order_relaxed);
+  wal_bytes_.store(wal_bytes_.load(std::memory_order_relaxed) + record_bytes,
+                   std::memory_order_relaxed);
+
+  ticket->position = position_;
+  ticket->last_sequence = last;
+  const bool wants_sync = durability == Durability::kSync;
+  const bool wants_write = durability == Durability::kProcess && !log_->is_mapped();
+  if (wants_sync || wants_write) pending_sequence_ = last;
+  if (wants_sync) sync_pending_sequence_ = last;
+  const SequenceNumber visible = visible_sequence_.load(std::memory_order_relaxed);
+  if (pending_sequence_ > visible) {
+    // Somebody before, or this change itself, is not yet as durable as it must be to be seen.
+    ticket->wait = true;
+    ticket->sync = sync_pending_sequence_ > visible;
+  } else {
+    // Release: whoever sees the number sees the change in the memtable.
+    visible_sequence_.store(last, std::memory_order_release);
+  }
+  UpdateThrottle(commit.count, ticket);
+  return Status::Ok();
+}
+
+void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) {
+  MemTable* memtable = active_->memtable;
+  uint64_t user_bytes = 0;
+  bool has_ranges = false;
+  for (uint32_t i = 0; i < commit.count; ++i) {
+    const Change& change = commit.changes[i];
+    user_bytes += change.key.size() + change.value.size();
+    if (change.kind == kDeleteRangeOp) {
+      has_ranges |= change.key < change.value;
+      continue;
+    }
+    const EntryKind kind = static_cast<EntryKind>(change.kind);
+    if (kind == EntryKind::kValuePointer) NoteValuePointer(change.value);
+    memtable->Add(first + i, kind, change.key, change.value, change.hash);
+  }
+  user_bytes_.store(user_bytes_.load(std::memory_order_relaxed) + user_bytes,
+                    std::memory_order_relaxed);
+  if (!has_ranges) return;
+  MutexLock lock(&mu_);
+  for (uint32_t i = 0; i < commit.count; ++i) {
+    const Change& change = commit.changes[i];
+    if (change.kind != kDeleteRangeOp || change.key >= change.value) continue;
+    active_->range_tombstones.push_back(
+        {std::string(change.key), std::string(change.value), first + i});
+    ++active_->range_tombstone_count;
+  }
+  InstallSuperVersion();
+}
+
+void DbImpl::NoteValuePointer(std::string_view encoded) {
+  ValuePointer pointer;
+  VARVE_CHECK(DecodeValuePointer(encoded, &pointer));
+  active_->separated_bytes += pointer.value_bytes;
+  auto& files = active_->value_logs;
+  const bool known = std::any_of(files.begin(), files.end(), [&](const auto& file) {
+    return file->number() == pointer.file_number;
+  });
+  if (known) return;
+  MutexLock lock(&mu_);  // the background looks at the list
+  files.push_back(values_.Find(pointer.file_number));
+}
+
+// --- Room.
+
+Status DbImpl::MakeRoom(uint64_t record_bytes, bool only_deletes) {
+  while (true) {
+    const uint64_t memtable_bytes = active_->memtable->memory_bytes();
+    const bool log_has_room = log_->end() + record_bytes <= log_->capacity();
+    // After a crash the separated values that the log points to are read once; this bounds them.
+    // Range deletes are looked at as one sorted list, made anew by each: it must not become long.
+    const bool few_ranges = active_->range_tombstone_count < kMaxRangesInMemTable;
+    const bool few_values = few_ranges && active_->separated_bytes < kSeparatedShare * tuning_.memtable_bytes;
+    if (memtable_bytes < tuning_.memtable_bytes && few_values && log_has_room) return Status::Ok();
+    const uint32_t waiting = immutable_count_.load(std::memory_order_relaxed);
+    Status status;
+    if (waiting < tuning_.max_immutable_memtables) {
+      status = Rotate(record_bytes);
+      if (status.ok()) return status;
+    } else {
+      // The flush is behind. Writers were slowed long before; the memtable may grow to twice its size
+      // before they have to wait.
+      if (memtable_bytes < 2 * tuning_.memtable_bytes && log_has_room) return Status::Ok();
+      commit_lock_.Unlock();
+      status = WaitForFlush();
+      commit_lock_.Lock();
+    }
+    // A full disk can be left by deleting: that goes on in the log that there is.
+    if (!status.ok() && only_deletes && log_has_room) return Status::Ok();
+    VARVE_RETURN_IF_ERROR(status);
+  }
+}
+
+Status DbImpl::WaitForFlush() {
+  constexpr uint64_t kMaxWaitMicros = 100'000;
+  const uint64_t begin = clock_->MonotonicNanos();
+  {
+    MutexLock lock(&mu_);
+    // What failed a while ago may work now: the outcome of a new attempt decides.
+    const uint64_t attempts = flush_attempts_;
+    const bool had_failed = !background_error_.ok();
+    if (had_failed) work_.NotifyAll();
+    if (fatal_.ok() && immutables_.size() >= tuning_.max_immutable_memtables) {
+      progress_.WaitFor(&mu_, kMaxWaitMicros);
+    }
+    if (!fatal_.ok()) return fatal_;
+    if (had_failed && flush_attempts_ != attempts && !background_error_.ok()) return background_error_;
+  }
+  NoteSlowdown(clock_->MonotonicNanos() - begin);
+  return Status::Ok();
+}
+
+LogFileOptions DbImpl::LogOptions(uint64_t record_bytes) {
+  LogFileOptions options;
+  options.mapped = tuning_.mapped_log;
+  options.window_bytes = tuning_.log_window_bytes;
+  options.directory = &directory_;
+  const uint64_t wanted =
+      std::max(4 * tuning_.memtable_bytes, record_bytes + kWalFileHeaderBytes + (64 << 10));
+  options.capacity_bytes = std::min((wanted + 4095) & ~uint64_t{4095}, kMaxWalBytes);
+  return options;
+}
+
+Result<std::shared_ptr<LogFile>> DbImpl::NewLog(uint64_t record_bytes) {
+  const LogFileOptions options = LogOptions(record_bytes);
+  const uint64_t number = versions_.NextFileNumber();
+  const std::string path = JoinPath(dir_, WalFileName(number));
+  {
+    MutexLock lock(&mu_);
+    if (!spare_logs_.empty()) {
+      // Its blocks are used again. If the rename fails the log simply begins as a new file.
+      (void)env_->RenameFile(spare_logs_.back(), path);
+      spare_logs_.pop_back();
+    }
+  }
+  VARVE_ASSIGN_OR_RETURN(std::unique_ptr<LogFile> log, LogFile::Open(env_, path, number, options));
+  WalFileHeader header;
+  header.log_number = number;
+  header.salt = env_->RandomSeed();
+  if (log_ != nullptr) {
+    header.previous_log_number = log_->number();
+    header.previous_end_offset = log_->end();
+    header.previous_is_synced = log_->synced_end() == log_->end();
+  } else {
+    header.previous_log_number = recovered_log_number_;
+    header.previous_end_offset = recovered_log_end_;
+  }
+  auto to = log->Reserve(kWalFileHeaderBytes, /*use_reserve=*/true);
+  if (!to.ok()) {
+    (void)env_->RemoveFile(path);
+    return to.status();
+  }
+  EncodeWalFileHeader(header, *to);
+  log->Advance(kWalFileHeaderBytes);
+  log_seed_ = header.seed();
+  return std::shared_ptr<LogFile>(std::move(log));
+}
+
+Status DbImpl::Rotate(uint64_t record_bytes) {
+  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<LogFile> log, NewLog(record_bytes));
+  auto slot = std::make_shared<MemTableSlot>(
+      MemTable::Create(&pool_, static_cast<size_t>(tuning_.memtable_bytes)), log->number());
+  slot->log = log;
+  log_ = log;
+  unsynced_logs_.push_back(std::move(log));
+  std::shared_ptr<MemTableSlot> old = std::exchange(active_, slot);
+  MutexLock lock(&mu_);
+  active_shared_ = std::move(slot);
+  if (old != nullptr) {
+    immutables_.push_back(std::move(old));
+    immutable_count_.store(static_cast<uint32_t>(immutables_.size()), std::memory_order_relaxed);
+  }
+  InstallSuperVersion();
+  work_.NotifyAll();
+  return Status::Ok();
+}
+
+// --- Back-pressure: writers are slowed smoothly as work piles up behind them. The delay belongs to the
+// changes, not to the threads: each commit books the time that its changes cost, so that a hundred
+// writers are held to the same rate as one.
+
+void DbImpl::UpdateThrottle(uint32_t count, Ticket* ticket) {
+  const uint32_t waiting = immutable_count_.load(std::memory_order_relaxed);
+  const uint32_t runs = run_count_.load(std::memory_order_relaxed);
+  if (waiting + 1 < tuning_.max_immutable_memtables && runs <= tuning_.slowdown_runs) return;
+  double nanos = 0;
+  if (waiting + 1 >= tuning_.max_immutable_memtables) {
+    // 0 to 2: how full the memtable is that cannot be handed over.
+    const double fill = static_cast<double>(active_->memtable->memory_bytes()) /
+                        static_cast<double>(tuning_.memtable_bytes);
+    const bool last = waiting >= tuning_.max_immutable_memtables;
+    nanos = last ? 1000.0 * (1 << static_cast<int>(std::min(6.0, 6 * std::max(0.0, fill - 0.5))))
+                 : 1000.0 * fill * fill;
+  }
+  if (runs > tuning_.slowdown_runs) nanos += 200.0 * static_cast<double>(runs - tuning_.slowdown_runs);
+  const uint64_t now = clock_->MonotonicNanos();
+  next_slot_ = std::max(now, next_slot_) + static_cast<uint64_t>(nanos * count);
+  if (next_slot_ > now) ticket->not_before = next_slot_;
+}
+
+void DbImpl::Throttle(uint64_t not_before) {
+  constexpr uint64_t kSleepFrom = 200'000;   // shorter waits are too short for a timer
+  constexpr uint64_t kMaxNanos = 20'000'000;  // nobody waits longer in one go
+  const uint64_t begin = clock_->MonotonicNanos();
+  if (not_before <= begin) return;
+  const uint64_t end = std::min(not_before, begin + kMaxNanos);
+  if (end - begin >= kSleepFrom) {
+    clock_->SleepNanos(end - begin);
+  } else {
+    while (clock_->MonotonicNanos() < end) std::this_thread::yield();
+  }
+  NoteSlowdown(clock_->MonotonicNanos() - begin);
+}
+
+void DbImpl::NoteSlowdown(uint64_t nanos) {
+  slowdown_nanos_.fetch_add(nanos, std::memory_order_relaxed);
+  uint64_t longest = slowdown_nanos_max_.load(std::memory_order_relaxed);
+  while (nanos > longest && !slowdown_nanos_max_.compare_exchange_weak(longest, nanos)) {
+  }
+}
+
+// --- Durability.
+
+Result<uint64_t> DbImpl::MakeLogDurable(bool sync) {
+  std::vector<std::shared_ptr<LogFile>> logs;
+  std::vector<LogFile::Pending> pendings;
+  uint64_t position;
+  SequenceNumber last;
+  {
+    CommitLockHolder lock(&commit_lock_);
+    logs = unsynced_logs_;
+    for (const auto& log : logs) pendings.push_back(log->TakePending());
+    position = position_;
+    last = inserted_sequence_;
+    // All of it becomes visible, so all of it must be as durable as its writers asked for.
+    sync |= sync_pending_sequence_ > visible_sequence_.load(std::memory_order_relaxed);
+  }
+  // Separated values go first: the log must not point to what is not there.
+  Status status = sync ? values_.Sync() : Status::Ok();
+  if (status.ok() && sync) status = SyncRecoveredLogs();
+  for (size_t i = 0; status.ok() && i < logs.size(); ++i) {
+    status = logs[i]->WriteOut(pendings[i]);
+    if (status.ok() && sync) status = logs[i]->Sync(pendings[i].end);
+  }
+  if (!status.ok()) {
+    Fail(status);
+    return status;
+  }
+  if (sync) {
+    sync_count_.fetch_add(1, std::memory_order_relaxed);
+    CommitLockHolder lock(&commit_lock_);
+    std::erase_if(unsynced_logs_, [&](const auto& log) VARVE_NO_THREAD_SAFETY_ANALYSIS {
+      return log != log_ && log->synced_end() == log->end();
+    });
+  }
+  SequenceNumber visible = visible_sequence_.load(std::memory_order_relaxed);
+  while (visible < last && !visible_sequence_.compare_exchange_weak(
+                               visible, last, std::memory_order_release, std::memory_order_relaxed)) {
+  }
+  return position;
+}
+
+Status DbImpl::Sync() {
+  VARVE_RETURN_IF_ERROR(CheckWritable());
+  uint64_t position;
+  {
+    CommitLockHolder lock(&commit_lock_);
+    position = position_;
+  }
+  Ticket ticket;
+  ticket.position = position;
+  ticket.wait = ticket.sync = true;
+  return FinishCommit(ticket, Status::Ok());
+}
+
+void DbImpl::Fail(const Status& status) {
+  MutexLock lock(&mu_);
+  if (!fatal_.ok()) return;
+  fatal_ = status.WithContext("the store has stopped accepting writes until it is reopened");
+  // Release: who sees the flag finds the status.
+  is_failed_.store(true, std::memory_order_release);
+  events_.Add("failed: " + status.ToString());
+  progress_.NotifyAll();
+  work_.NotifyAll();
+}
+
+}  // namespace varve

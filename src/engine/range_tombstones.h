@@ -1,0 +1,57 @@
+// RangeTombstones: which keys DeleteRange has deleted, and when.
+//
+// Range deletes are kept apart from keys: in the log, then beside the memtable, then in the manifest
+// (never inside segments). Readers ask one immutable set of disjoint fragments:
+//
+//   deletes:    [a ......... m) at 10        fragments:  [a,f) {10}
+//                    [f ......... t) at 25               [f,m) {25,10}   newest first
+//                                                        [m,t) {25}
+//
+// A delete goes out of the set when no segment can hold an entry that it covers (version.h).
+#ifndef VARVE_ENGINE_RANGE_TOMBSTONES_H_
+#define VARVE_ENGINE_RANGE_TOMBSTONES_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "format/internal_key.h"
+#include "format/version_edit.h"
+
+namespace varve {
+
+// Immutable after construction; thread-safe.
+class RangeTombstones {
+ public:
+  struct Fragment {
+    std::string begin;
+    std::string end;
+    std::vector<SequenceNumber> sequences;  // descending
+  };
+
+  RangeTombstones() = default;
+  // O(n log n). Of the deletes over one fragment only those are kept that some reader can tell apart:
+  // `boundaries` are the sequences of live snapshots and the visible one, in any order.
+  RangeTombstones(const std::vector<RangeTombstone>& tombstones,
+                  std::vector<SequenceNumber> boundaries);
+
+  bool empty() const { return fragments_.empty(); }
+  size_t size() const { return fragments_.size(); }
+
+  // The sequence of the newest delete at or before `read_sequence` that covers `key`; 0 when none.
+  // O(log n).
+  SequenceNumber MaxCovering(std::string_view key, SequenceNumber read_sequence) const;
+
+  // The fragment that contains `key`, or nullptr. Lets a scan leap over a deleted range.
+  const Fragment* Find(std::string_view key) const;
+
+  static SequenceNumber NewestAtMost(const Fragment& fragment, SequenceNumber read_sequence);
+
+ private:
+  std::vector<Fragment> fragments_;  // disjoint, ascending
+};
+
+}  // namespace varve
+
+#endif  // VARVE_ENGINE_RANGE_TOMBSTONES_H_

@@ -1,0 +1,243 @@
+#include "engine/segment_reader.h"
+
+#include <utility>
+
+#include "base/status_macros.h"
+#include "format/block_file.h"
+#include "format/filename.h"
+#include "format/point_index.h"
+
+namespace varve {
+
+SegmentReader::SegmentReader(ReaderContext* context, SegmentMeta meta)
+    : context_(context), meta_(std::move(meta)) {}
+
+SegmentReader::~SegmentReader() {
+  OpenState* state = state_.load(std::memory_order_relaxed);
+  if (state != nullptr) {
+    context_->index_bytes.fetch_sub(state->segment.index.memory_bytes() +
+                                        state->data_slots->memory_bytes() +
+                                        state->index_slots->memory_bytes(),
+                                    std::memory_order_relaxed);
+    delete state;
+  }
+  if (is_obsolete_.load(std::memory_order_relaxed)) context_->remove_file(path());
+}
+
+std::string SegmentReader::path() const {
+  return JoinPath(context_->dir, SegmentFileName(meta_.file_number));
+}
+
+Status SegmentReader::Damaged(const char* what, uint64_t offset) const {
+  return Status::Corruption(path() + " at offset " + std::to_string(offset) + ": " + what);
+}
+
+Result<std::unique_ptr<SegmentReader::OpenState>> SegmentReader::OpenFile() const {
+  auto state = std::make_unique<OpenState>();
+  auto file = context_->env->OpenRandomAccess(path());
+  if (!file.ok()) {
+    // The manifest names it, so its absence is damage and not a missing key.
+    if (file.status().IsNotFound()) {
+      return Status::Corruption("segment is missing: " + std::string(file.status().message()));
+    }
+    return file.status();
+  }
+  state->file = *std::move(file);
+  VARVE_ASSIGN_OR_RETURN(state->segment, OpenSegment(*state->file, meta_.file_number));
+  const SegmentProperties& properties = state->segment.properties;
+  if (properties.entry_count != meta_.entry_count || state->segment.file_bytes != meta_.file_bytes ||
+      properties.smallest_key != meta_.smallest_key || properties.largest_key != meta_.largest_key) {
+    return Status::Corruption(path() + ": not the segment that the manifest describes");
+  }
+  state->data_slots =
+      std::make_unique<BlockSlots>(context_->cache, state->segment.index.block_count());
+  state->index_slots =
+      std::make_unique<BlockSlots>(context_->cache, properties.point_index_page_count);
+  return state;
+}
+
+Result<SegmentReader::OpenState*> SegmentReader::Open() {
+  // Acquire: the state was filled before it was published.
+  OpenState* state = state_.load(std::memory_order_acquire);
+  if (__builtin_expect(state != nullptr, 1)) return state;
+  MutexLock lock(&open_mu_);
+  state = state_.load(std::memory_order_relaxed);
+  if (state != nullptr) return state;
+  VARVE_ASSIGN_OR_RETURN(std::unique_ptr<OpenState> opened, OpenFile());
+  context_->index_bytes.fetch_add(opened->segment.index.memory_bytes() +
+                                      opened->data_slots->memory_bytes() +
+                                      opened->index_slots->memory_bytes(),
+                                  std::memory_order_relaxed);
+  state = opened.release();
+  state_.store(state, std::memory_order_release);
+  return state;
+}
+
+Result<const SegmentIndex*> SegmentReader::Index() {
+  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
+  return &state->segment.index;
+}
+
+Result<Frame*> SegmentReader::Load(OpenState* state, BlockSlots* slots, size_t index, uint64_t offset,
+                                   size_t bytes, BlockKind kind) {
+  // Per thread, because a miss must not cost an allocation of a block on top of its frame.
+  thread_local std::string disk;
+  disk.resize(bytes);
+  VARVE_ASSIGN_OR_RETURN(size_t got, state->file->Read(offset, bytes, disk.data()));
+  if (got != bytes) return Damaged("the file ends inside a block", offset);
+  auto opened = OpenBlock(disk, meta_.file_number, offset);
+  if (!opened.ok()) return opened.status().WithContext(path());
+  if (opened->kind != kind) return Damaged("a block of another kind", offset);
+  Frame* frame = context_->cache->AllocateFrame(opened->raw_bytes);
+  Status status = UnpackBlock(*opened, meta_.file_number, offset, frame->data());
+  if (!status.ok()) {
+    BlockCache::Unref(frame);
+    return status.WithContext(path());
+  }
+  return context_->cache->Publish(slots, index, frame);
+}
+
+Result<Frame*> SegmentReader::DataBlock(OpenState* state, size_t block) {
+  Frame* frame = BlockCache::Lookup(*state->data_slots, block);
+  if (__builtin_expect(frame != nullptr, 1)) return frame;
+  const SegmentIndex& index = state->segment.index;
+  return Load(state, state->data_slots.get(), block, index.block_offset(block),
+              index.block_bytes(block), BlockKind::kData);
+}
+
+Result<Frame*> SegmentReader::DataBlock(size_t block) {
+  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
+  return DataBlock(state, block);
+}
+
+Result<Frame*> SegmentReader::IndexPage(OpenState* state, uint32_t page) {
+  Frame* frame = BlockCache::Lookup(*state->index_slots, page);
+  if (__builtin_expect(frame != nullptr, 1)) return frame;
+  const uint64_t offset = state->segment.properties.point_index_offset + uint64_t{page} * kPageBytes;
+  VARVE_ASSIGN_OR_RETURN(frame, Load(state, state->index_slots.get(), page, offset, kPageBytes,
+                                     BlockKind::kPointIndex));
+  if (frame->size < kPointIndexBucketsPerPage * kPointIndexBucketBytes) {
+    return Damaged("a short page of the point index", offset);
+  }
+  return frame;
+}
+
+void SegmentReader::Prefetch(uint64_t hash) const {
+  OpenState* state = state_.load(std::memory_order_acquire);
+  if (state == nullptr) return;
+  const uint32_t pages = state->segment.properties.point_index_page_count;
+  if (pages == 0) return;
+  Frame* frame = BlockCache::Lookup(*state->index_slots, PointIndexPageOf(hash, pages));
+  if (frame != nullptr) __builtin_prefetch(PointIndexBucketAddress(frame->data(), hash));
+}
+
+void SegmentReader::PrefetchEntry(uint64_t hash) const {
+  OpenState* state = state_.load(std::memory_order_acquire);
+  if (state == nullptr) return;
+  const uint32_t pages = state->segment.properties.point_index_page_count;
+  if (pages == 0) return;
+  Frame* page = BlockCache::Lookup(*state->index_slots, PointIndexPageOf(hash, pages));
+  if (page == nullptr) return;
+  PointIndexProbe probe(page->data(), hash);
+  PointLocation location;
+  if (!probe.Next(&location) || location.block >= state->segment.index.block_count()) return;
+  Frame* frame = BlockCache::Lookup(*state->data_slots, location.block);
+  BlockView view;
+  if (frame == nullptr || !view.Parse({frame->data(), frame->size})) return;
+  view.Prefetch(location.slot);
+}
+
+Result<bool> SegmentReader::FindVersion(OpenState* state, size_t block, int slot, std::string_view key,
+                                        SequenceNumber max_sequence, FoundEntry* found) {
+  // Versions of a key are neighbours, possibly over several blocks.
+  for (; block < state->segment.index.block_count(); ++block, slot = 0) {
+    VARVE_ASSIGN_OR_RETURN(Frame * frame, DataBlock(state, block));
+    BlockView view;
+    if (!view.Parse({frame->data(), frame->size})) {
+      return Damaged("malformed block", state->segment.index.block_offset(block));
+    }
+    for (; slot < view.count(); ++slot) {
+      if (!view.Decode(slot, &found->entry)) {
+        return Damaged("malformed entry", state->segment.index.block_offset(block));
+      }
+      if (found->entry.key != key) return false;
+      if (found->entry.sequence <= max_sequence) {
+        found->frame = frame;
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+Result<bool> SegmentReader::FindBySearch(OpenState* state, std::string_view key,
+                                         SequenceNumber max_sequence, FoundEntry* found) {
+  const size_t block = state->segment.index.FindBlock(key, max_sequence);
+  VARVE_ASSIGN_OR_RETURN(Frame * frame, DataBlock(state, block));
+  BlockView view;
+  const uint64_t offset = state->segment.index.block_offset(block);
+  if (!view.Parse({frame->data(), frame->size})) return Damaged("malformed block", offset);
+  const int slot = view.LowerBound(key, max_sequence);
+  if (slot < 0) return Damaged("malformed entry", offset);
+  return FindVersion(state, block, slot, key, max_sequence, found);
+}
+
+Result<bool> SegmentReader::Find(std::string_view key, uint64_t hash, SequenceNumber max_sequence,
+                                 FoundEntry* found) {
+  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
+  const uint32_t pages = state->segment.properties.point_index_page_count;
+  if (pages == 0) return FindBySearch(state, key, max_sequence, found);
+  VARVE_ASSIGN_OR_RETURN(Frame * page, IndexPage(state, PointIndexPageOf(hash, pages)));
+  PointIndexProbe probe(page->data(), hash);
+  for (PointLocation location; probe.Next(&location);) {
+    if (location.block >= state->segment.index.block_count()) {
+      return Damaged("the point index leads outside the segment",
+                     state->segment.properties.point_index_offset);
+    }
+    VARVE_ASSIGN_OR_RETURN(Frame * frame, DataBlock(state, location.block));
+    BlockView view;
+    if (!view.Parse({frame->data(), frame->size}) || !view.Decode(location.slot, &found->entry)) {
+      return Damaged("malformed entry", state->segment.index.block_offset(location.block));
+    }
+    if (found->entry.key != key) continue;  // another key with the same tag
+    if (found->entry.sequence <= max_sequence) {
+      found->frame = frame;
+      return true;
+    }
+    return FindVersion(state, location.block, location.slot, key, max_sequence, found);
+  }
+  return false;
+}
+
+Status SegmentReader::ReadBlocks(size_t first, size_t count, BlockBatch* batch) {
+  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
+  const SegmentIndex& index = state->segment.index;
+  const uint64_t begin = index.block_offset(first);
+  const size_t bytes =
+      static_cast<size_t>(index.block_offset(first + count - 1) + index.block_bytes(first + count - 1) -
+                          begin);
+  batch->raws.clear();
+  batch->unpacked.clear();
+  batch->buffer.resize(bytes);
+  VARVE_ASSIGN_OR_RETURN(size_t got, state->file->Read(begin, bytes, batch->buffer.data()));
+  if (got != bytes) return Damaged("the file ends inside a block", begin + got);
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t offset = index.block_offset(first + i);
+    const std::string_view disk(batch->buffer.data() + (offset - begin), index.block_bytes(first + i));
+    auto opened = OpenBlock(disk, meta_.file_number, offset);
+    if (!opened.ok()) return opened.status().WithContext(path());
+    if (opened->kind != BlockKind::kData) return Damaged("a block of another kind", offset);
+    if (opened->in_place()) {
+      batch->raws.push_back(opened->payload);
+      continue;
+    }
+    auto raw = std::make_unique<std::string>(opened->raw_bytes, '\0');
+    VARVE_RETURN_IF_ERROR(
+        UnpackBlock(*opened, meta_.file_number, offset, raw->data()).WithContext(path()));
+    batch->raws.push_back(*raw);
+    batch->unpacked.push_back(std::move(raw));
+  }
+  return Status::Ok();
+}
+
+}  // namespace varve

@@ -1,0 +1,244 @@
+#include "engine/value_log_set.h"
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "engine/rewrite.h"
+#include "format/filename.h"
+#include "format/value_log.h"
+
+namespace varve {
+
+ValueLogFile::ValueLogFile(ReaderContext* context, uint64_t number, uint64_t max_start_offset)
+    : context_(context), number_(number), max_start_offset_(max_start_offset) {}
+
+ValueLogFile::~ValueLogFile() {
+  if (slots_ != nullptr) {
+    context_->index_bytes.fetch_sub(slots_->memory_bytes(), std::memory_order_relaxed);
+  }
+  if (is_obsolete_.load(std::memory_order_relaxed)) context_->remove_file(path());
+}
+
+std::string ValueLogFile::path() const { return JoinPath(context_->dir, ValueLogFileName(number_)); }
+
+Status ValueLogFile::EnsureOpen() {
+  if (is_open_.load(std::memory_order_acquire)) return Status::Ok();
+  MutexLock lock(&mu_);
+  if (is_open_.load(std::memory_order_relaxed)) return Status::Ok();
+  auto reader = context_->env->OpenRandomAccess(path());
+  if (!reader.ok()) {
+    if (!reader.status().IsNotFound()) return reader.status();
+    return Status::Corruption("value-log file is missing: " + path());
+  }
+  reader_ = *std::move(reader);
+  slots_ = std::make_unique<BlockSlots>(context_->cache, max_start_offset_ / kValueLogCacheUnit + 1);
+  context_->index_bytes.fetch_add(slots_->memory_bytes(), std::memory_order_relaxed);
+  // Release: reader and slots are complete.
+  is_open_.store(true, std::memory_order_release);
+  return Status::Ok();
+}
+
+Result<PinnedValue> ValueLogFile::Read(const ValuePointer& pointer) {
+  VARVE_RETURN_IF_ERROR(EnsureOpen());
+  if (pointer.offset > max_start_offset_) {
+    return Status::Corruption(path() + ": a pointer leads beyond the file, to offset " +
+                              std::to_string(pointer.offset));
+  }
+  const size_t index = static_cast<size_t>(pointer.offset / kValueLogCacheUnit);
+  const size_t value_at = kValueLogRecordHeaderBytes + pointer.key_bytes;
+  const size_t bytes = value_at + pointer.value_bytes;
+  const auto pin = [value_at, &pointer](Frame* frame) {
+    BlockCache::Ref(frame);
+    return PinnedValue({frame->data() + value_at, pointer.value_bytes}, frame,
+                       [](void* owner) { BlockCache::Unref(static_cast<Frame*>(owner)); });
+  };
+  EpochGuard guard;
+  Frame* frame = BlockCache::Lookup(*slots_, index);
+  if (frame != nullptr && frame->size == bytes) return pin(frame);
+  frame = context_->cache->AllocateFrame(bytes);
+  auto got = reader_->Read(pointer.offset, bytes, frame->data());
+  Status status = got.status();
+  if (status.ok() && *got != bytes) {
+    status = Status::Corruption("the file ends inside the value at offset " +
+                                std::to_string(pointer.offset));
+  }
+  if (status.ok()) status = DecodeValueLogRecord({frame->data(), bytes}, pointer).status();
+  if (!status.ok()) {
+    BlockCache::Unref(frame);
+    return status.WithContext(path());
+  }
+  return pin(context_->cache->Publish(slots_.get(), index, frame));
+}
+
+Result<std::string_view> ValueLogFile::ReadInto(const ValuePointer& pointer, std::string* buffer) {
+  VARVE_RETURN_IF_ERROR(EnsureOpen());
+  const size_t bytes = kValueLogRecordHeaderBytes + pointer.key_bytes + pointer.value_bytes;
+  // Lengths come from a checksummed pointer, but the file decides what there is to allocate for.
+  VARVE_ASSIGN_OR_RETURN(uint64_t size, reader_->Size());
+  if (pointer.offset > size || bytes > size - pointer.offset) {
+    return Status::Corruption(path() + ": the file ends inside the value at offset " +
+                              std::to_string(pointer.offset));
+  }
+  buffer->resize(bytes);
+  VARVE_ASSIGN_OR_RETURN(size_t got, reader_->Read(pointer.offset, bytes, buffer->data()));
+  auto record = DecodeValueLogRecord(std::string_view(*buffer).substr(0, got), pointer);
+  if (!record.ok()) return record.status().WithContext(path());
+  return record->value;
+}
+
+Result<std::shared_ptr<ValueLogFile>> ValueLogSet::Create() {
+  auto file = std::make_shared<ValueLogFile>(context_, next_file_number_(), file_bytes_);
+  VARVE_ASSIGN_OR_RETURN(file->writer_,
+                         context_->env->OpenWritable(file->path(), Env::OpenMode::kCreateOrTruncate));
+  char header[kValueLogFileHeaderBytes];
+  EncodeValueLogFileHeader(file->number(), header);
+  Status status = file->writer_->Write(0, {header, sizeof(header)});
+  if (!status.ok()) {
+    file->MarkObsolete();
+    return status;
+  }
+  file->end_.store(kValueLogFileHeaderBytes, std::memory_order_relaxed);
+  file->is_dirty_.store(true, std::memory_order_relaxed);
+  file->name_is_dirty_.store(true, std::memory_order_relaxed);
+  return file;
+}
+
+Result<std::shared_ptr<ValueLogFile>> ValueLogSet::ActiveFor(uint64_t record_bytes, uint64_t* offset) {
+  MutexLock lock(&mu_);
+  if (active_ == nullptr || active_->bytes() >= file_bytes_) {
+    VARVE_ASSIGN_OR_RETURN(active_, Create());
+    files_[active_->number()] = active_;
+  }
+  *offset = active_->end_.fetch_add(record_bytes, std::memory_order_relaxed);
+  active_->holds_.fetch_add(1, std::memory_order_relaxed);
+  return active_;
+}
+
+ValueLogHold::~ValueLogHold() {
+  // Release: the entry that was waited for is in place.
+  if (file_ != nullptr) file_->holds_.fetch_sub(1, std::memory_order_release);
+}
+
+Result<AppendedValue> ValueLogSet::Append(std::string_view key, std::string_view value) {
+  const uint64_t record_bytes = ValueLogRecordBytes(key.size(), value.size());
+  uint64_t offset = 0;
+  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<ValueLogFile> file, ActiveFor(record_bytes, &offset));
+  ValueLogHold hold(file);
+
+  // Header and key in one small write, the value straight from the caller's memory; the few bytes of
+  // padding stay unwritten, which reads as zeros.
+  std::string head(kValueLogRecordHeaderBytes, '\0');
+  EncodeValueLogRecordHeader(key, value.size(), ValueLogValueHash(value), file->number(), offset,
+                             head.data());
+  head.append(key);
+  Status status = file->writer_->Write(offset, head);
+  if (status.ok()) status = file->writer_->Write(offset + head.size(), value);
+  if (!status.ok()) {
+    // Give the room back if nobody has appended behind it.
+    uint64_t end = offset + record_bytes;
+    file->end_.compare_exchange_strong(end, offset, std::memory_order_relaxed);
+    return status.WithContext("value log");
+  }
+  // Release: Sync's exchange, which sees the flag, happens after the write.
+  file->is_dirty_.store(true, std::memory_order_release);
+  appended_bytes_.fetch_add(record_bytes, std::memory_order_relaxed);
+  return AppendedValue{{file->number(), offset, static_cast<uint32_t>(value.size()),
+                        static_cast<uint32_t>(key.size())},
+                       std::move(hold)};
+}
+
+Status ValueLogSet::SyncFile(const ValueLogFile& file) {
+  if (file.writer_ != nullptr) return file.writer_->Sync();
+  return RewriteAndSync(context_->env, file.path(),
+                        file.rewrite_from_.load(std::memory_order_relaxed));
+}
+
+Status ValueLogSet::Sync() {
+  MutexLock sync_lock(&sync_mu_);
+  if (failure_.ok()) {
+    failure_ = SyncDirty();
+    if (!failure_.ok()) has_failed_.store(true, std::memory_order_release);
+  }
+  return failure_;
+}
+
+Status ValueLogSet::SyncDirty() {
+  bool sync_names = false;
+  for (const auto& file : Files()) {
+    if (!file->is_dirty_.exchange(false, std::memory_order_acq_rel)) continue;
+    VARVE_RETURN_IF_ERROR(SyncFile(*file));
+    if (file->name_is_dirty_.exchange(false, std::memory_order_relaxed)) sync_names = true;
+  }
+  return sync_names ? context_->directory->Sync() : Status::Ok();
+}
+
+void ValueLogSet::AddExisting(uint64_t number, uint64_t bytes) {
+  auto file = std::make_shared<ValueLogFile>(context_, number, std::max(bytes, file_bytes_));
+  file->end_.store(bytes, std::memory_order_relaxed);
+  MutexLock lock(&mu_);
+  files_[number] = std::move(file);
+}
+
+std::shared_ptr<ValueLogFile> ValueLogSet::Find(uint64_t number) {
+  MutexLock lock(&mu_);
+  if (auto it = files_.find(number); it != files_.end()) return it->second;
+  auto it = removed_.find(number);
+  return it == removed_.end() ? nullptr : it->second.lock();
+}
+
+std::vector<std::shared_ptr<ValueLogFile>> ValueLogSet::Files() {
+  MutexLock lock(&mu_);
+  std::vector<std::shared_ptr<ValueLogFile>> files;
+  for (const auto& [number, file] : files_) files.push_back(file);
+  return files;
+}
+
+std::vector<std::shared_ptr<ValueLogFile>> ValueLogSet::UnusedFiles() {
+  MutexLock lock(&mu_);
+  std::vector<std::shared_ptr<ValueLogFile>> files;
+  for (const auto& [number, file] : files_) {
+    if (file != active_ && file->holds_.load(std::memory_order_acquire) == 0) files.push_back(file);
+  }
+  return files;
+}
+
+uint64_t ValueLogSet::active_number() {
+  MutexLock lock(&mu_);
+  return active_ == nullptr ? 0 : active_->number();
+}
+
+void ValueLogSet::SealActive() {
+  MutexLock lock(&mu_);
+  active_ = nullptr;
+}
+
+void ValueLogSet::Forget(uint64_t number) {
+  std::shared_ptr<ValueLogFile> file;
+  MutexLock lock(&mu_);
+  auto it = files_.find(number);
+  if (it == files_.end()) return;
+  file = std::move(it->second);
+  files_.erase(it);
+}
+
+void ValueLogSet::Release() {
+  std::map<uint64_t, std::shared_ptr<ValueLogFile>> files;
+  std::shared_ptr<ValueLogFile> active;
+  MutexLock lock(&mu_);
+  files.swap(files_);
+  active.swap(active_);
+}
+
+void ValueLogSet::Remove(uint64_t number) {
+  std::shared_ptr<ValueLogFile> file;
+  MutexLock lock(&mu_);
+  auto it = files_.find(number);
+  if (it == files_.end()) return;
+  file = std::move(it->second);
+  files_.erase(it);
+  file->MarkObsolete();
+  std::erase_if(removed_, [](const auto& entry) { return entry.second.expired(); });
+  removed_[number] = file;
+}
+
+}  // namespace varve
