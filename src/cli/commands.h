@@ -1,0 +1,28 @@
+// The commands of the tool: each a spec, from which its help is made, and a function.
+#ifndef VARVE_CLI_COMMANDS_H_
+#define VARVE_CLI_COMMANDS_H_
+
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+
+namespace varve::cli {
+
+struct Command {
+  VerbSpec spec;
+  // Does the work and returns the exit code; failures have been reported.
+  int (*run)(const Context& context);
+};
+
+std::vector<Command> WriteCommands();     // put del delrange
+std::vector<Command> ReadCommands();      // get scan count
+std::vector<Command> TransferCommands();  // load dump
+std::vector<Command> StoreCommands();     // stats verify compact wal
+
+// All of them, in the order of the help.
+const std::vector<Command>& AllCommands();
+
+}  // namespace varve::cli
+
+#endif  // VARVE_CLI_COMMANDS_H_

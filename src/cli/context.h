@@ -1,0 +1,61 @@
+// What every command works with: its arguments, the console, a way to the store, and how it ends.
+#ifndef VARVE_CLI_CONTEXT_H_
+#define VARVE_CLI_CONTEXT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "cli/arguments.h"
+#include "cli/console.h"
+#include "varve/db.h"
+
+namespace varve::cli {
+
+// Exit codes, part of the tool's interface: never renumber them.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitError = 1,
+  kExitUsage = 2,
+  kExitKeyNotFound = 3,
+  kExitCorruption = 6,
+};
+
+// The way to stores; tests put another in place. Signatures as in varve/db.h.
+struct Backend {
+  std::function<Result<std::unique_ptr<Db>>(const std::string& dir, const Options&)> open;
+  std::function<Status(const std::string& dir, const Options&, const WalVisitor&)> read_wal;
+};
+
+// Borrows all of it for the run of one command.
+struct Context {
+  const Arguments& arguments;
+  const Console& console;
+  const Backend& backend;
+  const std::string dir;
+  const bool json;
+};
+
+// Opens the store of the context. Reading changes nothing on disk and wants an existing store;
+// changing takes the store for this process.
+enum class Access { kRead, kChange, kChangeOrCreate };
+Result<std::unique_ptr<Db>> OpenStore(const Context& context, Access access);
+
+// Each reports a failure on the error stream, with what to do next, and returns the exit code.
+int Fail(const Context& context, const Status& status);
+int FailToOpen(const Context& context, const Status& status);
+int FailUsage(const Context& context, const Status& status);
+
+// A key, value or bound from the command line: `text` itself, or unescaped with --escaped.
+Result<std::string> BytesFromCommandLine(const Context& context, const std::string& text);
+// --sync as write options.
+WriteOptions WriteOptionsFrom(const Context& context);
+
+// Writes an error on the error stream: "varve: <message>" and the hint, if any, on a line of its
+// own; with `json` an object of code, message and hint.
+void PrintError(const Console& console, bool json, const Status& status, std::string_view hint);
+
+}  // namespace varve::cli
+
+#endif  // VARVE_CLI_CONTEXT_H_

@@ -1,0 +1,83 @@
+#include "cli/record_stream.h"
+
+#include "base/status_macros.h"
+#include "cli/json.h"
+#include "cli/text.h"
+
+namespace varve::cli {
+namespace {
+
+Status UnescapeInto(std::string_view text, std::string_view what, std::string* bytes) {
+  if (text.find('\\') == std::string_view::npos) {
+    bytes->assign(text);
+    return Status::Ok();
+  }
+  std::optional<std::string> unescaped = Unescape(text);
+  if (!unescaped.has_value()) {
+    return Status::InvalidArgument("bad escape in the " + std::string(what) +
+                                   "; known are \\t \\n \\r \\\\ and \\xNN");
+  }
+  *bytes = *std::move(unescaped);
+  return Status::Ok();
+}
+
+Status ParseTsvRecord(std::string_view line, Record* record) {
+  const size_t tab = line.find('\t');
+  if (tab == std::string_view::npos) {
+    return Status::InvalidArgument("expected key<TAB>value, found no tab");
+  }
+  const std::string_view value = line.substr(tab + 1);
+  if (value.find('\t') != std::string_view::npos) {
+    return Status::InvalidArgument(
+        "expected key<TAB>value, found a second tab; a tab inside a value is written \\t");
+  }
+  VARVE_RETURN_IF_ERROR(UnescapeInto(line.substr(0, tab), "key", &record->key));
+  return UnescapeInto(value, "value", &record->value);
+}
+
+}  // namespace
+
+std::optional<RecordFormat> ParseRecordFormat(std::string_view name) {
+  if (name == "tsv") return RecordFormat::kTsv;
+  if (name == "json") return RecordFormat::kJson;
+  return std::nullopt;
+}
+
+RecordFormat GuessRecordFormat(std::string_view path) {
+  for (const std::string_view extension : {".json", ".jsonl", ".ndjson"}) {
+    if (path.ends_with(extension)) return RecordFormat::kJson;
+  }
+  return RecordFormat::kTsv;
+}
+
+Result<bool> RecordReader::Next(Record* record) {
+  if (!std::getline(in_, line_)) {
+    if (in_.bad()) return Status::IoError("reading failed");
+    return false;
+  }
+  ++line_number_;
+  bytes_read_ += line_.size() + (in_.eof() ? 0 : 1);
+  if (line_.ends_with('\r')) line_.pop_back();
+  const Status status = ParseLine(record);
+  if (!status.ok()) return status.WithContext("line " + std::to_string(line_number_));
+  return true;
+}
+
+Status RecordReader::ParseLine(Record* record) const {
+  if (format_ == RecordFormat::kTsv) return ParseTsvRecord(line_, record);
+  return ParseJsonRecord(line_, &record->key, &record->value);
+}
+
+void AppendRecord(std::string* out, RecordFormat format, std::string_view key,
+                  std::string_view value) {
+  if (format == RecordFormat::kJson) {
+    out->append(JsonObject().Bytes("key", key).Bytes("value", value).Take());
+  } else {
+    AppendEscaped(out, key);
+    out->push_back('\t');
+    AppendEscaped(out, value);
+  }
+  out->push_back('\n');
+}
+
+}  // namespace varve::cli

@@ -1,0 +1,161 @@
+#include "cli/commands.h"
+#include "cli/facts.h"
+#include "cli/json.h"
+#include "cli/text.h"
+
+namespace varve::cli {
+namespace {
+
+uint64_t DiskBytes(const Statistics& stats) {
+  return stats.segment_bytes + stats.value_log_bytes + stats.wal_bytes;
+}
+
+Facts RunFacts(const RunStatistics& run) {
+  Facts facts;
+  facts.Count("id", run.id);
+  facts.Count("segments", run.segment_count);
+  facts.Count("entries", run.entry_count);
+  facts.Count("tombstones", run.tombstone_count);
+  facts.Bytes("bytes", run.disk_bytes);
+  return facts;
+}
+
+// What one invocation can know: contents, disk and memory. The counters of work done are those of a
+// process that has just opened the store, so they are left to programs.
+Facts StoreFacts(const Statistics& stats) {
+  Facts facts;
+  facts.Count("last_sequence", stats.last_sequence);
+  facts.Count("entries", stats.entry_count);
+  facts.Count("memtable_entries", stats.memtable_entry_count);
+  facts.Count("range_tombstones", stats.range_tombstone_count);
+  facts.Bytes("disk_bytes", DiskBytes(stats));
+  facts.Bytes("segment_bytes", stats.segment_bytes);
+  facts.Bytes("value_log_bytes", stats.value_log_bytes);
+  facts.Bytes("value_log_dead_bytes", stats.value_log_dead_bytes);
+  facts.Count("value_log_files", stats.value_log_file_count);
+  facts.Bytes("wal_bytes", stats.wal_bytes);
+  facts.Count("wal_files", stats.wal_file_count);
+  facts.Bytes("memory_budget_bytes", stats.memory_budget_bytes);
+  facts.Bytes("memtable_bytes", stats.memtable_bytes);
+  facts.Bytes("index_bytes", stats.index_bytes);
+  facts.Bytes("cache_bytes", stats.cache_bytes);
+  if (!stats.background_error.empty()) facts.Text("background_error", stats.background_error);
+  std::vector<Facts> runs;
+  for (const RunStatistics& run : stats.runs) runs.push_back(RunFacts(run));
+  facts.Table("runs", std::move(runs));
+  return facts;
+}
+
+int Stats(const Context& context) {
+  const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kRead);
+  if (!db.ok()) return FailToOpen(context, db.status());
+  StoreFacts((*db)->Stats()).Print(context.console, context.json);
+  return kExitOk;
+}
+
+int Verify(const Context& context) {
+  const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kRead);
+  if (!db.ok()) return FailToOpen(context, db.status());
+  const uint64_t started_at = context.console.now_nanos();
+  const Result<VerifyReport> report = (*db)->Verify();
+  if (!report.ok()) return Fail(context, report.status());
+  Facts facts;
+  facts.Count("files", report->file_count);
+  facts.Count("blocks", report->block_count);
+  facts.Count("entries", report->entry_count);
+  facts.Bytes("bytes", report->byte_count);
+  facts.Seconds("seconds", context.console.now_nanos() - started_at);
+  std::vector<Facts> problems;
+  for (const std::string& problem : report->problems) {
+    problems.emplace_back().Text("problem", problem);
+  }
+  const size_t problem_count = problems.size();
+  facts.Table("problems", std::move(problems));
+  facts.Print(context.console, context.json);
+  if (problem_count == 0) return kExitOk;
+  return Fail(context, Status::Corruption(std::to_string(problem_count) +
+                                          (problem_count == 1 ? " problem" : " problems") +
+                                          " found; the rest of the store stays readable"));
+}
+
+int Compact(const Context& context) {
+  const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
+  if (!db.ok()) return FailToOpen(context, db.status());
+  const uint64_t before = DiskBytes((*db)->Stats());
+  const uint64_t started_at = context.console.now_nanos();
+  const Status status = (*db)->Compact();
+  if (!status.ok()) return Fail(context, status);
+  Facts facts;
+  facts.Bytes("disk_bytes_before", before);
+  facts.Bytes("disk_bytes_after", DiskBytes((*db)->Stats()));
+  facts.Seconds("seconds", context.console.now_nanos() - started_at);
+  facts.Print(context.console, context.json);
+  return kExitOk;
+}
+
+std::string WalLine(std::string_view kind, std::string_view key, std::string_view value) {
+  std::string line(kind);
+  line.push_back('\t');
+  AppendEscaped(&line, key);
+  if (kind != "DELETE") {
+    line.push_back('\t');
+    AppendEscaped(&line, value);
+  }
+  return line;
+}
+
+std::string WalJson(uint64_t sequence, std::string_view kind, std::string_view key,
+                    std::string_view value) {
+  JsonObject object;
+  object.Number("sequence", sequence).Bytes("kind", kind);
+  const bool is_range = kind == "DELETERANGE";
+  object.Bytes(is_range ? "begin" : "key", key);
+  if (kind != "DELETE") object.Bytes(is_range ? "end" : "value", value);
+  return object.Take();
+}
+
+int Wal(const Context& context) {
+  const Status status = context.backend.read_wal(
+      context.dir, Options{.create_if_missing = false, .read_only = true},
+      [&](uint64_t sequence, std::string_view kind, std::string_view key, std::string_view value) {
+        context.console.out << (context.json ? WalJson(sequence, kind, key, value)
+                                             : WalLine(kind, key, value))
+                            << "\n";
+      });
+  return status.ok() ? kExitOk : FailToOpen(context, status);
+}
+
+}  // namespace
+
+std::vector<Command> StoreCommands() {
+  return {
+      {{.name = "stats",
+        .summary = "Prints what the store holds, on disk and in memory",
+        .examples = "varve --dir data stats\n"
+                    "varve --dir data stats --json\n",
+        .details = "entries counts overwritten and deleted records until they are merged away;\n"
+                   "'count' counts keys.\n"},
+       Stats},
+      {{.name = "verify",
+        .summary = "Reads every byte and checks it; exit code 6 when something is damaged",
+        .examples = "varve --dir data verify\n"
+                    "varve --dir data verify --json\n",
+        .details = "Each problem names the file and the offset. Nothing is changed.\n"},
+       Verify},
+      {{.name = "compact",
+        .summary = "Merges everything into one run and gives back the space of what was deleted",
+        .examples = "varve --dir data compact\n",
+        .details = "The store does this by itself in time; this is for doing it now.\n"},
+       Compact},
+      {{.name = "wal",
+        .summary = "Prints the write-ahead log, oldest change first",
+        .examples = "varve --dir data wal\n"
+                    "varve --dir data wal --json\n",
+        .details =
+            "WRITE, key, value; DELETE, key; DELETERANGE, begin, end: with tabs between, "
+            "escaped as 'scan' does.\nChanges that are in segments are no longer in the log.\n"},
+       Wal},
+  };
+}
+
+}  // namespace varve::cli

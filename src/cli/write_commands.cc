@@ -1,0 +1,119 @@
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "cli/commands.h"
+#include "cli/json.h"
+
+namespace varve::cli {
+namespace {
+
+constexpr std::string_view kStandardInput = "-";
+constexpr FlagSpec kSyncFlag = {"--sync", "", "return when the change survives loss of power"};
+
+// Everything up to the end, but not much more than a value may hold: the store refuses the rest.
+Result<std::string> ReadAll(std::istream& in, const std::string& name) {
+  const size_t enough = size_t{Options().max_value_bytes} + 1;
+  std::string bytes;
+  std::string chunk(size_t{1} << 16, '\0');
+  while (bytes.size() < enough && in) {
+    in.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+    bytes.append(chunk, 0, static_cast<size_t>(in.gcount()));
+  }
+  if (in.bad()) return Status::IoError("reading " + name + " failed");
+  return bytes;
+}
+
+Result<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Status::IoError("cannot read " + path + ": " + std::strerror(errno));
+  return ReadAll(file, path);
+}
+
+Result<std::string> ValueOperand(const Context& context, const std::string& operand) {
+  if (operand == kStandardInput) return ReadAll(context.console.in, "standard input");
+  if (operand.starts_with('@')) return ReadFile(operand.substr(1));
+  return BytesFromCommandLine(context, operand);
+}
+
+int Finish(const Context& context, const Status& status) {
+  if (!status.ok()) return Fail(context, status);
+  if (context.json) context.console.out << JsonObject().Bool("ok", true).Take() << "\n";
+  return kExitOk;
+}
+
+int Put(const Context& context) {
+  const std::vector<std::string>& operands = context.arguments.operands();
+  const Result<std::string> key = BytesFromCommandLine(context, operands[0]);
+  if (!key.ok()) return FailUsage(context, key.status());
+  // The value comes first: a file that is not there must not leave a new, empty store behind.
+  const Result<std::string> value = ValueOperand(context, operands[1]);
+  if (!value.ok()) {
+    const bool is_usage = value.status().code() == StatusCode::kInvalidArgument;
+    return is_usage ? FailUsage(context, value.status()) : Fail(context, value.status());
+  }
+  const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChangeOrCreate);
+  if (!db.ok()) return FailToOpen(context, db.status());
+  return Finish(context, (*db)->Put(*key, *value, WriteOptionsFrom(context)));
+}
+
+int Del(const Context& context) {
+  const Result<std::string> key = BytesFromCommandLine(context, context.arguments.operands()[0]);
+  if (!key.ok()) return FailUsage(context, key.status());
+  const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
+  if (!db.ok()) return FailToOpen(context, db.status());
+  return Finish(context, (*db)->Delete(*key, WriteOptionsFrom(context)));
+}
+
+int DelRange(const Context& context) {
+  const std::vector<std::string>& operands = context.arguments.operands();
+  const Result<std::string> begin = BytesFromCommandLine(context, operands[0]);
+  if (!begin.ok()) return FailUsage(context, begin.status());
+  const Result<std::string> end = BytesFromCommandLine(context, operands[1]);
+  if (!end.ok()) return FailUsage(context, end.status());
+  if (*begin > *end) {
+    return FailUsage(context, Status::InvalidArgument("the range is empty: '" + operands[0] +
+                                                      "' comes after '" + operands[1] + "'"));
+  }
+  const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
+  if (!db.ok()) return FailToOpen(context, db.status());
+  return Finish(context, (*db)->DeleteRange(*begin, *end, WriteOptionsFrom(context)));
+}
+
+}  // namespace
+
+std::vector<Command> WriteCommands() {
+  return {
+      {{.name = "put",
+        .operands = "KEY VALUE",
+        .min_operands = 2,
+        .max_operands = 2,
+        .flags = {kSyncFlag},
+        .summary = "Stores a value under a key; makes the store if there is none",
+        .examples = "varve --dir data put fruit/apple red\n"
+                    "varve --dir data put logo @logo.png     # the content of a file\n"
+                    "date | varve --dir data put today -     # what comes on standard input\n"
+                    "varve --dir data put -- -key -5         # -- before words that begin with -\n"
+                    "varve --dir data put --escaped 'a\\x00b' 'two\\nlines'\n",
+        .details = "A value that itself is - or begins with @ can be given on standard input.\n"},
+       Put},
+      {{.name = "del",
+        .operands = "KEY",
+        .min_operands = 1,
+        .max_operands = 1,
+        .flags = {kSyncFlag},
+        .summary = "Deletes a key; an absent one is no error",
+        .examples = "varve --dir data del fruit/apple\n"},
+       Del},
+      {{.name = "delrange",
+        .operands = "A B",
+        .min_operands = 2,
+        .max_operands = 2,
+        .flags = {kSyncFlag},
+        .summary = "Deletes all keys from A on and before B, at once",
+        .examples = "varve --dir data delrange log/2023 log/2024\n"},
+       DelRange},
+  };
+}
+
+}  // namespace varve::cli
