@@ -1,0 +1,58 @@
+// The varve program: hands the process's streams, environment and stores to the command line.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+
+#include "cli/run.h"
+#include "varve/db.h"
+
+namespace {
+
+constexpr int kDefaultWidth = 80;
+
+int TerminalWidth() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 &&
+      ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) {
+    return kDefaultWidth;
+  }
+  return size.ws_col == 0 ? kDefaultWidth : size.ws_col;
+}
+
+// Set and not empty.
+std::optional<std::string> Variable(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return value;
+}
+
+uint64_t MonotonicNanos() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::nanoseconds(now).count());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  std::cin.tie(nullptr);
+  const varve::cli::Console console{
+      .in = std::cin,
+      .out = std::cout,
+      .err = std::cerr,
+      .out_is_terminal = isatty(STDOUT_FILENO) != 0,
+      .err_is_terminal = isatty(STDERR_FILENO) != 0,
+      .width = TerminalWidth(),
+      .color_allowed = !Variable("NO_COLOR").has_value(),
+      .now_nanos = MonotonicNanos,
+  };
+  const varve::cli::Backend backend{
+      .open = [](const std::string& dir,
+                 const varve::Options& options) { return varve::Db::Open(dir, options); },
+      .read_wal = varve::ReadWal,
+  };
+  return varve::cli::Run({argv + 1, argv + argc}, Variable("VARVE_DIR"), console, backend);
+}
