@@ -1,0 +1,199 @@
+// MemoryStores: directories of stores that live in memory, the double behind the tests of the
+// command line. What a command opens, changes and closes, the next command finds.
+#ifndef VARVE_TESTS_CLI_MEMORY_STORE_H_
+#define VARVE_TESTS_CLI_MEMORY_STORE_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/context.h"
+#include "format/wal.h"
+#include "varve/db.h"
+
+namespace varve::cli {
+
+using Contents = std::map<std::string, std::string>;
+
+struct LoggedChange {
+  std::string kind, key, value;
+};
+
+// One directory. Tests set the statuses to make the store fail.
+struct MemoryStore {
+  Contents contents;
+  std::vector<LoggedChange> log;
+  Statistics statistics;
+  VerifyReport report;
+  Status open_status;
+  Status write_status;
+  Status value_status;  // of an iterator that reads a value
+  // How the last command opened it, and the durability of its last change.
+  Options options;
+  std::optional<Durability> durability;
+  uint64_t batch_count = 0;
+};
+
+class MemoryIterator : public Iterator {
+ public:
+  MemoryIterator(const MemoryStore& store, const IteratorOptions& options)
+      : value_status_(store.value_status) {
+    for (const auto& record : store.contents) {
+      const std::string& key = record.first;
+      const bool is_inside = key.starts_with(options.prefix) &&
+                             (!options.lower_bound || key >= *options.lower_bound) &&
+                             (!options.upper_bound || key < *options.upper_bound);
+      if (is_inside) records_.push_back(record);
+    }
+    at_ = records_.size();
+  }
+
+  bool Valid() const override { return at_ < records_.size(); }
+  void SeekToFirst() override { at_ = 0; }
+  void SeekToLast() override { at_ = records_.size() - 1; }
+  void Seek(std::string_view target) override {
+    for (at_ = 0; Valid() && key() < target;) ++at_;
+  }
+  void SeekForPrev(std::string_view target) override {
+    for (at_ = records_.size() - 1; Valid() && key() > target;) --at_;
+  }
+  void Next() override { ++at_; }
+  void Prev() override { --at_; }
+  std::string_view key() const override { return records_[at_].first; }
+  std::string_view value() override {
+    value_was_read_ = true;
+    return value_status_.ok() ? std::string_view(records_[at_].second) : std::string_view();
+  }
+  Status status() const override { return value_was_read_ ? value_status_ : Status::Ok(); }
+
+ private:
+  const Status value_status_;
+  bool value_was_read_ = false;
+  std::vector<std::pair<std::string, std::string>> records_;
+  size_t at_;  // not an index: before the first or after the last
+};
+
+class MemoryDb : public Db {
+ public:
+  explicit MemoryDb(MemoryStore& store) : store_(store) {}
+
+  Status Put(std::string_view key, std::string_view value, const WriteOptions& options) override {
+    return Apply("WRITE", key, value, options);
+  }
+  Status Delete(std::string_view key, const WriteOptions& options) override {
+    return Apply("DELETE", key, "", options);
+  }
+  Status DeleteRange(std::string_view begin, std::string_view end,
+                     const WriteOptions& options) override {
+    return Apply("DELETERANGE", begin, end, options);
+  }
+  Status Write(const WriteBatch& batch, const WriteOptions& options) override {
+    ++store_.batch_count;
+    WalOpReader changes(batch.rep(), batch.count());
+    Status status = store_.write_status;
+    for (WalOp change; status.ok() && changes.Next(&change);) {
+      const bool is_put = change.kind == static_cast<uint8_t>(EntryKind::kValue);
+      status = Apply(is_put ? "WRITE" : "DELETE", change.key, change.value, options);
+    }
+    return status;
+  }
+  Status CompareAndSet(std::string_view, std::optional<std::string_view>,
+                       std::optional<std::string_view>, const WriteOptions&) override {
+    return Status::NotSupported("not a command");
+  }
+  Result<std::string> Get(std::string_view key, const ReadOptions&) override {
+    const auto found = store_.contents.find(std::string(key));
+    if (found == store_.contents.end()) return Status::NotFound();
+    return found->second;
+  }
+  Status Get(std::string_view, std::string*, const ReadOptions&) override {
+    return Status::NotSupported("not used by commands");
+  }
+  Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions&) override {
+    if (!store_.value_status.ok()) return store_.value_status;
+    const auto found = store_.contents.find(std::string(key));
+    if (found == store_.contents.end()) return Status::NotFound();
+    return PinnedValue(found->second, nullptr, nullptr);
+  }
+  std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>&,
+                                            const ReadOptions&) override {
+    return {};
+  }
+  std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override {
+    return std::make_unique<MemoryIterator>(store_, options);
+  }
+  std::unique_ptr<Snapshot> GetSnapshot() override { return nullptr; }
+  Status Flush() override { return Status::Ok(); }
+  Status Compact() override {
+    store_.statistics.segment_bytes /= 2;
+    return store_.write_status;
+  }
+  Status WaitForBackgroundWork() override { return Status::Ok(); }
+  Status Sync() override { return Status::Ok(); }
+  Result<VerifyReport> Verify() override { return store_.report; }
+  Statistics Stats() override {
+    Statistics statistics = store_.statistics;
+    statistics.entry_count = store_.contents.size();
+    return statistics;
+  }
+  std::optional<std::string> GetProperty(std::string_view) override { return std::nullopt; }
+
+ private:
+  Status Apply(const std::string& kind, std::string_view key, std::string_view value,
+               const WriteOptions& options) {
+    if (store_.options.read_only) return Status::InvalidArgument("opened for reading only");
+    if (!store_.write_status.ok()) return store_.write_status;
+    store_.durability = options.durability;
+    Contents& contents = store_.contents;
+    if (kind == "WRITE") contents[std::string(key)] = value;
+    if (kind == "DELETE") contents.erase(std::string(key));
+    if (kind == "DELETERANGE") {
+      contents.erase(contents.lower_bound(std::string(key)),
+                     contents.lower_bound(std::string(value)));
+    }
+    store_.log.push_back({kind, std::string(key), std::string(value)});
+    return Status::Ok();
+  }
+
+  MemoryStore& store_;
+};
+
+// Must outlive the backend and every store opened through it.
+class MemoryStores {
+ public:
+  bool Exists(const std::string& dir) const { return stores_.count(dir) != 0; }
+  // Makes it when it is missing.
+  MemoryStore& At(const std::string& dir) { return stores_[dir]; }
+
+  Backend MakeBackend() {
+    return {
+        .open = [this](const std::string& dir,
+                       const Options& options) -> Result<std::unique_ptr<Db>> {
+          if (!Exists(dir) && !options.create_if_missing)
+            return Status::NotFound(dir + ": no store");
+          MemoryStore& store = At(dir);
+          if (!store.open_status.ok()) return store.open_status;
+          store.options = options;
+          return std::unique_ptr<Db>(std::make_unique<MemoryDb>(store));
+        },
+        .read_wal = [this](const std::string& dir, const Options&,
+                           const WalVisitor& visit) -> Status {
+          if (!Exists(dir)) return Status::NotFound(dir + ": no store");
+          uint64_t sequence = 0;
+          for (const LoggedChange& change : At(dir).log) {
+            visit(++sequence, change.kind, change.key, change.value);
+          }
+          return At(dir).open_status;
+        },
+    };
+  }
+
+ private:
+  std::map<std::string, MemoryStore> stores_;
+};
+
+}  // namespace varve::cli
+
+#endif  // VARVE_TESTS_CLI_MEMORY_STORE_H_
