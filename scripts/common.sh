@@ -1,0 +1,60 @@
+# shellcheck shell=bash disable=SC2034
+# What the scripts share. Sourced by them, from the root of the tree.
+
+say() { printf '\n==> %s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# as_root COMMAND...: through sudo when this is not root.
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  else
+    command -v sudo > /dev/null || die "not root, and there is no sudo: run as root: $*"
+    sudo "$@"
+  fi
+}
+
+is_installed() { [[ $(dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2> /dev/null) == ii* ]]; }
+
+# logged LOG COMMAND...: its output goes to the file; the end of that is shown if it fails.
+logged() {
+  local log=$1
+  shift
+  mkdir -p "$(dirname "$log")"
+  if ! "$@" > "$log" 2>&1 < /dev/null; then
+    tail -n 40 "$log" >&2
+    die "failed: $* (all of it in $log)"
+  fi
+}
+
+# install_packages PACKAGE...: those that are missing. Asks nothing, and touches no network when all
+# are there.
+install_packages() {
+  local package missing=()
+  for package in "$@"; do
+    is_installed "$package" || missing+=("$package")
+  done
+  ((${#missing[@]} > 0)) || return 0
+  say "installing ${missing[*]}"
+  logged build/logs/apt.log as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
+  logged build/logs/apt.log as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -y --no-install-recommends install "${missing[@]}"
+}
+
+# build PRESET TARGET...: configures and builds, and says how far it is at every quarter.
+build() {
+  local preset=$1 log=build/logs/$1-build.log
+  shift
+  say "building $preset (log: $log)"
+  logged "build/logs/$preset-configure.log" cmake --preset "$preset"
+  cmake --build --preset "$preset" -j "$(nproc)" --target "$@" < /dev/null 2>&1 | tee "$log" |
+    awk -F'[][/]' '/^\[[0-9]+\/[0-9]+\]/ && int(4 * $2 / $3) > quarter {
+      quarter = int(4 * $2 / $3); printf "    %s of %s steps\n", $2, $3; fflush() }' || {
+    grep -A 20 -E 'error|FAILED' "$log" | head -n 80 >&2
+    die "the $preset build failed (all of it in $log)"
+  }
+}
+
+BUILD_PACKAGES=(cmake ninja-build g++ pkgconf liblz4-dev libzstd-dev libxxhash-dev
+                nlohmann-json3-dev)
+TEST_PACKAGES=("${BUILD_PACKAGES[@]}" python3 clang libgtest-dev libgmock-dev libbenchmark-dev)
