@@ -3,7 +3,10 @@
 //   db_impl.cc        open, close, maintenance calls, statistics
 //   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
 //   db_read.cc        gets, iterators, snapshots
-//   db_background.cc  flush, compaction, the log's helper
+//   db_background.cc  what flush and compaction share: edits, super versions, what merges may drop
+//   db_flush.cc       memtables become a run
+//   db_compaction.cc  runs are merged
+//   db_housekeeping.cc what is not needed any more goes; the log's helper
 //   recovery.cc       what a directory holds after a crash
 //
 // Invariants
@@ -191,8 +194,10 @@ class DbImpl final : public Db {
   std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);
   void InstallSuperVersion() VARVE_REQUIRES(mu_);
 
-  // --- Background (db_background.cc).
+  // --- Background (db_background.cc, db_flush.cc, db_compaction.cc, db_housekeeping.cc).
   static constexpr uint64_t kHelperPollMicros = 5'000;
+  // How long a background thread waits before it tries again what failed (a full disk, say).
+  static constexpr uint64_t kRetryMicros = 200'000;
   void FlushLoop();
   void CompactionLoop();
   void LogHelperLoop();

@@ -212,13 +212,15 @@ void ValueLogSet::SealActive() {
   active_ = nullptr;
 }
 
+std::shared_ptr<ValueLogFile> ValueLogSet::Take(uint64_t number) {
+  auto node = files_.extract(number);
+  return node.empty() ? nullptr : std::move(node.mapped());
+}
+
 void ValueLogSet::Forget(uint64_t number) {
-  std::shared_ptr<ValueLogFile> file;
+  std::shared_ptr<ValueLogFile> file;  // goes after the lock
   MutexLock lock(&mu_);
-  auto it = files_.find(number);
-  if (it == files_.end()) return;
-  file = std::move(it->second);
-  files_.erase(it);
+  file = Take(number);
 }
 
 void ValueLogSet::Release() {
@@ -230,12 +232,10 @@ void ValueLogSet::Release() {
 }
 
 void ValueLogSet::Remove(uint64_t number) {
-  std::shared_ptr<ValueLogFile> file;
+  std::shared_ptr<ValueLogFile> file;  // goes after the lock
   MutexLock lock(&mu_);
-  auto it = files_.find(number);
-  if (it == files_.end()) return;
-  file = std::move(it->second);
-  files_.erase(it);
+  file = Take(number);
+  if (file == nullptr) return;
   file->MarkObsolete();
   std::erase_if(removed_, [](const auto& entry) { return entry.second.expired(); });
   removed_[number] = file;

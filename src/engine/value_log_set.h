@@ -134,6 +134,8 @@ class ValueLogSet {
   Result<std::shared_ptr<ValueLogFile>> Create();
   Status SyncFile(const ValueLogFile& file);
   Status SyncDirty();
+  // Takes `number` out of files_; nullptr when it is not there.
+  std::shared_ptr<ValueLogFile> Take(uint64_t number) VARVE_REQUIRES(mu_);
 
   ReaderContext* const context_;
   const uint64_t file_bytes_;
