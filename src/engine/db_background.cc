@@ -1,6 +1,7 @@
 // Flush, compaction and the log's helper: what happens by itself.
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
 #include "engine/memtable_iterator.h"
@@ -32,6 +33,7 @@ void DbImpl::ReportBackgroundError(const char* what, const Status& status) {
 
 std::vector<SequenceNumber> DbImpl::BoundariesLocked() {
   std::vector<SequenceNumber> boundaries(snapshots_.begin(), snapshots_.end());
+  if (VARVE_PLANTED_BUG("merge.ignores_snapshots")) boundaries.clear();
   boundaries.push_back(visible_sequence_.load(std::memory_order_acquire));
   return boundaries;
 }
@@ -50,7 +52,7 @@ std::unique_ptr<DbImpl::MergeContext> DbImpl::NewMergeContext(
   const auto add = [&](const std::shared_ptr<MemTableSlot>& slot) {
     const bool is_flushing = std::find(flushing.begin(), flushing.end(), slot) != flushing.end();
     for (const RangeTombstone& tombstone : slot->range_tombstones) {
-      if (is_flushing) {
+      if (is_flushing || VARVE_PLANTED_BUG("merge.applies_range_deletes_of_the_log")) {
         durable.push_back(tombstone);
       } else {
         lowest_other = std::min(lowest_other, tombstone.sequence);
@@ -63,7 +65,9 @@ std::unique_ptr<DbImpl::MergeContext> DbImpl::NewMergeContext(
   if (!durable.empty()) context->tombstones = RangeTombstones(durable, context->rules.boundaries);
   context->rules.tombstones = &context->tombstones;
   context->rules.is_bottom = is_bottom;
-  context->rules.forget_sequences = is_bottom && durable.empty() && lowest_other == kMaxSequence;
+  context->rules.forget_sequences =
+      is_bottom && lowest_other == kMaxSequence &&
+      (durable.empty() || VARVE_PLANTED_BUG("merge.forgets_sequences_under_range_deletes"));
   return context;
 }
 
@@ -143,7 +147,7 @@ void DbImpl::FlushLoop() {
     }
     if (status.ok() || status.code() == StatusCode::kAborted) continue;
     ReportBackgroundError("flush", status);
-    if (versions_.is_broken()) Fail(status);
+    if (versions_.is_broken() || VARVE_PLANTED_BUG("flush.full_disk_is_final")) Fail(status);
     MutexLock lock(&mu_);
     if (!stop_.load(std::memory_order_relaxed)) work_.WaitFor(&mu_, kRetryMicros);
   }
@@ -185,14 +189,17 @@ Status DbImpl::FlushImmutables(const std::vector<std::shared_ptr<MemTableSlot>>&
   edit.added_segments = output.Release();
   if (!edit.added_segments.empty()) edit.added_runs.push_back(run_id);
   for (const auto& slot : slots) {
+    if (VARVE_PLANTED_BUG("flush.loses_range_deletes")) break;
     edit.added_range_tombstones.insert(edit.added_range_tombstones.end(),
                                        slot->range_tombstones.begin(),
                                        slot->range_tombstones.end());
   }
   {
     MutexLock lock(&mu_);
-    edit.oldest_log_number = slots.size() < immutables_.size() ? immutables_[slots.size()]->log_number
-                                                               : active_shared_->log_number;
+    const bool is_last = slots.size() == immutables_.size() ||
+                         VARVE_PLANTED_BUG("flush.gives_up_logs_too_early");
+    edit.oldest_log_number =
+        is_last ? active_shared_->log_number : immutables_[slots.size()]->log_number;
     kept_for_snapshots_ += filter.kept_for_snapshots();
   }
   const uint64_t written = output.written_bytes();
@@ -207,7 +214,10 @@ Status DbImpl::FlushImmutables(const std::vector<std::shared_ptr<MemTableSlot>>&
 Status DbImpl::ApplyEdit(VersionEdit edit, const std::vector<std::shared_ptr<MemTableSlot>>* flushed) {
   // Segments may hold changes that are not visible yet; their numbers must not be given out again.
   SequenceNumber last = visible_sequence_.load(std::memory_order_acquire);
-  for (const SegmentMeta& meta : edit.added_segments) last = std::max(last, meta.largest_sequence);
+  for (const SegmentMeta& meta : edit.added_segments) {
+    if (VARVE_PLANTED_BUG("recovery.number_of_an_unseen_change_used_again")) break;
+    last = std::max(last, meta.largest_sequence);
+  }
   for (const RangeTombstone& tombstone : edit.added_range_tombstones) {
     last = std::max(last, tombstone.sequence);
   }
@@ -273,7 +283,9 @@ void DropCoveredSegments(const Version& version, SequenceNumber seen_by_all, Ver
       if (listed) continue;
       for (const RangeTombstone& tombstone : version.range_tombstones()) {
         if (tombstone.sequence <= seen_by_all && meta.largest_sequence < tombstone.sequence &&
-            meta.smallest_key >= tombstone.begin && meta.largest_key < tombstone.end) {
+            meta.smallest_key >= tombstone.begin &&
+            (meta.largest_key < tombstone.end ||
+             VARVE_PLANTED_BUG("merge.drops_half_covered_segments"))) {
           edit->removed_segments.push_back({run->id(), meta.file_number});
           std::erase_if(edit->segment_trims, [&](const SegmentTrim& trim) {
             return trim.file_number == meta.file_number;
@@ -322,7 +334,9 @@ void DbImpl::CompleteEdit(const Version& base, bool may_drop, VersionEdit* edit)
     for (const ValueLogRef& value : meta.value_refs) refs[value.file_number] += value.bytes;
   }
   for (const auto& file : unused) {
-    if (refs[file->number()] == 0 && !in_memory.contains(file->number())) {
+    if (refs[file->number()] == 0 &&
+        (!in_memory.contains(file->number()) ||
+         VARVE_PLANTED_BUG("value_log.removed_while_memory_points_there"))) {
       edit->removed_value_logs.push_back(file->number());
     }
   }
@@ -418,7 +432,9 @@ CompactionInput DbImpl::DescribeForPicker(const Version& version) {
   CompactionInput input;
   bool has_snapshots;
   // What a merge would apply now: others would be found covered again after it.
-  const SequenceNumber applicable = NewMergeContext({}, false)->filtered_sequence;
+  const SequenceNumber applicable = VARVE_PLANTED_BUG("merge.without_effect_for_ever")
+                                        ? kMaxSequence
+                                        : NewMergeContext({}, false)->filtered_sequence;
   {
     MutexLock lock(&mu_);
     has_snapshots = !snapshots_.empty();
