@@ -1,6 +1,7 @@
 // What flush and compaction share: what merges may drop, how an edit takes effect, super versions.
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "engine/db_impl.h"
 #include "format/filename.h"
 
@@ -17,6 +18,7 @@ void DbImpl::ReportBackgroundError(const char* what, const Status& status) {
 
 std::vector<SequenceNumber> DbImpl::BoundariesLocked() {
   std::vector<SequenceNumber> boundaries(snapshots_.begin(), snapshots_.end());
+  if (VARVE_PLANTED_BUG("merge.ignores_snapshots")) boundaries.clear();
   boundaries.push_back(visible_sequence_.load(std::memory_order_acquire));
   return boundaries;
 }
@@ -35,7 +37,7 @@ std::unique_ptr<DbImpl::MergeContext> DbImpl::NewMergeContext(
   const auto add = [&](const std::shared_ptr<MemTableSlot>& slot) {
     const bool is_flushing = std::find(flushing.begin(), flushing.end(), slot) != flushing.end();
     for (const RangeTombstone& tombstone : slot->range_tombstones) {
-      if (is_flushing) {
+      if (is_flushing || VARVE_PLANTED_BUG("merge.applies_range_deletes_of_the_log")) {
         durable.push_back(tombstone);
       } else {
         lowest_other = std::min(lowest_other, tombstone.sequence);
@@ -48,7 +50,9 @@ std::unique_ptr<DbImpl::MergeContext> DbImpl::NewMergeContext(
   if (!durable.empty()) context->tombstones = RangeTombstones(durable, context->rules.boundaries);
   context->rules.tombstones = &context->tombstones;
   context->rules.is_bottom = is_bottom;
-  context->rules.forget_sequences = is_bottom && durable.empty() && lowest_other == kMaxSequence;
+  context->rules.forget_sequences =
+      is_bottom && lowest_other == kMaxSequence &&
+      (durable.empty() || VARVE_PLANTED_BUG("merge.forgets_sequences_under_range_deletes"));
   return context;
 }
 
@@ -105,7 +109,10 @@ void DbImpl::RetireOldSupers() {
 Status DbImpl::ApplyEdit(VersionEdit edit, const std::vector<std::shared_ptr<MemTableSlot>>* flushed) {
   // Segments may hold changes that are not visible yet; their numbers must not be given out again.
   SequenceNumber last = visible_sequence_.load(std::memory_order_acquire);
-  for (const SegmentMeta& meta : edit.added_segments) last = std::max(last, meta.largest_sequence);
+  for (const SegmentMeta& meta : edit.added_segments) {
+    if (VARVE_PLANTED_BUG("recovery.number_of_an_unseen_change_used_again")) break;
+    last = std::max(last, meta.largest_sequence);
+  }
   for (const RangeTombstone& tombstone : edit.added_range_tombstones) {
     last = std::max(last, tombstone.sequence);
   }

@@ -1,6 +1,7 @@
 // Compaction: the thread that merges runs, and what it tells the picker.
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
 
@@ -29,7 +30,9 @@ CompactionInput DbImpl::DescribeForPicker(const Version& version) {
   CompactionInput input;
   bool has_snapshots;
   // What a merge would apply now: others would be found covered again after it.
-  const SequenceNumber applicable = NewMergeContext({}, false)->filtered_sequence;
+  const SequenceNumber applicable = VARVE_PLANTED_BUG("merge.without_effect_for_ever")
+                                        ? kMaxSequence
+                                        : NewMergeContext({}, false)->filtered_sequence;
   {
     MutexLock lock(&mu_);
     has_snapshots = !snapshots_.empty();

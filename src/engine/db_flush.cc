@@ -1,4 +1,5 @@
 // Flush: immutable memtables become one run.
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
 #include "engine/memtable_iterator.h"
@@ -32,7 +33,7 @@ void DbImpl::FlushLoop() {
     }
     if (status.ok() || status.code() == StatusCode::kAborted) continue;
     ReportBackgroundError("flush", status);
-    if (versions_.is_broken()) Fail(status);
+    if (versions_.is_broken() || VARVE_PLANTED_BUG("flush.full_disk_is_final")) Fail(status);
     MutexLock lock(&mu_);
     if (!stop_.load(std::memory_order_relaxed)) work_.WaitFor(&mu_, kRetryMicros);
   }
@@ -74,14 +75,17 @@ Status DbImpl::FlushImmutables(const std::vector<std::shared_ptr<MemTableSlot>>&
   edit.added_segments = output.Release();
   if (!edit.added_segments.empty()) edit.added_runs.push_back(run_id);
   for (const auto& slot : slots) {
+    if (VARVE_PLANTED_BUG("flush.loses_range_deletes")) break;
     edit.added_range_tombstones.insert(edit.added_range_tombstones.end(),
                                        slot->range_tombstones.begin(),
                                        slot->range_tombstones.end());
   }
   {
     MutexLock lock(&mu_);
-    edit.oldest_log_number = slots.size() < immutables_.size() ? immutables_[slots.size()]->log_number
-                                                               : active_shared_->log_number;
+    const bool is_last = slots.size() == immutables_.size() ||
+                         VARVE_PLANTED_BUG("flush.gives_up_logs_too_early");
+    edit.oldest_log_number =
+        is_last ? active_shared_->log_number : immutables_[slots.size()]->log_number;
     kept_for_snapshots_ += filter.kept_for_snapshots();
   }
   const uint64_t written = output.written_bytes();

@@ -1,6 +1,7 @@
 // What goes when it is not needed any more: range deletes, value-log files, logs; and the log's helper.
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "engine/db_impl.h"
 
 namespace varve {
@@ -49,7 +50,9 @@ void DropCoveredSegments(const Version& version, SequenceNumber seen_by_all, Ver
       if (listed) continue;
       for (const RangeTombstone& tombstone : version.range_tombstones()) {
         if (tombstone.sequence <= seen_by_all && meta.largest_sequence < tombstone.sequence &&
-            meta.smallest_key >= tombstone.begin && meta.largest_key < tombstone.end) {
+            meta.smallest_key >= tombstone.begin &&
+            (meta.largest_key < tombstone.end ||
+             VARVE_PLANTED_BUG("merge.drops_half_covered_segments"))) {
           edit->removed_segments.push_back({run->id(), meta.file_number});
           std::erase_if(edit->segment_trims, [&](const SegmentTrim& trim) {
             return trim.file_number == meta.file_number;
@@ -98,7 +101,9 @@ void DbImpl::CompleteEdit(const Version& base, bool may_drop, VersionEdit* edit)
     for (const ValueLogRef& value : meta.value_refs) refs[value.file_number] += value.bytes;
   }
   for (const auto& file : unused) {
-    if (refs[file->number()] == 0 && !in_memory.contains(file->number())) {
+    if (refs[file->number()] == 0 &&
+        (!in_memory.contains(file->number()) ||
+         VARVE_PLANTED_BUG("value_log.removed_while_memory_points_there"))) {
       edit->removed_value_logs.push_back(file->number());
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/recovery.h"
 #include "engine/rewrite.h"
@@ -125,7 +126,9 @@ Status DbImpl::LockDirectory() {
   if (!names.ok()) {
     VARVE_RETURN_IF_ERROR(env_->CreateDir(dir_));
     // What is synced inside is worth nothing while the directory's own name is not.
-    VARVE_RETURN_IF_ERROR(env_->SyncDir(ParentOf(dir_)));
+    if (!VARVE_PLANTED_BUG("open.name_of_the_store_not_synced")) {
+      VARVE_RETURN_IF_ERROR(env_->SyncDir(ParentOf(dir_)));
+    }
   } else if (!exists) {
     VARVE_RETURN_IF_ERROR(CheckMayBecomeStore(*names));
   }
@@ -206,7 +209,8 @@ void DbImpl::Close() {
   SuperVersion* super = super_version_.exchange(nullptr, std::memory_order_acq_rel);
   // A store that did not get as far as readers has nothing to wait for; in a process that was forked from
   // one with readers, waiting would be for ever.
-  const bool had_readers = super != nullptr;
+  const bool had_readers = super != nullptr ||
+                           VARVE_PLANTED_BUG("close.waits_for_readers_that_cannot_be");
   if (had_readers) {
     super->Unref();
     EpochDrain();

@@ -2,7 +2,9 @@
 // sequence number (in this order: whatever a flush or merge has dropped was hidden at an earlier one),
 // and looks into the memtables and the runs, newest first.
 #include <algorithm>
+#include <thread>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
 #include "engine/db_iterator.h"
@@ -96,6 +98,7 @@ Status DbImpl::Find(SuperVersion* super, std::string_view key, SequenceNumber se
 
 SuperVersion* DbImpl::ReadPoint(const Snapshot* snapshot, SequenceNumber* sequence) const {
   SuperVersion* super = CurrentSuper();
+  if (VARVE_PLANTED_BUG("read.half_a_batch_visible")) std::this_thread::yield();  // so that it happens
   if (snapshot != nullptr) {
     *sequence = snapshot->sequence();
     return super;
@@ -105,7 +108,7 @@ SuperVersion* DbImpl::ReadPoint(const Snapshot* snapshot, SequenceNumber* sequen
     // A batch installs its range deletes with a super version, and becomes visible after: a number that
     // is newer than the super version would show the one half of it.
     SuperVersion* now = CurrentSuper();
-    if (now == super) return super;
+    if (now == super || VARVE_PLANTED_BUG("read.half_a_batch_visible")) return super;
     super = now;
   }
 }

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
 #include "format/filename.h"
@@ -234,6 +235,7 @@ Status DbImpl::FinishCommit(const Ticket& ticket, Status status) {
     return fatal_;
   }
   if (!status.ok()) return status;
+  if (VARVE_PLANTED_BUG("write.acknowledged_before_the_sync")) return Status::Ok();
   if (ticket.wait) VARVE_RETURN_IF_ERROR(sync_group_.WaitFor(ticket.position, ticket.sync));
   if (ticket.not_before != 0) Throttle(ticket.not_before);
   return Status::Ok();
@@ -242,9 +244,12 @@ Status DbImpl::FinishCommit(const Ticket& ticket, Status status) {
 Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticket* ticket) {
   if (is_failed_.load(std::memory_order_relaxed)) return Status::IoError("the store has failed");
   const uint64_t record_bytes = WalRecordBytes(commit.payload.size());
+  const SequenceNumber before_room = inserted_sequence_;
   VARVE_RETURN_IF_ERROR(MakeRoom(record_bytes, commit.only_deletes));
   // Making room may let go of the lock; from here on it is held to the end.
-  if (commit.unchanged_since) {
+  const bool loses_race = inserted_sequence_ != before_room &&
+                          VARVE_PLANTED_BUG("compare_and_set.loses_a_race_while_it_waits");
+  if (commit.unchanged_since && !loses_race) {
     VARVE_ASSIGN_OR_RETURN(
         ticket->has_changed,
         ChangedSince(commit.changes[0].key, commit.changes[0].hash, *commit.unchanged_since));
@@ -272,6 +277,7 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
   EncodeWalRecordHeader(header, commit.payload_hash, log_seed_, log_->end(), to);
   log_->Advance(record_bytes);
 
+  if (VARVE_PLANTED_BUG("write.visible_before_inserted")) visible_sequence_.store(last);
   ApplyToMemTable(commit, first);
   inserted_sequence_ = last;
   position_ += record_bytes;
@@ -420,7 +426,8 @@ Result<std::shared_ptr<LogFile>> DbImpl::NewLog(uint64_t record_bytes) {
   if (log_ != nullptr) {
     header.previous_log_number = log_->number();
     header.previous_end_offset = log_->end();
-    header.previous_is_synced = log_->synced_end() == log_->end();
+    header.previous_is_synced = log_->synced_end() == log_->end() ||
+                                VARVE_PLANTED_BUG("log.claims_that_the_last_one_was_synced");
   } else {
     header.previous_log_number = recovered_log_number_;
     header.previous_end_offset = recovered_log_end_;
@@ -513,17 +520,19 @@ Result<uint64_t> DbImpl::MakeLogDurable(bool sync) {
     position = position_;
     last = inserted_sequence_;
     // All of it becomes visible, so all of it must be as durable as its writers asked for.
-    sync |= sync_pending_sequence_ > visible_sequence_.load(std::memory_order_relaxed);
+    sync |= sync_pending_sequence_ > visible_sequence_.load(std::memory_order_relaxed) &&
+            !VARVE_PLANTED_BUG("write.visible_before_synced");
   }
   // Separated values go first: the log must not point to what is not there.
-  Status status = sync ? values_.Sync() : Status::Ok();
+  Status status;
+  if (sync && !VARVE_PLANTED_BUG("write.values_not_synced")) status = values_.Sync();
   if (status.ok() && sync) status = SyncRecoveredLogs();
   for (size_t i = 0; status.ok() && i < logs.size(); ++i) {
     status = logs[i]->WriteOut(pendings[i]);
     if (status.ok() && sync) status = logs[i]->Sync(pendings[i].end);
   }
   if (!status.ok()) {
-    Fail(status);
+    if (!VARVE_PLANTED_BUG("write.goes_on_after_a_failed_sync")) Fail(status);
     return status;
   }
   if (sync) {

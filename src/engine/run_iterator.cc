@@ -1,6 +1,9 @@
 #include "engine/run_iterator.h"
 
+#include <algorithm>
+
 #include "base/check.h"
+#include "base/planted_bug.h"
 
 namespace varve {
 
@@ -114,7 +117,8 @@ void RunIterator::StepBack() {
   if (slot_ > 0) {
     (void)DecodeAt(slot_ - 1);
   } else if (block_ > 0) {
-    if (LoadBlock(block_ - 1)) (void)DecodeAt(view_.count() - 1);
+    const int from_end = VARVE_PLANTED_BUG("iterator.prev_skips_the_last_of_a_block") ? 2 : 1;
+    if (LoadBlock(block_ - 1)) (void)DecodeAt(std::max(0, view_.count() - from_end));
   } else if (slice_ > 0) {
     ToSliceEnd(slice_ - 1);
   } else {
@@ -122,6 +126,7 @@ void RunIterator::StepBack() {
     return;
   }
   if (!valid_ || !slice().trim || entry_.key > *slice().trim) return;
+  if (VARVE_PLANTED_BUG("iterator.prev_shows_what_is_trimmed")) return;
   // The rest of this slice is trimmed away. A slice always ends with an entry that is not.
   if (slice_ > 0) {
     ToSliceEnd(slice_ - 1);

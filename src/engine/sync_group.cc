@@ -2,6 +2,8 @@
 
 #include <thread>
 
+#include "base/planted_bug.h"
+
 namespace varve {
 
 namespace {
@@ -26,6 +28,7 @@ Status SyncGroup::Lead(bool sync) {
   has_leader_ = false;
   if (reached.ok()) {
     written_.store(*reached, std::memory_order_release);
+    sync |= VARVE_PLANTED_BUG("sync_group.write_taken_for_sync");
     if (sync) synced_.store(*reached, std::memory_order_release);
   } else if (failure_.ok()) {
     failure_ = reached.status();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/rewrite.h"
 #include "format/filename.h"
@@ -155,7 +156,7 @@ Status ValueLogSet::SyncFile(const ValueLogFile& file) {
 
 Status ValueLogSet::Sync() {
   MutexLock sync_lock(&sync_mu_);
-  if (failure_.ok()) {
+  if (failure_.ok() || VARVE_PLANTED_BUG("value_log.failed_sync_tried_again")) {
     failure_ = SyncDirty();
     if (!failure_.ok()) has_failed_.store(true, std::memory_order_release);
   }
@@ -197,7 +198,9 @@ std::vector<std::shared_ptr<ValueLogFile>> ValueLogSet::UnusedFiles() {
   MutexLock lock(&mu_);
   std::vector<std::shared_ptr<ValueLogFile>> files;
   for (const auto& [number, file] : files_) {
-    if (file != active_ && file->holds_.load(std::memory_order_acquire) == 0) files.push_back(file);
+    const bool held = file->holds_.load(std::memory_order_acquire) != 0 &&
+                      !VARVE_PLANTED_BUG("value_log.removed_before_its_put");
+    if (file != active_ && !held) files.push_back(file);
   }
   return files;
 }
