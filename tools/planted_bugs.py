@@ -81,7 +81,7 @@ KNOWN = {
     "merge.ignores_snapshots": "engine",
     "merge.loses_deletes": "engine",
     "merge.moved_values_not_synced": "crash",
-    "merge.moves_trimmed_segments_whole": "model, longer",
+    "merge.moves_trimmed_segments_whole": "kill",
     "merge.older_version_first": "engine",
     "merge.without_effect_for_ever": "regression",
     "open.name_of_the_store_not_synced": "regression",

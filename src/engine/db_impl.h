@@ -164,12 +164,14 @@ class DbImpl final : public Db {
   Status FinishCommit(const Ticket& ticket, Status status);
   Status AppendAndApply(const Commit& commit, Durability durability, Ticket* ticket)
       VARVE_REQUIRES(commit_lock_);
-  void ApplyToMemTable(const Commit& commit, SequenceNumber first) VARVE_REQUIRES(commit_lock_);
+  // noexcept, here and below: half of it done could not be taken back. Out of memory ends the process, after
+  // which the log has all of it or nothing.
+  void ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcept VARVE_REQUIRES(commit_lock_);
   void NoteValuePointer(std::string_view encoded) VARVE_REQUIRES(commit_lock_);
   Status MakeRoom(uint64_t record_bytes, bool only_deletes) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
-  Status Rotate(uint64_t record_bytes) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
+  Status Rotate(uint64_t record_bytes) noexcept VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
   Result<std::shared_ptr<LogFile>> NewLog(uint64_t record_bytes) VARVE_REQUIRES(commit_lock_);
-  Status WaitForFlush() VARVE_EXCLUDES(mu_, commit_lock_);
+  Status WaitForFlush() noexcept VARVE_EXCLUDES(mu_, commit_lock_);
   void UpdateThrottle(uint32_t count, Ticket* ticket) VARVE_REQUIRES(commit_lock_);
   void Throttle(uint64_t not_before);
   void NoteSlowdown(uint64_t nanos);

@@ -305,7 +305,7 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
   return Status::Ok();
 }
 
-void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) {
+void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcept {
   MemTable* memtable = active_->memtable;
   uint64_t user_bytes = 0;
   bool has_ranges = false;
@@ -377,7 +377,7 @@ Status DbImpl::MakeRoom(uint64_t record_bytes, bool only_deletes) {
   }
 }
 
-Status DbImpl::WaitForFlush() {
+Status DbImpl::WaitForFlush() noexcept {
   constexpr uint64_t kMaxWaitMicros = 100'000;
   const uint64_t begin = clock_->MonotonicNanos();
   {
@@ -443,7 +443,7 @@ Result<std::shared_ptr<LogFile>> DbImpl::NewLog(uint64_t record_bytes) {
   return std::shared_ptr<LogFile>(std::move(log));
 }
 
-Status DbImpl::Rotate(uint64_t record_bytes) {
+Status DbImpl::Rotate(uint64_t record_bytes) noexcept {
   VARVE_ASSIGN_OR_RETURN(std::shared_ptr<LogFile> log, NewLog(record_bytes));
   auto slot = std::make_shared<MemTableSlot>(
       MemTable::Create(&pool_, static_cast<size_t>(tuning_.memtable_bytes)), log->number());

@@ -20,7 +20,7 @@ void SyncGroup::Gather() {
   }
 }
 
-Status SyncGroup::Lead(bool sync) {
+Status SyncGroup::Lead(bool sync) noexcept {
   Gather();
   last_group_.store(arrived_.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
   Result<uint64_t> reached = work_(sync);

@@ -104,7 +104,8 @@ Result<std::shared_ptr<ValueLogFile>> ValueLogSet::Create() {
   return file;
 }
 
-Result<std::shared_ptr<ValueLogFile>> ValueLogSet::ActiveFor(uint64_t record_bytes, uint64_t* offset) {
+Result<std::shared_ptr<ValueLogFile>> ValueLogSet::ActiveFor(uint64_t record_bytes,
+                                                             uint64_t* offset) noexcept {
   MutexLock lock(&mu_);
   if (active_ == nullptr || active_->bytes() >= file_bytes_) {
     VARVE_ASSIGN_OR_RETURN(active_, Create());

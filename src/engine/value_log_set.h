@@ -130,7 +130,8 @@ class ValueLogSet {
   uint64_t appended_bytes() const { return appended_bytes_.load(std::memory_order_relaxed); }
 
  private:
-  Result<std::shared_ptr<ValueLogFile>> ActiveFor(uint64_t record_bytes, uint64_t* offset);
+  // noexcept: a file that is active without being in files_ would never be synced.
+  Result<std::shared_ptr<ValueLogFile>> ActiveFor(uint64_t record_bytes, uint64_t* offset) noexcept;
   Result<std::shared_ptr<ValueLogFile>> Create();
   Status SyncFile(const ValueLogFile& file);
   Status SyncDirty();
