@@ -182,9 +182,19 @@ class DbImpl final : public Db {
 
   // --- Read path (db_read.cc). REQUIRES an EpochGuard where a SuperVersion* is returned or taken.
   SuperVersion* CurrentSuper() const { return super_version_.load(std::memory_order_acquire); }
-  Status Find(SuperVersion* super, std::string_view key, SequenceNumber sequence, Lookup* found);
+  // A key to look up. The runs before `first_run` are known not to hold it.
+  struct LookupKey {
+    std::string_view key;
+    uint64_t hash = 0;
+    size_t first_run = 0;
+  };
+  LookupKey KeyFor(std::string_view key) const;
+  Status Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence, Lookup* found);
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
-                    SequenceNumber sequence, Lookup* found, bool* is_found);
+                    SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
+  // Looks `count` keys up together, so that their cache misses overlap, and appends the values.
+  void MultiGetGroup(SuperVersion* super, const std::string_view* keys, size_t count,
+                     SequenceNumber sequence, std::vector<Result<std::string>>* results);
   Status FindFor(std::string_view key, const ReadOptions& options, Lookup* found);
   // A super version and the sequence to read it at, which belong together.
   SuperVersion* ReadPoint(const Snapshot* snapshot, SequenceNumber* sequence) const;

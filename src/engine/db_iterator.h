@@ -64,6 +64,7 @@ class DbIterator : public Iterator {
   // From the source's position on, shows the first key that is to be seen; entries whose key equals
   // skip_key_ are passed over when `skipping`.
   void FindNext(bool skipping);
+  bool StandsOnNextKey(std::string_view left) const;
   void FindPrev();
   void SaveCurrent(const Entry& entry);
   void ReleaseValue() { value_.Reset(); value_is_loaded_ = false; }

@@ -2,6 +2,7 @@
 // sequence number (in this order: whatever a flush or merge has dropped was hidden at an earlier one),
 // and looks into the memtables and the runs, newest first.
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "base/planted_bug.h"
@@ -44,21 +45,27 @@ std::unique_ptr<Snapshot> DbImpl::GetSnapshot() {
 
 // --- Point reads.
 
+DbImpl::LookupKey DbImpl::KeyFor(std::string_view key) const {
+  return {key, PointIndexHash(key, context_.hash_salt), 0};
+}
+
 Status DbImpl::FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
-                          SequenceNumber sequence, Lookup* found, bool* is_found) {
+                          SequenceNumber sequence, Lookup* found, bool* is_found,
+                          size_t first_run) {
   *is_found = false;
   const auto& runs = super->version->runs();
   // With several runs the misses of their index buckets overlap instead of adding up.
-  if (runs.size() > 1) {
-    for (const auto& run : runs) {
-      if (const SegmentSlice* slice = run->Find(key)) slice->segment->Prefetch(hash);
+  if (runs.size() > first_run + 1) {
+    for (size_t i = first_run; i < runs.size(); ++i) {
+      if (const SegmentSlice* slice = runs[i]->Find(key)) slice->segment->Prefetch(hash);
     }
   }
-  for (const auto& run : runs) {
-    const SegmentSlice* slice = run->Find(key);
+  for (size_t i = first_run; i < runs.size(); ++i) {
+    const SegmentSlice* slice = runs[i]->Find(key);
     if (slice == nullptr) continue;
     FoundEntry entry;
-    VARVE_ASSIGN_OR_RETURN(const bool hit, slice->segment->Find(key, hash, sequence, &entry));
+    VARVE_ASSIGN_OR_RETURN(const bool hit,
+                           slice->segment->Find(key, hash, sequence, &entry));
     if (!hit) continue;
     found->entry = entry.entry;
     found->frame = entry.frame;
@@ -68,14 +75,13 @@ Status DbImpl::FindInRuns(SuperVersion* super, std::string_view key, uint64_t ha
   return Status::Ok();
 }
 
-Status DbImpl::Find(SuperVersion* super, std::string_view key, SequenceNumber sequence,
+Status DbImpl::Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence,
                     Lookup* found) {
-  const uint64_t hash = PointIndexHash(key, context_.hash_salt);
   found->super = super;
   bool is_found = false;
   const auto look_into = [&](const std::shared_ptr<MemTableSlot>& slot) {
-    if (!slot->memtable->MayContain(hash) ||
-        !slot->memtable->Get(key, hash, sequence, &found->entry)) {
+    if (!slot->memtable->MayContain(key.hash) ||
+        !slot->memtable->Get(key.key, key.hash, sequence, &found->entry)) {
       return false;
     }
     found->slot = slot.get();
@@ -86,11 +92,12 @@ Status DbImpl::Find(SuperVersion* super, std::string_view key, SequenceNumber se
     is_found = look_into(super->immutables[i]);
   }
   if (!is_found) {
-    VARVE_RETURN_IF_ERROR(FindInRuns(super, key, hash, sequence, found, &is_found));
+    VARVE_RETURN_IF_ERROR(
+        FindInRuns(super, key.key, key.hash, sequence, found, &is_found, key.first_run));
   }
   if (!is_found || found->entry.kind == EntryKind::kDelete) return Status::NotFound();
   if (!super->tombstones.empty() &&
-      super->tombstones.MaxCovering(key, sequence) > found->entry.sequence) {
+      super->tombstones.MaxCovering(key.key, sequence) > found->entry.sequence) {
     return Status::NotFound();
   }
   return Status::Ok();
@@ -116,7 +123,7 @@ SuperVersion* DbImpl::ReadPoint(const Snapshot* snapshot, SequenceNumber* sequen
 Status DbImpl::FindFor(std::string_view key, const ReadOptions& options, Lookup* found) {
   SequenceNumber sequence;
   SuperVersion* super = ReadPoint(options.snapshot, &sequence);
-  return Find(super, key, sequence, found);
+  return Find(super, KeyFor(key), sequence, found);
 }
 
 Result<PinnedValue> DbImpl::ReadSeparated(const Version& version, std::string_view encoded_pointer) {
@@ -179,6 +186,66 @@ Result<PinnedValue> DbImpl::GetPinned(std::string_view key, const ReadOptions& o
                      [](void* memtable) { static_cast<MemTable*>(memtable)->Unref(); });
 }
 
+namespace {
+
+// Keys that are looked up together: enough to keep the processor's queue of misses full, few enough
+// that what they bring near stays in its first cache.
+constexpr size_t kMultiGetGroup = 32;
+
+// Where a key of a group will be found, as far as the indexes tell.
+struct Route {
+  const SegmentReader* segment = nullptr;  // set when `probe` has found something
+  PointProbe probe;
+};
+
+// Passes over the runs whose indexes say that they do not hold `key`, and advances `*first_run` so.
+Route FindRoute(const Version& version, std::string_view key, uint64_t hash, size_t* first_run) {
+  Route route;
+  const auto& runs = version.runs();
+  for (; *first_run < runs.size(); ++*first_run) {
+    const SegmentSlice* slice = runs[*first_run]->Find(key);
+    if (slice == nullptr) continue;
+    route.probe = slice->segment->Probe(hash);
+    if (route.probe.state == PointProbe::State::kAbsent) continue;
+    if (route.probe.state == PointProbe::State::kFound) route.segment = slice->segment.get();
+    break;
+  }
+  return route;
+}
+
+}  // namespace
+
+void DbImpl::MultiGetGroup(SuperVersion* super, const std::string_view* keys, size_t count,
+                           SequenceNumber sequence, std::vector<Result<std::string>>* results) {
+  std::array<LookupKey, kMultiGetGroup> lookups;
+  std::array<Route, kMultiGetGroup> routes;
+  const Version& version = *super->version;
+  for (size_t i = 0; i < count; ++i) {
+    lookups[i] = KeyFor(keys[i]);
+    super->active->memtable->PrefetchFilter(lookups[i].hash);
+    for (const auto& run : version.runs()) {
+      if (const SegmentSlice* slice = run->Find(keys[i])) slice->segment->Prefetch(lookups[i].hash);
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    routes[i] = FindRoute(version, keys[i], lookups[i].hash, &lookups[i].first_run);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (routes[i].segment != nullptr) routes[i].segment->PrefetchEntry(routes[i].probe);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    Lookup found;
+    Status status = Find(super, lookups[i], sequence, &found);
+    std::string value;
+    if (status.ok()) status = CopyValue(found, &value);
+    if (status.ok()) {
+      results->emplace_back(std::move(value));
+    } else {
+      results->emplace_back(std::move(status));
+    }
+  }
+}
+
 std::vector<Result<std::string>> DbImpl::MultiGet(const std::vector<std::string_view>& keys,
                                                   const ReadOptions& options) {
   std::vector<Result<std::string>> results;
@@ -186,34 +253,9 @@ std::vector<Result<std::string>> DbImpl::MultiGet(const std::vector<std::string_
   EpochGuard guard;
   SequenceNumber sequence;
   SuperVersion* super = ReadPoint(options.snapshot, &sequence);
-  // The cache misses of a whole group are on their way before the first key is looked at.
-  constexpr size_t kGroup = 16;
-  for (size_t first = 0; first < keys.size(); first += kGroup) {
-    const size_t last = std::min(first + kGroup, keys.size());
-    for (size_t i = first; i < last; ++i) {
-      const uint64_t hash = PointIndexHash(keys[i], context_.hash_salt);
-      super->active->memtable->PrefetchFilter(hash);
-      for (const auto& run : super->version->runs()) {
-        if (const SegmentSlice* slice = run->Find(keys[i])) slice->segment->Prefetch(hash);
-      }
-    }
-    for (size_t i = first; i < last; ++i) {
-      const uint64_t hash = PointIndexHash(keys[i], context_.hash_salt);
-      for (const auto& run : super->version->runs()) {
-        if (const SegmentSlice* slice = run->Find(keys[i])) slice->segment->PrefetchEntry(hash);
-      }
-    }
-    for (size_t i = first; i < last; ++i) {
-      Lookup found;
-      Status status = Find(super, keys[i], sequence, &found);
-      std::string value;
-      if (status.ok()) status = CopyValue(found, &value);
-      if (status.ok()) {
-        results.emplace_back(std::move(value));
-      } else {
-        results.emplace_back(std::move(status));
-      }
-    }
+  for (size_t first = 0; first < keys.size(); first += kMultiGetGroup) {
+    const size_t count = std::min(kMultiGetGroup, keys.size() - first);
+    MultiGetGroup(super, keys.data() + first, count, sequence, &results);
   }
   return results;
 }
