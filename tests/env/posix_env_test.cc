@@ -67,6 +67,8 @@ class PosixEnvTest : public ::testing::Test {
 };
 
 TEST_F(PosixEnvTest, ReservedBlocksAreGivenBackByTruncate) {
+  // The file systems that a log may be mapped on are those known to give blocks back.
+  if (!env_.OpenMapped(Path("b"), 4'096).ok()) GTEST_SKIP() << "another file system";
   auto file = *env_.OpenWritable(Path("a"), Env::OpenMode::kCreateNew);
   ASSERT_OK(file->Write(0, "x"));
   ASSERT_OK(file->Sync());
