@@ -74,9 +74,8 @@ std::set<uint64_t> DbImpl::ValueFilesToEmpty(const Version& version) {
     }
     for (const auto& file : active_shared_->value_logs) in_memory.insert(file->number());
   }
-  const uint64_t active = values_.active_number();
   for (const auto& [number, file] : version.value_logs()) {
-    if (number == active || in_memory.contains(number)) continue;
+    if (in_memory.contains(number) || values_.IsActive(number)) continue;
     auto refs = version.value_refs().find(number);
     const uint64_t live = refs == version.value_refs().end() ? 0 : refs->second;
     const uint64_t total = file->bytes();
@@ -97,6 +96,8 @@ CompactionJobOptions DbImpl::JobFor(const Version& version, const CompactionPick
 }
 
 void DbImpl::CompactionLoop() {
+  // Merges may be late: writers are slowed before there is too much to do, and then leave processors free.
+  env_->LowerPriorityOfThisThread();
   while (true) {
     bool idle;
     bool all;
@@ -138,14 +139,14 @@ void DbImpl::CompactionLoop() {
   }
 }
 
-// The file that is being appended to cannot be emptied; with much garbage in it another one is begun.
+// A file that is being appended to cannot be emptied; with much garbage in it another one is begun.
 void DbImpl::SealGarbage(const Version& version) {
-  const auto file = values_.Find(values_.active_number());
-  if (file == nullptr) return;
-  auto refs = version.value_refs().find(file->number());
-  const uint64_t live = refs == version.value_refs().end() ? 0 : refs->second;
-  if (static_cast<double>(live) < (1 - kDeadShareToEmpty) * static_cast<double>(file->bytes())) {
-    values_.SealActive();
+  for (const auto& file : values_.ActiveFiles()) {
+    auto refs = version.value_refs().find(file->number());
+    const uint64_t live = refs == version.value_refs().end() ? 0 : refs->second;
+    if (static_cast<double>(live) < (1 - kDeadShareToEmpty) * static_cast<double>(file->bytes())) {
+      values_.Seal(file->number());
+    }
   }
 }
 

@@ -2,7 +2,6 @@
 // and hash the change; take the commit lock; copy it behind the log's end; add it to the memtable;
 // publish its sequence number; leave.
 #include <algorithm>
-#include <thread>
 
 #include "base/check.h"
 #include "base/planted_bug.h"
@@ -401,6 +400,7 @@ LogFileOptions DbImpl::LogOptions(uint64_t record_bytes) {
   options.mapped = tuning_.mapped_log;
   options.window_bytes = tuning_.log_window_bytes;
   options.directory = &directory_;
+  options.write_zeros = options_.durability == Durability::kSync;
   const uint64_t wanted =
       std::max(4 * tuning_.memtable_bytes, record_bytes + kWalFileHeaderBytes + (64 << 10));
   options.capacity_bytes = std::min((wanted + 4095) & ~uint64_t{4095}, kMaxWalBytes);
@@ -486,16 +486,13 @@ void DbImpl::UpdateThrottle(uint32_t count, Ticket* ticket) {
 }
 
 void DbImpl::Throttle(uint64_t not_before) {
-  constexpr uint64_t kSleepFrom = 200'000;   // shorter waits are too short for a timer
+  // Shorter waits are left to add up: one sleep for a thousand changes leaves the processor to the merge
+  // that is waited for, where a thousand turns of a waiting loop would keep it.
+  constexpr uint64_t kSleepFrom = 1'000'000;
   constexpr uint64_t kMaxNanos = 20'000'000;  // nobody waits longer in one go
   const uint64_t begin = clock_->MonotonicNanos();
-  if (not_before <= begin) return;
-  const uint64_t end = std::min(not_before, begin + kMaxNanos);
-  if (end - begin >= kSleepFrom) {
-    clock_->SleepNanos(end - begin);
-  } else {
-    while (clock_->MonotonicNanos() < end) std::this_thread::yield();
-  }
+  if (not_before <= begin || not_before - begin < kSleepFrom) return;
+  clock_->SleepNanos(std::min(not_before - begin, kMaxNanos));
   NoteSlowdown(clock_->MonotonicNanos() - begin);
 }
 

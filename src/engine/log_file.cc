@@ -50,13 +50,20 @@ LogFile::~LogFile() { (void)Close(); }
 
 Status LogFile::AllocateWindow(uint64_t from, uint64_t size) {
   if (mapped_ != nullptr) return mapped_->Populate(from, size);
-  Status status = written_->Allocate(from, size);
-  if (status.code() != StatusCode::kNotSupported) return status;
-  // Zeros instead; never over what the file holds already.
+  // Zeros never go over what the file holds already. Asked first: allocating extends the file.
   VARVE_ASSIGN_OR_RETURN(const uint64_t present, written_->Size());
-  const uint64_t begin = std::max(from, present);
-  if (begin >= from + size) return Status::Ok();
-  return written_->Write(begin, std::string(static_cast<size_t>(from + size - begin), '\0'));
+  Status status = written_->Allocate(from, size);
+  const bool allocates = status.code() != StatusCode::kNotSupported;
+  if (allocates && (!status.ok() || !options_.write_zeros)) return status;
+  return WriteZeros(std::max(from, present), from + size);
+}
+
+Status LogFile::WriteZeros(uint64_t from, uint64_t end) {
+  if (from >= end) return Status::Ok();
+  VARVE_RETURN_IF_ERROR(written_->Write(from, std::string(static_cast<size_t>(end - from), '\0')));
+  // Under way before anybody waits for them; the next sync covers what is left.
+  written_->StartWriteback(from, end - from);
+  return Status::Ok();
 }
 
 Status LogFile::AllocateUpTo(uint64_t end) {

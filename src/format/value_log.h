@@ -44,7 +44,7 @@ inline uint64_t ValueLogValueOffset(const ValuePointer& pointer) {
 
 // The part of the checksum that reads the whole value and does not depend on its place: a value is
 // hashed once, outside any lock, also when its record moves later.
-inline uint64_t ValueLogValueHash(std::string_view value) { return Hash64(value); }
+inline uint64_t ValueLogValueHash(std::string_view value) { return Hash64Long(value); }
 
 // Writes the kValueLogRecordHeaderBytes of the record at `offset` of file `file_number`. The caller
 // writes key, value and zeros after it.
