@@ -18,6 +18,8 @@ if(NOT VARVE_SANITIZE)
     set(built --compile-commands ${CMAKE_BINARY_DIR}/compile_commands.json)
   endif()
   varve_check(check.tidy ${tools}/tidy.py ${built} ${CMAKE_SOURCE_DIR})
+  # Every planted bug is in the table of the documents.
+  varve_check(check.planted_bugs ${tools}/planted_bugs.py --check)
   varve_check(check.checks ${CMAKE_SOURCE_DIR}/tests/tools/checks_test.py ${tools})
   # The consumer is compiled by the same compiler, without the sanitizers' flags.
   varve_check(check.consumer ${CMAKE_SOURCE_DIR}/tests/integration/consumer/consumer_test.py

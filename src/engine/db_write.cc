@@ -276,7 +276,10 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
   EncodeWalRecordHeader(header, commit.payload_hash, log_seed_, log_->end(), to);
   log_->Advance(record_bytes);
 
-  if (VARVE_PLANTED_BUG("write.visible_before_inserted")) visible_sequence_.store(last);
+  if (VARVE_PLANTED_BUG("write.visible_before_inserted")) {
+    visible_sequence_.store(last);
+    std::this_thread::yield();  // so that somebody sees it
+  }
   ApplyToMemTable(commit, first);
   inserted_sequence_ = last;
   position_ += record_bytes;

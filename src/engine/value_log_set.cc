@@ -210,7 +210,8 @@ Status ValueLogSet::SyncFile(const ValueLogFile& file) {
 
 Status ValueLogSet::Sync() {
   MutexLock sync_lock(&sync_mu_);
-  if (failure_.ok() || VARVE_PLANTED_BUG("value_log.failed_sync_tried_again")) {
+  if (VARVE_PLANTED_BUG("value_log.failed_sync_tried_again")) return SyncDirty();
+  if (failure_.ok()) {
     failure_ = SyncDirty();
     if (!failure_.ok()) has_failed_.store(true, std::memory_order_release);
   }

@@ -171,6 +171,36 @@ TEST_F(RegressionMergeTest, ValueFileStaysWhileAPutIntoItIsOnItsWay) {
   EXPECT_TRUE(db_->Get("large").value_or("(absent)") == large);
 }
 
+// A leader that came without a wish to sync publishes what others have appended behind it: it must sync
+// for those who asked for that.
+TEST_F(RegressionMergeTest, SyncedPutIsNotSeenBeforeItsSync) {
+  config_.tuning.mapped_log = false;
+  for (int round = 0; round < 20 && !HasFailure(); ++round) {
+    CrashEnv env(static_cast<uint64_t>(round) + 1);
+    std::atomic<bool> was_seen{false};
+    db_ = OpenIn(&env);
+    ASSERT_OK(db_->Put("begin", "value", kSynced));
+    env.SetCallHook([&](const CallInfo& call) {
+      if (call.path.find(".wal") == std::string::npos) return;
+      if (call.kind == CallKind::kWrite) gate_.Pass();
+      if (call.kind == CallKind::kSync && db_->Get("synced").ok()) was_seen = true;
+    });
+    gate_.Arm();
+    std::thread leader([&] { EXPECT_OK(db_->Put("written", "1")); });
+    gate_.AwaitArrival();
+    std::thread next([&] { EXPECT_OK(db_->Put("written", "2")); });
+    AwaitPuts(3);
+    std::thread last([&] { EXPECT_OK(db_->Put("synced", "value", kSynced)); });
+    AwaitPuts(4);
+    gate_.Open();
+    leader.join();
+    next.join();
+    last.join();
+    EXPECT_FALSE(was_seen) << "round " << round;
+    db_.reset();
+  }
+}
+
 // A reader that takes a number and a super version that do not belong together sees the put of a batch
 // without its range delete.
 TEST_F(RegressionMergeTest, BatchWithARangeDeleteIsSeenWhole) {

@@ -34,9 +34,10 @@ class RegressionRecoveryTest : public ::testing::TestWithParam<bool> {
     EXPECT_OK(db);
     return db.ok() ? *std::move(db) : nullptr;
   }
-  static std::string LogOf(CrashEnv* env) {
+  // The path of log `index`, the oldest first; empty when there is none.
+  static std::string LogOf(CrashEnv* env, size_t index = 0) {
     for (const std::string& path : env->FileNames()) {
-      if (path.ends_with(".wal")) return path;
+      if (path.ends_with(".wal") && index-- == 0) return path;
     }
     return {};
   }
@@ -169,6 +170,63 @@ TEST_P(RegressionRecoveryTest, RecordsBehindAHoleStayLost) {
     EXPECT_EQ(ReadContents(last.get()).value_or({}),
               (Contents{{KeyOf(1), "value"}, {KeyOf(9), "value"}}));
   }
+}
+
+// The values that a log points to are in no manifest when a process ends without closing.
+TEST_P(RegressionRecoveryTest, ValueFilesOfARecoveredLogStay) {
+  auto db = Open(&env_);
+  const std::string large(10'000, 'L');
+  ASSERT_OK(db->Put("large", large));
+  auto crashed = env_.CloneAfterProcessCrash();
+  for (int i = 0; i < 3; ++i) {
+    auto next = Open(crashed.get());
+    ASSERT_NE(next, nullptr);
+    EXPECT_TRUE(next->Get("large").value_or("(absent)") == large) << "opened " << i + 1 << " times";
+    next.reset();
+    crashed = crashed->CloneAfterProcessCrash();
+  }
+}
+
+// A log behind one that has lost its end is no history. Were it still there when history has gone on in a
+// younger log, it would look as if something durable were missing.
+TEST_P(RegressionRecoveryTest, LogsBehindALostEndAreGoneBeforeHistoryGoesOn) {
+  Gate gate;
+  env_.SetCallHook(GateAt(&gate, CallKind::kOpenWrite, ".seg"));
+  gate.Arm();
+  auto db = Open(&env_);
+  std::string log;
+  int count = 0;
+  for (; log.empty() || LogOf(&env_, 1).empty(); ++count) {
+    log = LogOf(&env_);
+    ASSERT_OK(db->Put(KeyOf(count), std::string(1000, 'v')));
+  }
+  gate.AwaitArrival();
+  const auto crashed = env_.CloneAfterProcessCrash();
+  gate.Open();
+  // Of the older log the last record is lost; the younger one has one record.
+  const std::string content = crashed->ReadFileForTest(log).value_or("");
+  const size_t last = content.find(KeyOf(count - 2));
+  ASSERT_NE(last, std::string::npos);
+  ASSERT_OK(crashed->WriteFileForTest(log, last, "lost"));
+  Contents expected;
+  for (int i = 0; i < count - 2; ++i) expected[KeyOf(i)] = std::string(1000, 'v');
+
+  Gate next_gate;
+  crashed->SetCallHook(GateAt(&next_gate, CallKind::kOpenWrite, ".seg"));
+  next_gate.Arm();
+  auto next = Open(crashed.get());
+  ASSERT_NE(next, nullptr);
+  EXPECT_TRUE(ReadContents(next.get()).value_or({}) == expected);
+  // The second says that the first was durable.
+  for (const char* const key : {"x", "y"}) {
+    ASSERT_OK(next->Put(key, "value", kSynced));
+    expected[key] = "value";
+  }
+  const auto again = crashed->CloneAfterProcessCrash();
+  next_gate.Open();
+  auto reopened = Open(again.get());
+  ASSERT_NE(reopened, nullptr);
+  EXPECT_TRUE(ReadContents(reopened.get()).value_or({}) == expected);
 }
 
 // Several expect the same value, and wait for room with what they have read: one may win.
