@@ -9,6 +9,7 @@
 
 #include "varve/db.h"
 #include "varve/iterator.h"
+#include "varve/namespace.h"
 #include "varve/options.h"
 #include "varve/pinned_value.h"
 #include "varve/snapshot.h"

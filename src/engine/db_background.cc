@@ -61,12 +61,14 @@ SegmentOutputOptions DbImpl::OutputOptions(uint64_t run_id, bool is_bottom, bool
   options.env = env_;
   options.dir = dir_;
   options.run_id = run_id;
-  options.compression = options_.compression;
-  if (options_.compression == Compression::kAuto) {
-    options.compression = is_flush    ? Compression::kNone
-                          : is_bottom ? Compression::kZstd
-                                      : Compression::kLz4;
-  }
+  const auto resolve = [is_bottom, is_flush](Compression compression) {
+    if (compression != Compression::kAuto) return compression;
+    return is_flush ? Compression::kNone : is_bottom ? Compression::kZstd : Compression::kLz4;
+  };
+  options.compression = resolve(options_.compression);
+  options.compression_of = [this, resolve](std::string_view stored_key) {
+    return resolve(CompressionOf(stored_key));
+  };
   options.hash_salt = context_.hash_salt;
   options.target_bytes = tuning_.segment_bytes;
   options.next_file_number = [this] { return versions_.NextFileNumber(); };

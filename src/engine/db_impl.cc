@@ -37,7 +37,7 @@ Status CheckOptions(const Options& options) {
   if (options.background_threads < 1 || options.background_threads > 64) {
     return bad("background_threads must be from 1 to 64");
   }
-  if (options.max_key_bytes > MemTable::kMaxKeyBytes) return bad("max_key_bytes is at most 65535");
+  if (options.max_key_bytes > kMaxUserKeyBytes) return bad("max_key_bytes is at most 65535");
   if (options.max_value_bytes > MemTable::kMaxValueBytes) {
     return bad("max_value_bytes is at most 536870912");
   }
@@ -169,6 +169,8 @@ Status DbImpl::Start() {
   if (!options_.read_only) VARVE_RETURN_IF_ERROR(RestoreNames(env_, dir_));
   VARVE_RETURN_IF_ERROR(CheckSegmentsExist());
   VARVE_RETURN_IF_ERROR(RecoverLogs());
+  // The default namespace does not need the table: whoever opens another one hears what is wrong with it.
+  namespace_status_ = LoadNamespaces();
   if (!options_.read_only) {
     VARVE_RETURN_IF_ERROR(RemoveLeftovers());
     VARVE_RETURN_IF_ERROR(StartThreads());

@@ -3,6 +3,8 @@
 //   db_impl.cc        open, close, maintenance calls, statistics
 //   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
 //   db_read.cc        gets, iterators, snapshots
+//   db_modify.cc      compare-and-set and the other read-modify-writes
+//   db_namespaces.cc  the table of namespaces
 //   db_background.cc  what flush and compaction share: edits, super versions, what merges may drop
 //   db_flush.cc       memtables become a run
 //   db_compaction.cc  runs are merged
@@ -18,8 +20,11 @@
 //  4. A log is removed only after a manifest that no longer needs it is durable.
 //  5. After a failed sync of log, values or manifest nothing is acknowledged any more (fatal_).
 //
-// Order of locks: commit_lock_, then mu_. Neither is held across I/O, except that a new log is opened
-// under commit_lock_ when the helper has not prepared one.
+// Keys here, and below, are stored keys (format/stored_key.h); the methods that the user calls map them.
+//
+// Order of locks: namespace_mu_, commit_lock_, mu_. The last two are not held across I/O, except that a
+// new log is opened under commit_lock_ when the helper has not prepared one, and that a read-modify-write
+// which has lost every race before reads under it.
 #ifndef VARVE_ENGINE_DB_IMPL_H_
 #define VARVE_ENGINE_DB_IMPL_H_
 
@@ -27,6 +32,7 @@
 #include <deque>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,10 +44,12 @@
 #include "engine/compaction_picker.h"
 #include "engine/directory_sync.h"
 #include "engine/event_log.h"
+#include "engine/namespace_table.h"
 #include "engine/recovery.h"
 #include "engine/super_version.h"
 #include "engine/sync_group.h"
 #include "engine/tuning.h"
+#include "engine/turn_queue.h"
 #include "engine/value_log_set.h"
 #include "engine/version_set.h"
 #include "format/wal.h"
@@ -60,8 +68,7 @@ class DbImpl final : public Db {
   Status DeleteRange(std::string_view begin, std::string_view end,
                      const WriteOptions& options) override;
   Status Write(const WriteBatch& batch, const WriteOptions& options) override;
-  Status CompareAndSet(std::string_view key, std::optional<std::string_view> expected,
-                       std::optional<std::string_view> desired, const WriteOptions& options) override;
+  Status Clear(const WriteOptions& options) override;
 
   Result<std::string> Get(std::string_view key, const ReadOptions& options) override;
   Status Get(std::string_view key, std::string* value, const ReadOptions& options) override;
@@ -71,6 +78,11 @@ class DbImpl final : public Db {
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
   std::unique_ptr<Snapshot> GetSnapshot() override;
 
+  Result<std::shared_ptr<Namespace>> OpenNamespace(std::string_view name,
+                                                   const NamespaceOptions& options) override;
+  Status DropNamespace(std::string_view name) override;
+  Result<std::vector<NamespaceInfo>> ListNamespaces() override;
+
   Status Flush() override;
   Status Compact() override;
   Status WaitForBackgroundWork() override;
@@ -79,8 +91,14 @@ class DbImpl final : public Db {
   Statistics Stats() override;
   std::optional<std::string> GetProperty(std::string_view name) override;
 
+ protected:
+  Status ReadModifyWrite(std::string_view key, const Modifier& modify,
+                         const WriteOptions& options) override;
+
  private:
+  friend class NamespaceImpl;
   class SnapshotImpl;
+  struct Modifying;
 
   // One change, ready to be applied.
   struct Change {
@@ -88,6 +106,11 @@ class DbImpl final : public Db {
     std::string_view key;
     std::string_view value;
     uint64_t hash = 0;
+  };
+  // The namespaces that a group of changes concerns.
+  struct CommitScope {
+    std::span<NamespaceState* const> spaces;  // nothing is done when one of these has been dropped
+    NamespaceState* dropped = nullptr;        // nothing may be written to this one from now on
   };
   // What the commit lock protects a group of changes with.
   struct Commit {
@@ -98,6 +121,7 @@ class DbImpl final : public Db {
     uint64_t payload_hash = 0;  // WalPayloadHash, computed outside the lock
     // Set: nothing is done when the key of changes[0] has a version newer than this.
     std::optional<SequenceNumber> unchanged_since = std::nullopt;
+    const CommitScope* scope = nullptr;  // null: only the default namespace
   };
   struct Ticket {
     uint64_t position = 0;
@@ -157,8 +181,11 @@ class DbImpl final : public Db {
   // --- Write path (db_write.cc).
   Status CheckLimits(std::string_view key, size_t value_bytes) const;
   Status CheckWritable() VARVE_EXCLUDES(mu_);
-  Status WriteChanges(std::vector<Change>* changes, const WriteOptions& options);
-  Status WriteOne(const Change& change, const WriteOptions& options);
+  // `space`: the named namespace that the change is in, if any.
+  Status WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space = nullptr);
+  // The hashes of the changes are filled in; their sizes have been checked.
+  Status CommitPrepared(std::vector<Change>* changes, const WriteOptions& options,
+                        const CommitScope* scope);
   Status SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values);
   Status CommitChanges(Commit commit, const WriteOptions& options);
   Status FinishCommit(const Ticket& ticket, Status status);
@@ -180,6 +207,32 @@ class DbImpl final : public Db {
   Result<bool> ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence)
       VARVE_REQUIRES(commit_lock_);
 
+  // --- Read-modify-write (db_modify.cc).
+  Status ModifyStored(std::string_view key, const Modifier& modify, const WriteOptions& options,
+                      NamespaceState* space);
+  // Asks the modifier about work->current, and prepares what is to be written. False: nothing is.
+  Result<bool> Decide(Modifying* work, bool is_present);
+  // An attempt each: OK and ticket->has_changed when the race was lost.
+  Status TryModify(Modifying* work, Ticket* ticket) VARVE_EXCLUDES(commit_lock_);
+  Status ModifyLocked(Modifying* work, Ticket* ticket) VARVE_EXCLUDES(commit_lock_);
+  static Commit CommitOf(const Modifying& work, CommitScope* scope, SequenceNumber unchanged_since);
+
+  // --- Namespaces (db_namespaces.cc).
+  static Status NamespaceWasDropped(const NamespaceState& state);
+  Status LoadNamespaces() VARVE_EXCLUDES(namespace_mu_);
+  bool HasNamespaces();
+  Result<NamespaceTable::Ref> CreateNamespace(std::string_view name, const NamespaceOptions& options)
+      VARVE_REQUIRES(namespace_mu_);
+  Status SetNamespaceOptions(NamespaceState* state, const NamespaceOptions& options)
+      VARVE_REQUIRES(namespace_mu_);
+  Status CommitNamespaceChange(std::vector<Change>* changes, NamespaceState* dropped)
+      VARVE_REQUIRES(namespace_mu_);
+  // The named namespaces that `changes` are in. kNotFound when one is gone.
+  Status FindNamespaces(const std::vector<Change>& changes, std::vector<NamespaceTable::Ref>* found,
+                        bool* has_default) const;
+  Durability DurabilityOver(const std::vector<NamespaceTable::Ref>& spaces, bool has_default) const;
+  Compression CompressionOf(std::string_view stored_key) const;
+
   // --- Read path (db_read.cc). REQUIRES an EpochGuard where a SuperVersion* is returned or taken.
   SuperVersion* CurrentSuper() const { return super_version_.load(std::memory_order_acquire); }
   // A key to look up. The runs before `first_run` are known not to hold it.
@@ -190,6 +243,11 @@ class DbImpl final : public Db {
   };
   LookupKey KeyFor(std::string_view key) const;
   Status Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence, Lookup* found);
+  Status GetStored(std::string_view key, std::string* value, const ReadOptions& options);
+  Result<PinnedValue> GetPinnedStored(std::string_view key, const ReadOptions& options);
+  std::vector<Result<std::string>> MultiGetStored(const std::vector<std::string_view>& keys,
+                                                  const ReadOptions& options);
+  std::unique_ptr<Iterator> NewIteratorIn(const Keyspace& keyspace, const IteratorOptions& options);
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
                     SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
   // Looks `count` keys up together, so that their cache misses overlap, and appends the values.
@@ -260,6 +318,12 @@ class DbImpl final : public Db {
   VersionSet versions_;
   ValueLogSet values_;
 
+  // --- Namespaces.
+  NamespaceTable namespaces_;
+  Mutex namespace_mu_;  // held while one is made, changed or dropped
+  uint32_t next_namespace_id_ VARVE_GUARDED_BY(namespace_mu_) = 1;
+  Status namespace_status_;  // constant after Open: why the table could not be read
+
   // --- Write side.
   CommitLock commit_lock_;
   std::shared_ptr<MemTableSlot> active_ VARVE_GUARDED_BY(commit_lock_);
@@ -274,6 +338,7 @@ class DbImpl final : public Db {
   uint64_t position_ VARVE_GUARDED_BY(commit_lock_) = 1;
   std::atomic<SequenceNumber> visible_sequence_{0};
   SyncGroup sync_group_;
+  TurnQueue modify_turns_;
   std::atomic<bool> is_failed_{false};       // fatal_ is set
   std::atomic<uint64_t> put_count_{0}, user_bytes_{0}, wal_bytes_{0}, sync_count_{0};
   std::atomic<uint64_t> slowdown_nanos_{0}, slowdown_nanos_max_{0};

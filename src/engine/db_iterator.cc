@@ -15,7 +15,7 @@ bool DbIterator::IsHidden(const Entry& entry) {
 }
 
 void DbIterator::SeekToFirst() {
-  if (parts_.lower_bound.has_value()) return Seek(*parts_.lower_bound);
+  if (parts_.lower_bound.has_value()) return SeekStored(*parts_.lower_bound);
   ReleaseValue();
   error_ = Status::Ok();
   direction_ = Direction::kForward;
@@ -24,6 +24,10 @@ void DbIterator::SeekToFirst() {
 }
 
 void DbIterator::Seek(std::string_view target) {
+  SeekStored(parts_.keyspace.ToStored(target, &target_));
+}
+
+void DbIterator::SeekStored(std::string_view target) {
   ReleaseValue();
   error_ = Status::Ok();
   if (IsBeforeLower(target)) target = *parts_.lower_bound;
@@ -36,19 +40,17 @@ void DbIterator::SeekToLast() {
   ReleaseValue();
   error_ = Status::Ok();
   direction_ = Direction::kReverse;
-  if (parts_.upper_bound.has_value()) {
-    // The last entry before every version of the bound.
-    parts_.source->SeekForPrev(*parts_.upper_bound, kMaxSequence);
-    while (parts_.source->Valid() && IsAtOrAfterUpper(parts_.source->entry().key)) {
-      parts_.source->Prev();
-    }
-  } else {
-    parts_.source->SeekToLast();
+  // The last entry before every version of the bound.
+  parts_.source->SeekForPrev(
+      parts_.upper_bound ? std::string_view(*parts_.upper_bound) : kDefaultNamespaceEnd, kMaxSequence);
+  while (parts_.source->Valid() && IsAtOrAfterUpper(parts_.source->entry().key)) {
+    parts_.source->Prev();
   }
   FindPrev();
 }
 
 void DbIterator::SeekForPrev(std::string_view target) {
+  target = parts_.keyspace.ToStored(target, &target_);
   if (IsAtOrAfterUpper(target)) return SeekToLast();
   ReleaseValue();
   error_ = Status::Ok();

@@ -154,7 +154,7 @@ Status DbImpl::CopyValue(const Lookup& found, std::string* value) {
   return Status::Ok();
 }
 
-Status DbImpl::Get(std::string_view key, std::string* value, const ReadOptions& options) {
+Status DbImpl::GetStored(std::string_view key, std::string* value, const ReadOptions& options) {
   EpochGuard guard;
   Lookup found;
   Status status = FindFor(key, options, &found);
@@ -163,13 +163,41 @@ Status DbImpl::Get(std::string_view key, std::string* value, const ReadOptions& 
   return status;
 }
 
+// --- The default namespace.
+
+Status DbImpl::Get(std::string_view key, std::string* value, const ReadOptions& options) {
+  if (key.empty() || key[0] != '\xff') return GetStored(key, value, options);
+  return GetStored(Keyspace().ToStored(key), value, options);
+}
+
+Result<PinnedValue> DbImpl::GetPinned(std::string_view key, const ReadOptions& options) {
+  if (key.empty() || key[0] != '\xff') return GetPinnedStored(key, options);
+  return GetPinnedStored(Keyspace().ToStored(key), options);
+}
+
+std::vector<Result<std::string>> DbImpl::MultiGet(const std::vector<std::string_view>& keys,
+                                                  const ReadOptions& options) {
+  const bool is_mapped = std::any_of(keys.begin(), keys.end(), [](std::string_view key) {
+    return !key.empty() && key[0] == '\xff';
+  });
+  if (!is_mapped) return MultiGetStored(keys, options);
+  std::vector<std::string> stored;
+  stored.reserve(keys.size());
+  for (std::string_view key : keys) stored.push_back(Keyspace().ToStored(key));
+  return MultiGetStored({stored.begin(), stored.end()}, options);
+}
+
+std::unique_ptr<Iterator> DbImpl::NewIterator(const IteratorOptions& options) {
+  return NewIteratorIn(Keyspace(), options);
+}
+
 Result<std::string> DbImpl::Get(std::string_view key, const ReadOptions& options) {
   std::string value;
   VARVE_RETURN_IF_ERROR(Get(key, &value, options));
   return value;
 }
 
-Result<PinnedValue> DbImpl::GetPinned(std::string_view key, const ReadOptions& options) {
+Result<PinnedValue> DbImpl::GetPinnedStored(std::string_view key, const ReadOptions& options) {
   EpochGuard guard;
   Lookup found;
   VARVE_RETURN_IF_ERROR(FindFor(key, options, &found));
@@ -246,8 +274,8 @@ void DbImpl::MultiGetGroup(SuperVersion* super, const std::string_view* keys, si
   }
 }
 
-std::vector<Result<std::string>> DbImpl::MultiGet(const std::vector<std::string_view>& keys,
-                                                  const ReadOptions& options) {
+std::vector<Result<std::string>> DbImpl::MultiGetStored(const std::vector<std::string_view>& keys,
+                                                        const ReadOptions& options) {
   std::vector<Result<std::string>> results;
   results.reserve(keys.size());
   EpochGuard guard;
@@ -271,29 +299,19 @@ SuperVersion* DbImpl::RefSuper() {
 
 namespace {
 
-// The smallest key that is greater than every key with `prefix`; nullopt when there is none.
-std::optional<std::string> AfterPrefix(std::string_view prefix) {
-  std::string end(prefix);
-  while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xff) end.pop_back();
-  if (end.empty()) return std::nullopt;
-  end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
-  return end;
-}
-
-void ApplyBounds(const IteratorOptions& options, DbIteratorParts* parts) {
-  if (options.lower_bound) parts->lower_bound.emplace(*options.lower_bound);
-  if (options.upper_bound) parts->upper_bound.emplace(*options.upper_bound);
-  if (options.prefix.empty()) return;
-  if (!parts->lower_bound || options.prefix > *parts->lower_bound) {
-    parts->lower_bound.emplace(options.prefix);
-  }
-  std::optional<std::string> end = AfterPrefix(options.prefix);
-  if (end && (!parts->upper_bound || *end < *parts->upper_bound)) parts->upper_bound = std::move(end);
+void ApplyBounds(const Keyspace& keyspace, const IteratorOptions& options, DbIteratorParts* parts) {
+  parts->keyspace = keyspace;
+  StoredRange range =
+      StoredRangeOf(keyspace, options.prefix, options.lower_bound, options.upper_bound);
+  // The bounds of the default namespace itself cost less than any other.
+  if (!range.lower.empty()) parts->lower_bound = std::move(range.lower);
+  if (range.upper != kDefaultNamespaceEnd) parts->upper_bound = std::move(range.upper);
 }
 
 }  // namespace
 
-std::unique_ptr<Iterator> DbImpl::NewIterator(const IteratorOptions& options) {
+std::unique_ptr<Iterator> DbImpl::NewIteratorIn(const Keyspace& keyspace,
+                                                const IteratorOptions& options) {
   DbIteratorParts parts;
   SuperVersion* super;
   {
@@ -310,7 +328,7 @@ std::unique_ptr<Iterator> DbImpl::NewIterator(const IteratorOptions& options) {
   parts.read_value = [this, super](const Entry& entry) {
     return ReadSeparated(*super->version, entry.value);
   };
-  ApplyBounds(options, &parts);
+  ApplyBounds(keyspace, options, &parts);
 
   std::vector<std::unique_ptr<InternalIterator>> sources;
   const auto add_memtable = [&](const MemTableSlot& slot) {

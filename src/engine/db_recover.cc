@@ -6,6 +6,7 @@
 #include "engine/db_impl.h"
 #include "engine/recovery.h"
 #include "engine/rewrite.h"
+#include "engine/wal_names.h"
 #include "format/filename.h"
 #include "format/point_index.h"
 #include "format/value_log.h"
@@ -295,34 +296,31 @@ Status ReadWal(const std::string& dir, const Options& options, const WalVisitor&
   VersionSet versions(&context, &values);
   versions_of_set = &versions;
   VARVE_RETURN_IF_ERROR(versions.Recover(/*writable=*/false));
-  VARVE_ASSIGN_OR_RETURN(auto names, env->ListDir(dir));
-  for (const std::string& name : names) {
+  VARVE_ASSIGN_OR_RETURN(auto files, env->ListDir(dir));
+  for (const std::string& name : files) {
     const auto parsed = ParseFileName(name);
     if (parsed && parsed->type == FileType::kValueLog && values.Find(parsed->number) == nullptr) {
       values.AddExisting(parsed->number, env->FileSize(JoinPath(dir, name)).value_or(0));
     }
   }
   std::string buffer;
+  WalNames names;
+  // Damage to a segment must not hide the log: namespaces then go by their numbers.
+  (void)names.Load(versions.current());
   LogReplay replay(env, dir);
   Status status = replay.Run(
       versions.oldest_log_number(), versions.durable_log(), [](uint64_t) { return Status::Ok(); },
       [](const WalRecord&) -> Result<bool> { return true; },
       [&](SequenceNumber sequence, const WalOp& op) -> Status {
-        if (op.kind == static_cast<uint8_t>(EntryKind::kDelete)) {
-          visit(sequence, "DELETE", op.key, {});
-        } else if (op.kind == kDeleteRangeOp) {
-          visit(sequence, "DELETERANGE", op.key, op.value);
-        } else if (op.kind == static_cast<uint8_t>(EntryKind::kValue)) {
-          visit(sequence, "WRITE", op.key, op.value);
-        } else {
-          ValuePointer pointer;
-          if (!DecodeValuePointer(op.value, &pointer)) return Status::Corruption("a bad value pointer");
-          auto file = values.Find(pointer.file_number);
-          if (file == nullptr) return Status::Corruption("a value-log file is missing");
-          VARVE_ASSIGN_OR_RETURN(std::string_view value, file->ReadInto(pointer, &buffer));
-          visit(sequence, "WRITE", op.key, value);
+        if (op.kind != static_cast<uint8_t>(EntryKind::kValuePointer)) {
+          return names.Visit(sequence, op, visit);
         }
-        return Status::Ok();
+        ValuePointer pointer;
+        if (!DecodeValuePointer(op.value, &pointer)) return Status::Corruption("a bad value pointer");
+        auto file = values.Find(pointer.file_number);
+        if (file == nullptr) return Status::Corruption("a value-log file is missing");
+        VARVE_ASSIGN_OR_RETURN(std::string_view value, file->ReadInto(pointer, &buffer));
+        return names.Visit(sequence, {static_cast<uint8_t>(EntryKind::kValue), op.key, value}, visit);
       });
   versions.Release();
   values.Release();

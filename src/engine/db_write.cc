@@ -34,9 +34,12 @@ constexpr uint8_t KindOf(EntryKind kind) { return static_cast<uint8_t>(kind); }
 
 Status DbImpl::CheckLimits(std::string_view key, size_t value_bytes) const {
   if (key.size() > options_.max_key_bytes) {
-    return Status::InvalidArgument("a key of " + std::to_string(key.size()) +
-                                   " bytes is over the limit of " +
-                                   std::to_string(options_.max_key_bytes));
+    const size_t key_bytes = key.size() - StoredKeyOverhead(key);
+    if (key_bytes > options_.max_key_bytes) {
+      return Status::InvalidArgument("a key of " + std::to_string(key_bytes) +
+                                     " bytes is over the limit of " +
+                                     std::to_string(options_.max_key_bytes));
+    }
   }
   if (value_bytes > options_.max_value_bytes) {
     return Status::InvalidArgument("a value of " + std::to_string(value_bytes) +
@@ -54,17 +57,28 @@ Status DbImpl::CheckWritable() {
 }
 
 Status DbImpl::Put(std::string_view key, std::string_view value, const WriteOptions& options) {
-  return WriteOne({KindOf(EntryKind::kValue), key, value, 0}, options);
+  std::string buffer;
+  const std::string_view stored = Keyspace().ToStored(key, &buffer);
+  return WriteOne({KindOf(EntryKind::kValue), stored, value, 0}, options);
 }
 
 Status DbImpl::Delete(std::string_view key, const WriteOptions& options) {
-  return WriteOne({KindOf(EntryKind::kDelete), key, {}, 0}, options);
+  std::string buffer;
+  const std::string_view stored = Keyspace().ToStored(key, &buffer);
+  return WriteOne({KindOf(EntryKind::kDelete), stored, {}, 0}, options);
 }
 
 Status DbImpl::DeleteRange(std::string_view begin, std::string_view end,
                            const WriteOptions& options) {
   // An empty range is logged like any other: it makes what came before as durable as it asks for.
-  return WriteOne({kDeleteRangeOp, begin, end, 0}, options);
+  std::string begin_buffer, end_buffer;
+  return WriteOne({kDeleteRangeOp, Keyspace().ToStored(begin, &begin_buffer),
+                   Keyspace().ToStored(end, &end_buffer), 0},
+                  options);
+}
+
+Status DbImpl::Clear(const WriteOptions& options) {
+  return WriteOne({kDeleteRangeOp, {}, kDefaultNamespaceEnd, 0}, options);
 }
 
 Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
@@ -77,10 +91,29 @@ Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
   WalOpReader ops(batch.rep(), batch.count());
   for (WalOp op; ops.Next(&op);) changes.push_back({op.kind, op.key, op.value, 0});
   VARVE_CHECK(ops.ok());
-  return WriteChanges(&changes, options);
+  if (!batch.IsFor(static_cast<const Db*>(this))) {
+    return Status::InvalidArgument("the batch has changes for a namespace of another store");
+  }
+  for (const Change& change : changes) {
+    const bool is_range = change.kind == kDeleteRangeOp;
+    VARVE_RETURN_IF_ERROR(CheckLimits(change.key, is_range ? 0 : change.value.size()));
+    if (is_range) VARVE_RETURN_IF_ERROR(CheckLimits(change.value, 0));
+  }
+  VARVE_RETURN_IF_ERROR(CheckWritable());
+  std::vector<NamespaceTable::Ref> spaces;
+  bool has_default = true;
+  VARVE_RETURN_IF_ERROR(FindNamespaces(changes, &spaces, &has_default));
+  if (spaces.empty()) return CommitPrepared(&changes, options, nullptr);
+
+  WriteOptions complete = options;
+  if (!complete.durability) complete.durability = DurabilityOver(spaces, has_default);
+  std::vector<NamespaceState*> pointers;
+  for (const NamespaceTable::Ref& space : spaces) pointers.push_back(space.get());
+  const CommitScope scope{pointers, nullptr};
+  return CommitPrepared(&changes, complete, &scope);
 }
 
-Status DbImpl::WriteOne(const Change& change, const WriteOptions& options) {
+Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space) {
   const bool is_range = change.kind == kDeleteRangeOp;
   VARVE_RETURN_IF_ERROR(CheckLimits(change.key, is_range ? 0 : change.value.size()));
   if (is_range) VARVE_RETURN_IF_ERROR(CheckLimits(change.value, 0));
@@ -108,7 +141,13 @@ Status DbImpl::WriteOne(const Change& change, const WriteOptions& options) {
   }
   StoreWalOp({prepared.kind, prepared.key, prepared.value}, payload);
   const bool deletes = prepared.kind == KindOf(EntryKind::kDelete) || is_range;
-  return CommitChanges({{payload, bytes}, &prepared, 1, deletes, 0}, options);
+  Commit commit{{payload, bytes}, &prepared, 1, deletes, 0};
+  CommitScope scope;
+  if (space != nullptr) {
+    scope.spaces = {&space, 1};
+    commit.scope = &scope;
+  }
+  return CommitChanges(commit, options);
 }
 
 Status DbImpl::SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values) {
@@ -127,13 +166,8 @@ Status DbImpl::SeparateLargeValues(std::vector<Change>* changes, std::deque<Sepa
   return Status::Ok();
 }
 
-Status DbImpl::WriteChanges(std::vector<Change>* changes, const WriteOptions& options) {
-  for (const Change& change : *changes) {
-    const bool is_range = change.kind == kDeleteRangeOp;
-    VARVE_RETURN_IF_ERROR(CheckLimits(change.key, is_range ? 0 : change.value.size()));
-    if (is_range) VARVE_RETURN_IF_ERROR(CheckLimits(change.value, 0));
-  }
-  VARVE_RETURN_IF_ERROR(CheckWritable());
+Status DbImpl::CommitPrepared(std::vector<Change>* changes, const WriteOptions& options,
+                              const CommitScope* scope) {
   std::deque<SeparatedValue> separated_values;
   VARVE_RETURN_IF_ERROR(SeparateLargeValues(changes, &separated_values));
 
@@ -152,50 +186,9 @@ Status DbImpl::WriteChanges(std::vector<Change>* changes, const WriteOptions& op
   std::string payload(bytes, '\0');
   char* to = payload.data();
   for (const Change& change : *changes) to = StoreWalOp({change.kind, change.key, change.value}, to);
-  return CommitChanges(
-      {payload, changes->data(), static_cast<uint32_t>(changes->size()), only_deletes, 0}, options);
-}
-
-Status DbImpl::CompareAndSet(std::string_view key, std::optional<std::string_view> expected,
-                             std::optional<std::string_view> desired, const WriteOptions& options) {
-  VARVE_RETURN_IF_ERROR(CheckLimits(key, desired ? desired->size() : 0));
-  VARVE_RETURN_IF_ERROR(CheckWritable());
-  std::vector<Change> changes(1);
-  changes[0].kind = KindOf(desired ? EntryKind::kValue : EntryKind::kDelete);
-  changes[0].key = key;
-  changes[0].value = desired.value_or(std::string_view());
-  changes[0].hash = PointIndexHash(key, context_.hash_salt);
-  std::deque<SeparatedValue> separated_values;
-  bool separated = false;
-  std::string current;
-  std::string payload;
-  while (true) {
-    // The value is read without the lock; under the lock it is enough to see that nothing newer has come.
-    // The snapshot keeps merges from forgetting the sequence numbers of newer versions.
-    const std::unique_ptr<Snapshot> snapshot = GetSnapshot();
-    Status status = Get(key, &current, {.snapshot = snapshot.get()});
-    if (!status.ok() && !status.IsNotFound()) return status;
-    const bool matches = status.IsNotFound() ? !expected : expected && *expected == current;
-    if (!matches) {
-      return Status::Conflict(status.IsNotFound() ? "the key is absent"
-                                                  : "the key has another value");
-    }
-    if (!separated) {
-      VARVE_RETURN_IF_ERROR(SeparateLargeValues(&changes, &separated_values));
-      separated = true;
-      payload.resize(WalOpBytes(changes[0].kind, key.size(), changes[0].value.size()));
-      StoreWalOp({changes[0].kind, key, changes[0].value}, payload.data());
-    }
-    const Commit commit{payload, changes.data(), 1, !desired, WalPayloadHash(payload),
-                        snapshot->sequence()};
-    Ticket ticket;
-    {
-      CommitLockHolder lock(&commit_lock_);
-      status = AppendAndApply(commit, options.durability.value_or(options_.durability), &ticket);
-    }
-    status = FinishCommit(ticket, std::move(status));
-    if (!status.ok() || !ticket.has_changed) return status;
-  }
+  Commit commit{payload, changes->data(), static_cast<uint32_t>(changes->size()), only_deletes, 0};
+  commit.scope = scope;
+  return CommitChanges(commit, options);
 }
 
 Result<bool> DbImpl::ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence) {
@@ -246,6 +239,11 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
   const SequenceNumber before_room = inserted_sequence_;
   VARVE_RETURN_IF_ERROR(MakeRoom(record_bytes, commit.only_deletes));
   // Making room may let go of the lock; from here on it is held to the end.
+  if (commit.scope != nullptr) {
+    for (const NamespaceState* space : commit.scope->spaces) {
+      if (space->is_dropped) return NamespaceWasDropped(*space);
+    }
+  }
   const bool loses_race = inserted_sequence_ != before_room &&
                           VARVE_PLANTED_BUG("compare_and_set.loses_a_race_while_it_waits");
   if (commit.unchanged_since && !loses_race) {
@@ -288,6 +286,10 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
   wal_bytes_.store(wal_bytes_.load(std::memory_order_relaxed) + record_bytes,
                    std::memory_order_relaxed);
 
+  if (commit.scope != nullptr && commit.scope->dropped != nullptr) {
+    commit.scope->dropped->is_dropped = true;
+    commit.scope->dropped->drop_sequence = last;
+  }
   ticket->position = position_;
   ticket->last_sequence = last;
   const bool wants_sync = durability == Durability::kSync;

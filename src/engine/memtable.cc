@@ -20,7 +20,7 @@ const MemTableRecord* NewRecord(MemTableArena* arena, SequenceNumber sequence, E
       arena->Allocate(sizeof(MemTableRecord) + key.size() + value.size(), alignof(MemTableRecord));
   auto* record = new (memory)
       MemTableRecord{sequence << 8 | static_cast<uint8_t>(kind),
-                     static_cast<uint32_t>(value.size()), static_cast<uint16_t>(key.size())};
+                     static_cast<uint32_t>(value.size()), static_cast<uint32_t>(key.size())};
   char* data = memory + sizeof(MemTableRecord);
   if (!key.empty()) std::memcpy(data, key.data(), key.size());
   if (!value.empty()) std::memcpy(data + key.size(), value.data(), value.size());

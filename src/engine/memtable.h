@@ -24,6 +24,7 @@
 #include "engine/memtable_filter.h"
 #include "engine/memtable_tree.h"
 #include "format/internal_key.h"
+#include "format/stored_key.h"
 
 namespace varve {
 
@@ -31,7 +32,7 @@ class MemTable {
  public:
   class Cursor;
 
-  static constexpr size_t kMaxKeyBytes = 65535;
+  static constexpr size_t kMaxKeyBytes = kMaxStoredKeyBytes;
   static constexpr size_t kMaxValueBytes = size_t{512} << 20;
 
   // An empty memtable with one reference, which the caller owns. `expected_bytes` is the

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/hash.h"
+#include "format/stored_key.h"
 #include "format/value_pointer.h"
 #include "varve/status.h"
 
@@ -22,7 +23,7 @@ namespace varve {
 inline constexpr size_t kValueLogFileHeaderBytes = 32;
 inline constexpr size_t kValueLogRecordHeaderBytes = 24;
 // Bounds what a reader believes of a record header.
-inline constexpr uint32_t kMaxValueLogKeyBytes = 65535;
+inline constexpr uint32_t kMaxValueLogKeyBytes = kMaxStoredKeyBytes;
 inline constexpr uint64_t kMaxValueLogValueBytes = uint64_t{1} << 30;
 
 // Writes kValueLogFileHeaderBytes.

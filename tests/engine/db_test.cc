@@ -732,10 +732,10 @@ TEST_P(DbTest, LogOfAClosedStoreCanBeRead) {
   Put("e", Large('e'));
   Close();
   std::vector<std::string> seen;
-  ASSERT_OK(ReadWal("/db", options_,
-                    [&](uint64_t, std::string_view kind, std::string_view key, std::string_view value) {
-                      seen.push_back(std::string(kind) + " " + std::string(key) + " " + std::string(value));
-                    }));
+  ASSERT_OK(ReadWal("/db", options_, [&](const WalChange& change) {
+    seen.push_back(std::string(change.kind) + " " + std::string(change.key) + " " +
+                   std::string(change.value));
+  }));
   EXPECT_THAT(seen, ElementsAre("WRITE a 1", "DELETE b ", "DELETERANGE c d", "WRITE e " + Large('e')));
   Open();
 }
