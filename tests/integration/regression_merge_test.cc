@@ -201,6 +201,26 @@ TEST_F(RegressionMergeTest, SyncedPutIsNotSeenBeforeItsSync) {
   }
 }
 
+// A merge that moves values and cannot sync them must not try again: the second sync may succeed without them.
+TEST_F(RegressionMergeTest, FailedSyncOfMovedValuesIsFinal) {
+  config_.tuning.idle_millis = 1'000'000;  // the merge is the one asked for
+  Open();
+  const std::string large(10'000, 'L');
+  for (int i = 0; i < 10; ++i) ASSERT_OK(db_->Put("key" + std::to_string(i), large));
+  ASSERT_OK(db_->Flush());
+  for (int i = 0; i < 8; i += 2) ASSERT_OK(db_->Put("key" + std::to_string(i), "small"));
+  ASSERT_OK(db_->Flush());
+  env_.FailCall(1, Fault::kFailedSync, FaultSpan::kOnce, {{CallKind::kSync}, ".val"});
+  // The first merge drops entries and so makes values garbage; the second empties their files.
+  Status status = db_->Compact();
+  if (status.ok()) status = db_->Compact();
+  EXPECT_FALSE(status.ok());
+  EXPECT_EQ(env_.fault_count(), 1u);
+  // The store stops when the merge is over, a moment after its caller knows; another one comes after that.
+  EXPECT_FALSE(db_->Compact().ok());
+  EXPECT_FALSE(db_->Put("later", "value").ok());
+}
+
 // A reader that takes a number and a super version that do not belong together sees the put of a batch
 // without its range delete.
 TEST_F(RegressionMergeTest, BatchWithARangeDeleteIsSeenWhole) {
