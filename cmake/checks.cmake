@@ -19,6 +19,8 @@ if(NOT VARVE_SANITIZE)
   endif()
   varve_check(check.tidy ${tools}/tidy.py ${built} ${CMAKE_SOURCE_DIR})
   varve_check(check.checks ${CMAKE_SOURCE_DIR}/tests/tools/checks_test.py ${tools})
+  varve_check(types.compile_fail ${CMAKE_SOURCE_DIR}/tests/types/compile_fail_test.py
+              ${CMAKE_SOURCE_DIR} ${CMAKE_CXX_COMPILER})
   # The consumer is compiled by the same compiler, without the sanitizers' flags.
   varve_check(check.consumer ${CMAKE_SOURCE_DIR}/tests/integration/consumer/consumer_test.py
               ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})
