@@ -87,9 +87,8 @@ consteval void Explain() {
   if constexpr (kIsFieldStorable<T>) {
     return;
   } else if constexpr (std::is_const_v<T> || std::is_volatile_v<T>) {
-    static_assert(kNo<T>, "varve cannot store a const or volatile field: reading it would have to "
-                          "change it. Remove the qualifier, or specialise varve::Codec for the "
-                          "struct.");
+    static_assert(kNo<T>, "varve cannot store a const or volatile type: reading it would have to "
+                          "change it. Remove the qualifier.");
   } else if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T> || kIsSmartPointer<T> ||
                        std::is_null_pointer_v<T> || std::is_function_v<T>) {
     static_assert(kNo<T>, "varve cannot store a pointer: an address means nothing to the next "
@@ -117,11 +116,11 @@ consteval void Explain() {
     ExplainEach(FieldTypes<T>());
   } else {
     static_assert(kNo<T>, "varve does not know how to store this type. If it is data, make it a "
-                          "struct without constructors, bases and private members, of at most 32 "
-                          "fields (an array counts its elements: use std::array), or specialise "
-                          "varve::Codec for it (docs/types.md). If it stands for something of the "
-                          "running process, such as a thread, a lock or a socket, store what it "
-                          "was made from.");
+                          "struct without constructors, bases, private, const and reference "
+                          "members, of at most 32 fields (an array counts its elements: use "
+                          "std::array), or specialise varve::Codec for it (docs/types.md). If it "
+                          "stands for something of the running process, such as a thread, a lock "
+                          "or a socket, store what it was made from.");
   }
 }
 

@@ -4,6 +4,8 @@
 //   auto db = varve::Db::Open("data");
 //   if (!db.ok()) return fail(db.status().ToString());
 //   (*db)->Put("key", "value");
+//
+// Keys and values of C++ types: varve/typed_db.h.
 #ifndef VARVE_VARVE_H_
 #define VARVE_VARVE_H_
 
