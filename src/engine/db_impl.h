@@ -247,7 +247,8 @@ class DbImpl final : public Db {
 
   // --- Super version.
   std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);
-  void InstallSuperVersion() VARVE_REQUIRES(mu_);
+  // `tombstones`: those of all layers, if known; they are looked up else.
+  void InstallSuperVersion(const RangeTombstones* tombstones = nullptr) VARVE_REQUIRES(mu_);
 
   // --- Background (db_background.cc).
   static constexpr uint64_t kHelperPollMicros = 5'000;
