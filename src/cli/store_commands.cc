@@ -163,8 +163,9 @@ std::vector<Command> StoreCommands() {
         .examples = "varve --dir data wal\n"
                     "varve --dir data wal --json\n",
         .details =
-            "WRITE, key, value; DELETE, key; DELETERANGE, begin, end: with tabs between, "
-            "escaped as 'scan' does.\nChanges that are in segments are no longer in the log.\n"},
+            "WRITE, key, value; DELETE, key; DELETERANGE, begin, end; CLEAR: with tabs between, "
+            "escaped as\n'scan' does. In a namespace @name comes before the key; NAMESPACE and DROP are "
+            "its beginning, or\na change of its options, and its end.\nChanges that are in segments are no longer in the log.\n"},
        Wal},
   };
 }

@@ -75,18 +75,22 @@ SegmentOutputOptions DbImpl::OutputOptions(uint64_t run_id, bool is_bottom, bool
   return options;
 }
 
-void DbImpl::InstallSuperVersion() {
+void DbImpl::InstallSuperVersion(const RangeTombstones* tombstones) {
   auto super = std::make_unique<SuperVersion>();
   super->active = active_shared_;
   super->immutables.assign(immutables_.rbegin(), immutables_.rend());
   super->version = versions_.current();
-  std::vector<RangeTombstone> all = super->version->range_tombstones();
-  const auto add = [&](const MemTableSlot& slot) {
-    all.insert(all.end(), slot.range_tombstones.begin(), slot.range_tombstones.end());
-  };
-  for (const auto& slot : immutables_) add(*slot);
-  if (active_shared_ != nullptr) add(*active_shared_);
-  if (!all.empty()) super->tombstones = RangeTombstones(all, BoundariesLocked());
+  if (tombstones != nullptr) {
+    super->tombstones = *tombstones;
+  } else {
+    std::vector<RangeTombstone> all = super->version->range_tombstones();
+    const auto add = [&](const MemTableSlot& slot) {
+      all.insert(all.end(), slot.range_tombstones.begin(), slot.range_tombstones.end());
+    };
+    for (const auto& slot : immutables_) add(*slot);
+    if (active_shared_ != nullptr) add(*active_shared_);
+    if (!all.empty()) super->tombstones = RangeTombstones(all, BoundariesLocked());
+  }
   run_count_.store(static_cast<uint32_t>(super->version->runs().size()), std::memory_order_relaxed);
   // Release: the super version is complete. Readers may still hold the old one until the epoch is over.
   SuperVersion* old = super_version_.exchange(super.release(), std::memory_order_acq_rel);

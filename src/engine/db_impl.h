@@ -262,7 +262,8 @@ class DbImpl final : public Db {
 
   // --- Super version.
   std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);
-  void InstallSuperVersion() VARVE_REQUIRES(mu_);
+  // `tombstones`: those of all layers, if known; they are looked up else.
+  void InstallSuperVersion(const RangeTombstones* tombstones = nullptr) VARVE_REQUIRES(mu_);
 
   // --- Background (db_background.cc, db_flush.cc, db_compaction.cc, db_housekeeping.cc).
   static constexpr uint64_t kHelperPollMicros = 5'000;

@@ -328,14 +328,16 @@ void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcep
                     std::memory_order_relaxed);
   if (!has_ranges) return;
   MutexLock lock(&mu_);
+  RangeTombstones tombstones = CurrentSuper()->tombstones;
   for (uint32_t i = 0; i < commit.count; ++i) {
     const Change& change = commit.changes[i];
     if (change.kind != kDeleteRangeOp || change.key >= change.value) continue;
     active_->range_tombstones.push_back(
         {std::string(change.key), std::string(change.value), first + i});
     ++active_->range_tombstone_count;
+    tombstones = tombstones.With(active_->range_tombstones.back(), BoundariesLocked());
   }
-  InstallSuperVersion();
+  InstallSuperVersion(&tombstones);
 }
 
 void DbImpl::NoteValuePointer(std::string_view encoded) {
