@@ -124,13 +124,21 @@ Status DbImpl::LockDirectory() {
   }
   if (!names.ok()) {
     VARVE_RETURN_IF_ERROR(env_->CreateDir(dir_));
-    // What is synced inside is worth nothing while the directory's own name is not.
-    VARVE_RETURN_IF_ERROR(env_->SyncDir(ParentOf(dir_)));
   } else if (!exists) {
     VARVE_RETURN_IF_ERROR(CheckMayBecomeStore(*names));
   }
+  // Whoever made the directory: an earlier attempt may have failed between creating and syncing it.
+  if (!exists) VARVE_RETURN_IF_ERROR(SyncOwnName(/*is_new=*/!names.ok()));
   VARVE_ASSIGN_OR_RETURN(lock_, env_->LockFile(JoinPath(dir_, kLockFileName)));
   return Status::Ok();
+}
+
+// What is synced inside the directory is worth nothing while its own name is not.
+Status DbImpl::SyncOwnName(bool is_new) {
+  Status status = env_->SyncDir(ParentOf(dir_));
+  // A name that a failed sync gave up on is not helped by another sync. It must be made anew.
+  if (!status.ok() && is_new) (void)env_->RemoveDir(dir_);
+  return status;
 }
 
 Status DbImpl::CheckMayBecomeStore(const std::vector<std::string>& names) const {
@@ -213,7 +221,7 @@ void DbImpl::Close() {
   }
   {
     CommitLockHolder lock(&commit_lock_);
-    if (log_ != nullptr) (void)log_->Close();
+    if (log_ != nullptr) (void)(DiskIsNearlyFull() ? log_->CloseForReuse() : log_->Close());
     unsynced_logs_.clear();
     log_.reset();
     active_.reset();
@@ -233,6 +241,12 @@ void DbImpl::Close() {
   RemoveDoomedFiles();
   for (const std::string& path : unused) (void)env_->RemoveFile(path);
   events_.Add("closed");
+}
+
+// The log then keeps the blocks it has: when the store is opened again on a full disk, deletes need them.
+bool DbImpl::DiskIsNearlyFull() const {
+  constexpr uint64_t kMinFreeBytes = uint64_t{64} << 20;
+  return env_->FreeSpace(dir_).value_or(~uint64_t{0}) < kMinFreeBytes;
 }
 
 // Makes the log durable and says so, so that damage to it can be told from a crash from now on.

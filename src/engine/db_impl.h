@@ -130,7 +130,9 @@ class DbImpl final : public Db {
   Status StartThreads();
   void Close();
   void CloseLog() VARVE_EXCLUDES(commit_lock_);
+  bool DiskIsNearlyFull() const;
   Status LockDirectory();
+  Status SyncOwnName(bool is_new);
   Status CheckMayBecomeStore(const std::vector<std::string>& names) const;
 
   // --- Opening (db_recover.cc).
@@ -141,6 +143,7 @@ class DbImpl final : public Db {
   Status AdoptReadOnly(std::vector<std::shared_ptr<MemTableSlot>> slots) VARVE_REQUIRES(commit_lock_);
   Status ContinueLog(const ReplayedLog& replayed, std::shared_ptr<MemTableSlot> slot)
       VARVE_REQUIRES(commit_lock_);
+  Status ContinueLastLog(const ReplayedLog& replayed) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
   Status RemoveForeignLogs(const LogReplay& replay) VARVE_REQUIRES(commit_lock_);
   // Gives the files that a recovered memtable came from their names anew (rewrite.h).
   Status RenewNames(const MemTableSlot& slot);

@@ -93,7 +93,12 @@ Status DbImpl::RecoverLogs() {
     }
     immutable_count_.store(static_cast<uint32_t>(immutables_.size()), std::memory_order_relaxed);
   }
-  VARVE_RETURN_IF_ERROR(Rotate(0));
+  Status status = Rotate(0);
+  if (IsNoSpace(status) && !replay.replayed().empty()) {
+    events_.Add("the disk is full: the last log is continued");
+    status = ContinueLastLog(replay.replayed().back());
+  }
+  VARVE_RETURN_IF_ERROR(status);
   if (replay.replayed().empty()) {
     // The oldest log that the manifest names is not part of history: a new one takes its place before
     // it may go.
@@ -210,6 +215,24 @@ Status DbImpl::CheckSegmentsExist() {
   const auto version = versions_.current();
   for (const auto& run : version->runs()) {
     for (const SegmentSlice& slice : run->slices()) {
+// On a full disk there is no new log. The last one is continued, whatever is behind its end, so that the
+// store opens and deletes find the room that it still has.
+Status DbImpl::ContinueLastLog(const ReplayedLog& replayed) {
+  std::shared_ptr<MemTableSlot> slot;
+  {
+    MutexLock lock(&mu_);
+    slot = std::move(immutables_.back());
+    immutables_.pop_back();
+    immutable_count_.store(static_cast<uint32_t>(immutables_.size()), std::memory_order_relaxed);
+    unsynced_recovered_logs_.pop_back();
+  }
+  if (!replayed.ended_clean) {
+    VARVE_RETURN_IF_ERROR(
+        ZeroTail(env_, JoinPath(dir_, WalFileName(replayed.number)), replayed.end));
+  }
+  return ContinueLog(replayed, std::move(slot));
+}
+
       const std::string name = SegmentFileName(slice.meta().file_number);
       if (!present.contains(name)) {
         return Status::Corruption(JoinPath(dir_, name) + ": the manifest names it, and it is missing");

@@ -38,7 +38,7 @@ class LogFile {
   static Result<std::unique_ptr<LogFile>> Open(Env* env, const std::string& path, uint64_t number,
                                                const LogFileOptions& options);
   // Opens a log to be continued at `end`, which must be the end of its last record with nothing of a
-  // torn one behind it.
+  // torn one behind it. Works on a full disk: then there is as much room as the file has blocks.
   static Result<std::unique_ptr<LogFile>> Continue(Env* env, const std::string& path, uint64_t number,
                                                    const LogFileOptions& options, uint64_t end);
   ~LogFile();
@@ -89,6 +89,9 @@ class LogFile {
 
   uint64_t reserve_bytes() const;
   Status AllocateUpTo(uint64_t end) VARVE_EXCLUDES(allocate_mu_);
+  // The same without a window ahead.
+  Status AllocateTo(uint64_t end) VARVE_EXCLUDES(allocate_mu_);
+  Status AllocateLocked(uint64_t target) VARVE_REQUIRES(allocate_mu_);
   Status AllocateWindow(uint64_t from, uint64_t size);
   Status CloseFile(uint64_t final_size) VARVE_EXCLUDES(io_mu_, allocate_mu_);
 
