@@ -196,6 +196,7 @@ class DbImpl final : public Db {
   // --- Super version.
   std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);
   void InstallSuperVersion() VARVE_REQUIRES(mu_);
+  RangeTombstoneSet TombstonesOf(const Version& version) VARVE_EXCLUDES(mu_);
 
   // --- Background (db_background.cc, db_flush.cc, db_compaction.cc, db_housekeeping.cc).
   static constexpr uint64_t kHelperPollMicros = 5'000;
@@ -220,6 +221,10 @@ class DbImpl final : public Db {
     RangeTombstones tombstones;
     SequenceNumber filtered_sequence = 0;  // range deletes up to here are applied
   };
+  // Appends the range deletes of `flushing` to `durable`. Returns up to which sequence a merge may apply
+  // what is durable: older range deletes that are in the log only do not exist.
+  SequenceNumber ApplicableLocked(const std::vector<std::shared_ptr<MemTableSlot>>& flushing,
+                                  std::vector<RangeTombstone>* durable) VARVE_REQUIRES(mu_);
   std::unique_ptr<MergeContext> NewMergeContext(
       const std::vector<std::shared_ptr<MemTableSlot>>& flushing, bool is_bottom) VARVE_EXCLUDES(mu_);
   SegmentOutputOptions OutputOptions(uint64_t run_id, bool is_bottom, bool is_flush);
@@ -296,6 +301,7 @@ class DbImpl final : public Db {
   // Logs of an earlier process that have not been flushed; to be synced before anything after them.
   std::vector<std::string> unsynced_recovered_logs_ VARVE_GUARDED_BY(mu_);
   std::vector<SuperVersion*> old_supers_ VARVE_GUARDED_BY(mu_);  // replaced, not yet retired
+  RangeTombstoneSet version_tombstones_ VARVE_GUARDED_BY(mu_);  // the version's
   SequenceNumber idle_sequence_ VARVE_GUARDED_BY(mu_) = 0;
   uint64_t idle_since_ VARVE_GUARDED_BY(mu_) = 0;
   uint64_t next_run_id_ VARVE_GUARDED_BY(mu_) = 1;

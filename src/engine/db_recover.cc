@@ -72,6 +72,14 @@ Status DbImpl::RecoverLogs() {
     }
   }
   visible_sequence_.store(inserted_sequence_, std::memory_order_release);
+  {
+    RangeTombstoneSet tombstones = TombstonesOf(*versions_.current());
+    MutexLock mu_lock(&mu_);
+    version_tombstones_ = std::move(tombstones);
+    for (const auto& slot : slots) {
+      slot->tombstones = RangeTombstoneSet(slot->range_tombstones, BoundariesLocked());
+    }
+  }
   if (!replay.replayed().empty()) {
     recovered_log_number_ = replay.replayed().back().number;
     recovered_log_end_ = replay.replayed().back().end;
@@ -207,14 +215,6 @@ Status DbImpl::ContinueLog(const ReplayedLog& replayed, std::shared_ptr<MemTable
   return Status::Ok();
 }
 
-// A manifest whose last record rotted names files that a later change has removed: then nothing may be
-// cleaned up in its name.
-Status DbImpl::CheckSegmentsExist() {
-  VARVE_ASSIGN_OR_RETURN(const auto names, env_->ListDir(dir_));
-  const std::set<std::string> present(names.begin(), names.end());
-  const auto version = versions_.current();
-  for (const auto& run : version->runs()) {
-    for (const SegmentSlice& slice : run->slices()) {
 // On a full disk there is no new log. The last one is continued, whatever is behind its end, so that the
 // store opens and deletes find the room that it still has.
 Status DbImpl::ContinueLastLog(const ReplayedLog& replayed) {
@@ -233,6 +233,14 @@ Status DbImpl::ContinueLastLog(const ReplayedLog& replayed) {
   return ContinueLog(replayed, std::move(slot));
 }
 
+// A manifest whose last record rotted names files that a later change has removed: then nothing may be
+// cleaned up in its name.
+Status DbImpl::CheckSegmentsExist() {
+  VARVE_ASSIGN_OR_RETURN(const auto names, env_->ListDir(dir_));
+  const std::set<std::string> present(names.begin(), names.end());
+  const auto version = versions_.current();
+  for (const auto& run : version->runs()) {
+    for (const SegmentSlice& slice : run->slices()) {
       const std::string name = SegmentFileName(slice.meta().file_number);
       if (!present.contains(name)) {
         return Status::Corruption(JoinPath(dir_, name) + ": the manifest names it, and it is missing");

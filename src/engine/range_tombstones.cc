@@ -28,12 +28,6 @@ std::vector<SequenceNumber> KeepOnePerStripe(const std::multiset<SequenceNumber>
 
 RangeTombstones::RangeTombstones(const std::vector<RangeTombstone>& tombstones,
                                  std::vector<SequenceNumber> boundaries) {
-  std::sort(boundaries.begin(), boundaries.end());
-  struct Event {
-    std::string_view key;
-    SequenceNumber sequence;
-    bool opens;
-  };
   std::vector<Event> events;
   events.reserve(tombstones.size() * 2);
   for (const RangeTombstone& tombstone : tombstones) {
@@ -43,7 +37,34 @@ RangeTombstones::RangeTombstones(const std::vector<RangeTombstone>& tombstones,
   }
   std::sort(events.begin(), events.end(),
             [](const Event& a, const Event& b) { return a.key < b.key; });
+  Build(events, std::move(boundaries));
+}
 
+RangeTombstones::RangeTombstones(const RangeTombstones& a, const RangeTombstones& b,
+                                 std::vector<SequenceNumber> boundaries) {
+  std::vector<Event> events;
+  AppendEvents(a, &events);
+  const auto middle = static_cast<ptrdiff_t>(events.size());
+  AppendEvents(b, &events);
+  std::inplace_merge(events.begin(), events.begin() + middle, events.end(),
+                     [](const Event& x, const Event& y) { return x.key < y.key; });
+  Build(events, std::move(boundaries));
+}
+
+void RangeTombstones::AppendEvents(const RangeTombstones& from, std::vector<Event>* events) {
+  for (const Fragment& fragment : from.fragments_) {
+    for (SequenceNumber sequence : fragment.sequences) {
+      events->push_back({fragment.begin, sequence, true});
+    }
+    for (SequenceNumber sequence : fragment.sequences) {
+      events->push_back({fragment.end, sequence, false});
+    }
+  }
+}
+
+void RangeTombstones::Build(const std::vector<Event>& events,
+                            std::vector<SequenceNumber> boundaries) {
+  std::sort(boundaries.begin(), boundaries.end());
   std::multiset<SequenceNumber> active;
   for (size_t i = 0; i < events.size();) {
     const std::string_view begin = events[i].key;
@@ -66,12 +87,17 @@ RangeTombstones::RangeTombstones(const std::vector<RangeTombstone>& tombstones,
   }
 }
 
-const RangeTombstones::Fragment* RangeTombstones::Find(std::string_view key) const {
-  auto after = std::upper_bound(
+size_t RangeTombstones::FirstAfter(std::string_view key) const {
+  const auto after = std::upper_bound(
       fragments_.begin(), fragments_.end(), key,
       [](std::string_view k, const Fragment& fragment) { return k < fragment.begin; });
-  if (after == fragments_.begin()) return nullptr;
-  const Fragment& fragment = *std::prev(after);
+  return static_cast<size_t>(after - fragments_.begin());
+}
+
+const RangeTombstones::Fragment* RangeTombstones::Find(std::string_view key) const {
+  const size_t after = FirstAfter(key);
+  if (after == 0) return nullptr;
+  const Fragment& fragment = fragments_[after - 1];
   return key < fragment.end ? &fragment : nullptr;
 }
 
@@ -87,6 +113,63 @@ SequenceNumber RangeTombstones::MaxCovering(std::string_view key,
                                             SequenceNumber read_sequence) const {
   const Fragment* fragment = Find(key);
   return fragment == nullptr ? 0 : NewestAtMost(*fragment, read_sequence);
+}
+
+// --- RangeTombstoneSet.
+
+void RangeTombstoneSet::Add(const std::vector<RangeTombstone>& tombstones,
+                            const std::vector<SequenceNumber>& boundaries) {
+  auto level = std::make_shared<const RangeTombstones>(tombstones, boundaries);
+  if (level->empty()) return;
+  while (!levels_.empty() && levels_.back()->size() <= level->size()) {
+    level = std::make_shared<const RangeTombstones>(*levels_.back(), *level, boundaries);
+    levels_.pop_back();
+  }
+  levels_.push_back(std::move(level));
+}
+
+void RangeTombstoneSet::Include(const RangeTombstoneSet& other) {
+  levels_.insert(levels_.end(), other.levels_.begin(), other.levels_.end());
+}
+
+size_t RangeTombstoneSet::size() const {
+  size_t size = 0;
+  for (const auto& level : levels_) size += level->size();
+  return size;
+}
+
+SequenceNumber RangeTombstoneSet::MaxCovering(std::string_view key,
+                                              SequenceNumber read_sequence) const {
+  SequenceNumber newest = 0;
+  for (const auto& level : levels_) {
+    newest = std::max(newest, level->MaxCovering(key, read_sequence));
+  }
+  return newest;
+}
+
+RangeTombstoneSet::Stretch RangeTombstoneSet::StretchAround(std::string_view key,
+                                                            SequenceNumber read_sequence) const {
+  Stretch stretch;
+  const auto ends_at = [&](std::string_view end) {
+    if (!stretch.has_end || end < stretch.end) stretch.end = end;
+    stretch.has_end = true;
+  };
+  for (const auto& level : levels_) {
+    const auto& fragments = level->fragments();
+    const size_t after = level->FirstAfter(key);
+    if (after < fragments.size()) ends_at(fragments[after].begin);
+    if (after == 0) continue;
+    const RangeTombstones::Fragment& before = fragments[after - 1];
+    if (key >= before.end) {
+      stretch.begin = std::max(stretch.begin, std::string_view(before.end));
+      continue;
+    }
+    stretch.begin = std::max(stretch.begin, std::string_view(before.begin));
+    ends_at(before.end);
+    stretch.sequence =
+        std::max(stretch.sequence, RangeTombstones::NewestAtMost(before, read_sequence));
+  }
+  return stretch;
 }
 
 }  // namespace varve
