@@ -61,7 +61,8 @@ class Db {
   virtual Status Put(std::string_view key, std::string_view value, const WriteOptions& = {}) = 0;
   // Deleting an absent key is not an error.
   virtual Status Delete(std::string_view key, const WriteOptions& = {}) = 0;
-  // Deletes all keys in [begin, end) in a time that does not depend on how many there are. An empty or inverted range changes nothing.
+  // Deletes all keys in [begin, end), in a time that does not depend on how many there are. An empty or
+  // inverted range changes nothing.
   virtual Status DeleteRange(std::string_view begin, std::string_view end,
                              const WriteOptions& = {}) = 0;
   // All changes of `batch` or none; they become visible together.

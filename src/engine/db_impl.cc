@@ -48,9 +48,11 @@ Status CheckOptions(const Options& options) {
 Tuning Tuning::FromOptions(const Options& options) {
   Tuning tuning;
   const uint64_t budget = options.memory_budget_bytes;
-  // A sixteenth a memtable: with the immutable ones a quarter of the budget, the cache has the rest.
+  // A sixteenth a memtable: all together at most 5/16 of the budget, the cache has the rest. Indexes and
+  // iterators take from the cache's part.
   tuning.memtable_bytes = std::clamp(budget / 16, uint64_t{64} << 10, uint64_t{64} << 20);
-  const uint64_t memtables = (tuning.max_immutable_memtables + 1) * tuning.memtable_bytes;
+  // The active one may grow to twice its size while the flush is behind.
+  const uint64_t memtables = (tuning.max_immutable_memtables + 2) * tuning.memtable_bytes;
   tuning.cache_bytes = budget - std::min(budget / 2, memtables);
   tuning.log_window_bytes = std::clamp(tuning.memtable_bytes / 16, uint64_t{64} << 10, uint64_t{1} << 20);
   tuning.mapped_log = options.durability != Durability::kSync;
@@ -176,11 +178,22 @@ Status DbImpl::Start() {
   VARVE_RETURN_IF_ERROR(RecoverLogs());
   if (!options_.read_only) {
     VARVE_RETURN_IF_ERROR(RemoveLeftovers());
+    ReserveForExpectedKeys();
     VARVE_RETURN_IF_ERROR(StartThreads());
   }
   is_open_ = true;
   events_.Add("opened at sequence " + std::to_string(visible_sequence_.load()));
   return Status::Ok();
+}
+
+void DbImpl::ReserveForExpectedKeys() {
+  constexpr uint64_t kBytesPerKey = 128;
+  if (options_.expected_keys == 0) return;
+  const uint64_t bytes = std::min(options_.expected_keys, uint64_t{1} << 40) * kBytesPerKey;
+  pool_.Preallocate(static_cast<size_t>(std::min(bytes, 2 * tuning_.memtable_bytes) /
+                                        ChunkPool::kChunkBytes));
+  CommitLockHolder lock(&commit_lock_);
+  (void)log_->Preallocate(bytes);  // what there is no space for is asked for again when it is needed
 }
 
 Status DbImpl::StartThreads() {
@@ -323,7 +336,7 @@ Statistics DbImpl::Stats() {
   stats.last_sequence = visible_sequence_.load(std::memory_order_acquire);
   const auto add_memtable = [&](const MemTableSlot& slot) {
     stats.memtable_entry_count += slot.memtable->entry_count();
-    stats.memtable_bytes += slot.memtable->memory_bytes();
+    stats.memtable_bytes += slot.memtable->memory_bytes() + slot.range_tombstone_bytes;
     if (slot.log == nullptr) return;
     stats.wal_bytes += slot.log->end();
     ++stats.wal_file_count;
@@ -349,7 +362,7 @@ Statistics DbImpl::Stats() {
   stats.memory_budget_bytes = options_.memory_budget_bytes;
   stats.cache_bytes = cache_.bytes();
   stats.index_bytes = context_.index_bytes.load(std::memory_order_relaxed);
-  stats.iterator_bytes = iterator_count_.load(std::memory_order_relaxed) * 2048;
+  stats.iterator_bytes = iterator_count_.load(std::memory_order_relaxed) * kIteratorBytes;
   stats.put_count = put_count_.load(std::memory_order_relaxed);
   stats.user_bytes_written = user_bytes_.load(std::memory_order_relaxed);
   stats.wal_bytes_written = wal_bytes_.load(std::memory_order_relaxed);

@@ -128,6 +128,7 @@ class DbImpl final : public Db {
   DbImpl(std::string dir, const Options& options, const Tuning& tuning, Env* env);
   Status Start();
   Status StartThreads();
+  void ReserveForExpectedKeys() VARVE_EXCLUDES(commit_lock_);
   void Close();
   void CloseLog() VARVE_EXCLUDES(commit_lock_);
   bool DiskIsNearlyFull() const;
@@ -192,6 +193,8 @@ class DbImpl final : public Db {
   Result<PinnedValue> ReadSeparated(const Version& version, std::string_view encoded_pointer);
   Status CopyValue(const Lookup& found, std::string* value);
   SuperVersion* RefSuper();
+  static constexpr uint64_t kIteratorBytes = 2048;  // what one counts as, without the blocks it pins
+  void CountIterator(int change);
 
   // --- Super version.
   std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);

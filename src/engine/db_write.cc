@@ -324,8 +324,9 @@ void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) {
     const Change& change = commit.changes[i];
     if (change.kind != kDeleteRangeOp || change.key >= change.value) continue;
     ranges.push_back({std::string(change.key), std::string(change.value), first + i});
-    active_->range_tombstone_bytes +=
-        kRangeTombstoneBytes + 3 * (change.key.size() + change.value.size());
+    active_->range_tombstone_bytes.fetch_add(
+        kRangeTombstoneBytes + 3 * (change.key.size() + change.value.size()),
+        std::memory_order_relaxed);
   }
   MutexLock lock(&mu_);
   active_->tombstones.Add(ranges, BoundariesLocked());

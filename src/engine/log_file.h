@@ -12,6 +12,7 @@
 #ifndef VARVE_ENGINE_LOG_FILE_H_
 #define VARVE_ENGINE_LOG_FILE_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -77,6 +78,8 @@ class LogFile {
   // thread. False when it failed; what is wrong is left for Reserve to find.
   bool PrepareAhead();
   bool NeedsPreparing() const;
+  // Allocates the first `bytes` of the file, or as far as its capacity goes. Thread-safe.
+  Status Preallocate(uint64_t bytes) { return AllocateTo(std::min(bytes, options_.capacity_bytes)); }
 
   // Cuts the file to what is used. Nothing may be appended after. Idempotent.
   Status Close();

@@ -26,7 +26,7 @@ struct MemTableSlot {
   std::shared_ptr<LogFile> log;                // null for a memtable recovered from a closed log
   std::vector<RangeTombstone> range_tombstones;  // under DbImpl::mu_
   RangeTombstoneSet tombstones;                  // the same for readers; under DbImpl::mu_
-  uint64_t range_tombstone_bytes = 0;            // memory for both; under the commit lock
+  std::atomic<uint64_t> range_tombstone_bytes{0};  // memory for both; written under the commit lock
   uint64_t separated_bytes = 0;                  // under the commit lock: values that entries point to
   // The value-log files that entries point into; written under commit lock and DbImpl::mu_.
   std::vector<std::shared_ptr<ValueLogFile>> value_logs;
