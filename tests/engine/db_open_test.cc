@@ -168,5 +168,39 @@ TEST_F(DbOpenTest, ManifestThatCannotBeBegunAnewGoesOn) {
   check(kRounds);
 }
 
+// What stands behind the end of a log that is continued must not become part of history again.
+TEST_F(DbOpenTest, RecordsBehindATornOneDoNotComeBackOnAFullDisk) {
+  auto db = Open();
+  ASSERT_OK(db);
+  ASSERT_OK((*db)->Put("before", "1"));
+  ASSERT_OK((*db)->Delete("torn-1"));
+  ASSERT_OK((*db)->Put("behind", "1"));
+  auto killed = env_->CloneAfterProcessCrash();
+  db->reset();
+  env_ = std::move(killed);
+  for (const std::string& path : env_->FileNames()) {
+    auto content = env_->ReadFileForTest(path);
+    ASSERT_OK(content);
+    const size_t at = content->find("torn-1");
+    if (at != std::string::npos) {
+      ASSERT_OK(env_->CorruptByte(path, at, 0xff));
+    }
+  }
+  env_->SetFreeSpace(0);
+  db = Open();
+  ASSERT_OK(db);
+  EXPECT_EQ((*db)->Get("before").value_or(""), "1");
+  EXPECT_STATUS(kNotFound, (*db)->Get("behind"));
+  // A record of the same length in the place of the torn one: what was behind it would follow it.
+  ASSERT_OK((*db)->Delete("torn-2"));
+  killed = env_->CloneAfterProcessCrash();
+  db->reset();
+  env_ = std::move(killed);
+  db = Open();
+  ASSERT_OK(db);
+  EXPECT_EQ((*db)->Get("before").value_or(""), "1");
+  EXPECT_STATUS(kNotFound, (*db)->Get("behind"));
+}
+
 }  // namespace
 }  // namespace varve
