@@ -67,7 +67,8 @@ class Namespace {
   virtual Status Put(std::string_view key, std::string_view value, const WriteOptions& = {}) = 0;
   // Deleting an absent key is not an error.
   virtual Status Delete(std::string_view key, const WriteOptions& = {}) = 0;
-  // Deletes all keys in [begin, end) in constant time. An empty or inverted range changes nothing.
+  // Deletes all keys in [begin, end), in a time that does not depend on how many there are. An empty or
+  // inverted range changes nothing.
   virtual Status DeleteRange(std::string_view begin, std::string_view end,
                              const WriteOptions& = {}) = 0;
   // Deletes all keys of this namespace, and of no other, in constant time.

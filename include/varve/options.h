@@ -32,7 +32,10 @@ enum class Compression : uint8_t {
 
 struct Options {
   // Everything the store keeps in memory: memtables, block cache, filters, indexes, iterators.
-  // Bytes, at least 1 MiB. The default suits a program that is not alone on its machine.
+  // Bytes, at least 1 MiB. The default suits a program that is not alone on its machine. What finds a key
+  // is cached like data; what finds a block (about 1 % of the data) and iterators stay in memory and take
+  // from the cache, up to half of it. So a store of up to some thirty times the budget keeps within
+  // it. Beside it: what merges read and write (some MiB), blocks that iterators and pinned values hold.
   uint64_t memory_budget_bytes = uint64_t{1} << 30;
 
   // The default for writes that do not say otherwise.
@@ -44,11 +47,14 @@ struct Options {
   // 1.1 to 10. Smaller costs more rewriting.
   double space_amplification_target = 1.5;
 
-  // How many keys the store will hold, if known. Reserves log files and table space up front, so
-  // that filling the store meets no resizing. 0: unknown.
+  // How many keys the store will hold, if known. Reserves when the store is opened, at 128 bytes a key:
+  // blocks of the first log file (at most 4 memtables' worth) and memory for memtables (at most two, from the
+  // budget). Tables need nothing ahead: they are written whole. A disk without the space is no error. 0:
+  // unknown, nothing is reserved.
   uint64_t expected_keys = 0;
 
-  // Threads for flush and compaction. 1 to 64. One thread flushes and one merges; more bring nothing yet.
+  // Threads for flush and compaction. 1 to 64. One thread flushes and one merges, whatever is asked for:
+  // the number is accepted so that programs need not change, and has no effect.
   int background_threads = 2;
 
   // Longer keys and values are refused with kInvalidArgument. At most 65,535 and 512 MiB.

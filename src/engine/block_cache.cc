@@ -74,7 +74,7 @@ uint64_t BlockCache::HeatOf(const Frame* frame) {
 // --- The cache.
 
 BlockCache::BlockCache(ChunkPool* pool, uint64_t capacity_bytes)
-    : frames_(pool), capacity_(capacity_bytes) {}
+    : frames_(pool), total_capacity_(capacity_bytes), capacity_(capacity_bytes) {}
 
 BlockCache::~BlockCache() {
   bool was_used;
@@ -290,12 +290,27 @@ void BlockCache::SetCapacity(uint64_t capacity_bytes) {
     Frame* victims = nullptr;
     {
       MutexLock lock(&mu_);
-      capacity_ = capacity_bytes;
-      MakeRoom(0, &victims);
+      total_capacity_ = capacity_bytes;
+      FitCapacity(&victims);
     }
     Retire(victims);
     EpochCollect();
   }
+}
+
+void BlockCache::Reserve(int64_t bytes) {
+  Frame* victims = nullptr;
+  {
+    MutexLock lock(&mu_);
+    reserved_bytes_ += static_cast<uint64_t>(bytes);
+    FitCapacity(&victims);
+  }
+  Retire(victims);
+}
+
+void BlockCache::FitCapacity(Frame** victims) {
+  capacity_ = total_capacity_ - std::min(reserved_bytes_, total_capacity_ / 2);
+  MakeRoom(0, victims);
 }
 
 uint64_t BlockCache::capacity() {

@@ -120,6 +120,9 @@ class BlockCache {
 
   // Evicts at once what is over.
   void SetCapacity(uint64_t capacity_bytes) VARVE_EXCLUDES(mu_);
+  // Gives up so many bytes of the capacity for memory that others take, or takes them back (negative).
+  // Never more than half of the capacity is given up. REQUIRES: the sum of all calls is not negative.
+  void Reserve(int64_t bytes) VARVE_EXCLUDES(mu_);
   uint64_t capacity() VARVE_EXCLUDES(mu_);
   // Memory held: frames in any state, and the free part of slabs.
   uint64_t bytes() VARVE_EXCLUDES(mu_);
@@ -166,6 +169,7 @@ class BlockCache {
   void EvictOne(Frame** victims) VARVE_REQUIRES(mu_);
   bool StepSmall(Frame** victims) VARVE_REQUIRES(mu_);
   bool StepMain(Frame** victims) VARVE_REQUIRES(mu_);
+  void FitCapacity(Frame** victims) VARVE_REQUIRES(mu_);
   void EmptySlabs(Frame** victims) VARVE_REQUIRES(mu_);
   void Unlink(Frame* frame, uint64_t new_word, Frame** victims) VARVE_REQUIRES(mu_);
   static void Retire(Frame* victims);
@@ -174,7 +178,9 @@ class BlockCache {
 
   Mutex mu_;
   FrameAllocator frames_ VARVE_GUARDED_BY(mu_);
-  uint64_t capacity_ VARVE_GUARDED_BY(mu_);
+  uint64_t total_capacity_ VARVE_GUARDED_BY(mu_);
+  uint64_t reserved_bytes_ VARVE_GUARDED_BY(mu_) = 0;
+  uint64_t capacity_ VARVE_GUARDED_BY(mu_);  // the total without what is reserved
   Queue small_ VARVE_GUARDED_BY(mu_);
   Queue main_ VARVE_GUARDED_BY(mu_);
   uint64_t passing_bytes_ VARVE_GUARDED_BY(mu_) = 0;  // frames too large to be cached

@@ -26,6 +26,8 @@ class ChunkPool {
   char* Allocate() VARVE_EXCLUDES(mu_);
   void Release(char* chunk) VARVE_EXCLUDES(mu_);
   size_t allocated_bytes() VARVE_EXCLUDES(mu_);
+  // Makes so many chunks ready, their pages faulted in; at most what is kept for reuse.
+  void Preallocate(size_t chunks) VARVE_EXCLUDES(mu_);
 
  private:
   Env* const env_;

@@ -12,6 +12,11 @@ constexpr double kUpperShareUnderLoad = 1.0;
 // When idle: a sixteenth keeps a quiet store within 7 % of its smallest size.
 constexpr double kUpperShareIdle = 1.0 / 16;
 
+// Tombstones in the younger runs, per entry of the last run, from which on they are merged into it: a scan
+// passes over a tombstone and what it hides one by one, however few bytes they take.
+constexpr uint64_t kEntriesPerTombstoneUnderLoad = 4;
+constexpr uint64_t kEntriesPerTombstoneIdle = 64;
+
 uint64_t SumOf(const std::vector<RunSize>& runs, size_t first, size_t last) {
   uint64_t sum = 0;
   for (size_t i = first; i <= last; ++i) sum += runs[i].logical_bytes;
@@ -65,6 +70,12 @@ std::optional<CompactionPick> PickCompaction(const CompactionInput& input,
     const double share = idle ? kUpperShareIdle : kUpperShareUnderLoad;
     if (upper >= share * static_cast<double>(runs[last].logical_bytes)) {
       return CompactionPick{0, last, false, false, idle ? "idle" : "space"};
+    }
+    uint64_t tombstones = 0;
+    for (size_t i = 0; i < last; ++i) tombstones += runs[i].tombstones;
+    const uint64_t per_entry = idle ? kEntriesPerTombstoneIdle : kEntriesPerTombstoneUnderLoad;
+    if (tombstones > 0 && tombstones * per_entry >= runs[last].entries) {
+      return CompactionPick{0, last, false, false, "tombstones"};
     }
     if (idle && runs.size() > 2) return CompactionPick{0, last - 1, false, false, "idle, young runs"};
   }

@@ -6,7 +6,8 @@
 // The policy is lazy leveling (Dayan and Idreos, Dostoevsky, 2018): young runs gather until there are
 // `tier_runs` of similar size and are merged into one (cheap writes); the last run is merged with
 // everything above it when what lies above could hide too much garbage (bounded space, one place to
-// look). When the store is idle the bounds are tighter, so that a quiet store is small and fast to read.
+// look), or has so many tombstones that scans would notice. When the store is idle the bounds are tighter,
+// so that a quiet store is small and fast to read.
 #ifndef VARVE_ENGINE_COMPACTION_PICKER_H_
 #define VARVE_ENGINE_COMPACTION_PICKER_H_
 

@@ -23,6 +23,24 @@ std::vector<SequenceNumber> DbImpl::BoundariesLocked() {
   return boundaries;
 }
 
+SequenceNumber DbImpl::ApplicableLocked(const std::vector<std::shared_ptr<MemTableSlot>>& flushing,
+                                        std::vector<RangeTombstone>* durable) {
+  SequenceNumber lowest_other = kMaxSequence;
+  const auto add = [&](const std::shared_ptr<MemTableSlot>& slot) {
+    const std::vector<RangeTombstone>& ranges = slot->range_tombstones;
+    const bool is_flushing = std::find(flushing.begin(), flushing.end(), slot) != flushing.end();
+    if (is_flushing ||
+        (durable != nullptr && VARVE_PLANTED_BUG("merge.applies_range_deletes_of_the_log"))) {
+      durable->insert(durable->end(), ranges.begin(), ranges.end());
+    } else if (!ranges.empty()) {
+      lowest_other = std::min(lowest_other, ranges.front().sequence);  // they come in order
+    }
+  };
+  for (const auto& slot : immutables_) add(slot);
+  add(active_shared_);
+  return lowest_other - 1;
+}
+
 std::unique_ptr<DbImpl::MergeContext> DbImpl::NewMergeContext(
     const std::vector<std::shared_ptr<MemTableSlot>>& flushing, bool is_bottom) {
   auto context = std::make_unique<MergeContext>();
@@ -30,29 +48,19 @@ std::unique_ptr<DbImpl::MergeContext> DbImpl::NewMergeContext(
   // those that go into it together with this flush. Others are in the log only, which a loss of power
   // may take back.
   std::vector<RangeTombstone> durable;
-  SequenceNumber lowest_other = kMaxSequence;
-  MutexLock lock(&mu_);
-  context->rules.boundaries = BoundariesLocked();
-  durable = versions_.current()->range_tombstones();
-  const auto add = [&](const std::shared_ptr<MemTableSlot>& slot) {
-    const bool is_flushing = std::find(flushing.begin(), flushing.end(), slot) != flushing.end();
-    for (const RangeTombstone& tombstone : slot->range_tombstones) {
-      if (is_flushing || VARVE_PLANTED_BUG("merge.applies_range_deletes_of_the_log")) {
-        durable.push_back(tombstone);
-      } else {
-        lowest_other = std::min(lowest_other, tombstone.sequence);
-      }
-    }
-  };
-  for (const auto& slot : immutables_) add(slot);
-  add(active_shared_);
-  context->filtered_sequence = std::min(context->rules.boundaries.front(), lowest_other - 1);
+  {
+    MutexLock lock(&mu_);
+    context->rules.boundaries = BoundariesLocked();
+    durable = versions_.current()->range_tombstones();
+    const SequenceNumber applicable = ApplicableLocked(flushing, &durable);
+    context->filtered_sequence = std::min(context->rules.boundaries.front(), applicable);
+    context->rules.forget_sequences =
+        is_bottom && applicable == kMaxSequence - 1 &&
+        (durable.empty() || VARVE_PLANTED_BUG("merge.forgets_sequences_under_range_deletes"));
+  }
   if (!durable.empty()) context->tombstones = RangeTombstones(durable, context->rules.boundaries);
   context->rules.tombstones = &context->tombstones;
   context->rules.is_bottom = is_bottom;
-  context->rules.forget_sequences =
-      is_bottom && lowest_other == kMaxSequence &&
-      (durable.empty() || VARVE_PLANTED_BUG("merge.forgets_sequences_under_range_deletes"));
   return context;
 }
 
@@ -75,22 +83,16 @@ SegmentOutputOptions DbImpl::OutputOptions(uint64_t run_id, bool is_bottom, bool
   return options;
 }
 
-void DbImpl::InstallSuperVersion(const RangeTombstones* tombstones) {
+void DbImpl::InstallSuperVersion() {
   auto super = std::make_unique<SuperVersion>();
   super->active = active_shared_;
   super->immutables.assign(immutables_.rbegin(), immutables_.rend());
   super->version = versions_.current();
-  if (tombstones != nullptr) {
-    super->tombstones = *tombstones;
-  } else {
-    std::vector<RangeTombstone> all = super->version->range_tombstones();
-    const auto add = [&](const MemTableSlot& slot) {
-      all.insert(all.end(), slot.range_tombstones.begin(), slot.range_tombstones.end());
-    };
-    for (const auto& slot : immutables_) add(*slot);
-    if (active_shared_ != nullptr) add(*active_shared_);
-    if (!all.empty()) super->tombstones = RangeTombstones(all, BoundariesLocked());
-  }
+  // May be those of the version before for a moment: what has come to the version since is still in a
+  // memtable, and what has left it hides nothing.
+  super->tombstones = version_tombstones_;
+  for (const auto& slot : immutables_) super->tombstones.Include(slot->tombstones);
+  if (active_shared_ != nullptr) super->tombstones.Include(active_shared_->tombstones);
   run_count_.store(static_cast<uint32_t>(super->version->runs().size()), std::memory_order_relaxed);
   // Release: the super version is complete. Readers may still hold the old one until the epoch is over.
   SuperVersion* old = super_version_.exchange(super.release(), std::memory_order_acq_rel);
@@ -112,6 +114,18 @@ void DbImpl::RetireOldSupers() {
 
 // --- Edits.
 
+RangeTombstoneSet DbImpl::TombstonesOf(const Version& version) {
+  if (version.range_tombstones().empty()) return {};
+  std::vector<SequenceNumber> boundaries;
+  {
+    MutexLock lock(&mu_);
+    boundaries = BoundariesLocked();
+  }
+  // Snapshots that are taken from here on are not older than the last boundary, beyond which every
+  // delete is kept.
+  return RangeTombstoneSet(version.range_tombstones(), boundaries);
+}
+
 Status DbImpl::ApplyEdit(VersionEdit edit, const std::vector<std::shared_ptr<MemTableSlot>>* flushed) {
   // Segments may hold changes that are not visible yet; their numbers must not be given out again.
   SequenceNumber last = visible_sequence_.load(std::memory_order_acquire);
@@ -127,8 +141,10 @@ Status DbImpl::ApplyEdit(VersionEdit edit, const std::vector<std::shared_ptr<Mem
       [this, flushed](const Version& base, VersionEdit* complete) {
         CompleteEdit(base, flushed == nullptr, complete);
       },
-      [this, flushed](const std::shared_ptr<const Version>&) {
+      [this, flushed](const std::shared_ptr<const Version>& version) {
+        RangeTombstoneSet tombstones = TombstonesOf(*version);
         MutexLock lock(&mu_);
+        version_tombstones_ = std::move(tombstones);
         if (flushed != nullptr) {
           for (size_t i = 0; i < flushed->size(); ++i) {
             if (immutables_.front()->log != nullptr) {

@@ -26,15 +26,36 @@ bool DbImpl::IsIdle() {
   return now - idle_since_ >= tuning_.idle_millis * 1'000'000;
 }
 
+namespace {
+
+// Whether range deletes up to `applicable` may hide entries of `run` that have not been filtered yet.
+bool HasCovered(const Run& run, const Version& version, SequenceNumber applicable) {
+  for (const RangeTombstone& tombstone : version.range_tombstones()) {
+    if (tombstone.sequence > applicable) continue;
+    for (size_t i = run.FirstAtOrAfter(tombstone.begin); i < run.slices().size(); ++i) {
+      const SegmentSlice& slice = run.slices()[i];
+      if (slice.meta().smallest_key >= tombstone.end) break;
+      if (slice.filtered_sequence < tombstone.sequence &&
+          slice.meta().smallest_sequence < tombstone.sequence) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 CompactionInput DbImpl::DescribeForPicker(const Version& version) {
   CompactionInput input;
   bool has_snapshots;
   // What a merge would apply now: others would be found covered again after it.
-  const SequenceNumber applicable = VARVE_PLANTED_BUG("merge.without_effect_for_ever")
-                                        ? kMaxSequence
-                                        : NewMergeContext({}, false)->filtered_sequence;
+  SequenceNumber applicable;
   {
     MutexLock lock(&mu_);
+    applicable = VARVE_PLANTED_BUG("merge.without_effect_for_ever")
+                     ? kMaxSequence
+                     : std::min(BoundariesLocked().front(), ApplicableLocked({}, nullptr));
     has_snapshots = !snapshots_.empty();
     input.has_unmerged_versions = !has_snapshots && kept_for_snapshots_ > 0 && !version.runs().empty() &&
                                   kept_for_snapshots_ * 16 > version.runs().back()->logical_bytes();
@@ -43,15 +64,7 @@ CompactionInput DbImpl::DescribeForPicker(const Version& version) {
     input.runs.push_back(
         {run->logical_bytes(), has_snapshots ? 0 : run->tombstone_count(), run->entry_count()});
     input.segment_bytes += run->disk_bytes();
-    for (const SegmentSlice& slice : run->slices()) {
-      for (const RangeTombstone& tombstone : version.range_tombstones()) {
-        input.has_covered_entries |=
-            tombstone.sequence <= applicable && slice.filtered_sequence < tombstone.sequence &&
-            slice.meta().smallest_sequence < tombstone.sequence &&
-            slice.meta().largest_key >= tombstone.begin &&
-            slice.meta().smallest_key < tombstone.end;
-      }
-    }
+    if (!input.has_covered_entries) input.has_covered_entries = HasCovered(*run, version, applicable);
   }
   const std::set<uint64_t> emptiable = ValueFilesToEmpty(version);
   for (const auto& [number, file] : version.value_logs()) {

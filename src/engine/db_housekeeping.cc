@@ -1,5 +1,6 @@
 // What goes when it is not needed any more: range deletes, value-log files, logs; and the log's helper.
 #include <algorithm>
+#include <set>
 
 #include "base/planted_bug.h"
 #include "engine/db_impl.h"
@@ -10,57 +11,66 @@ namespace {
 
 constexpr size_t kMaxSpareLogs = 3;
 
-}  // namespace
-
 // --- Housekeeping that goes with every edit: range deletes that hide nothing any more, value-log files
 // that nothing points into.
 
-namespace {
-
-bool HidesNothing(const RangeTombstone& tombstone, const Version& version, const VersionEdit& edit) {
-  const auto removed = [&](uint64_t file_number) {
-    return std::any_of(edit.removed_segments.begin(), edit.removed_segments.end(),
-                       [&](const SegmentRef& ref) { return ref.file_number == file_number; });
-  };
-  const auto may_hold = [&](const SegmentMeta& meta, SequenceNumber filtered) {
-    return meta.largest_key >= tombstone.begin && meta.smallest_key < tombstone.end &&
-           meta.smallest_sequence < tombstone.sequence && filtered < tombstone.sequence;
-  };
-  for (const SegmentMeta& meta : edit.added_segments) {
-    if (may_hold(meta, meta.filtered_sequence)) return false;
-  }
+// Calls `visit(run, slice)` for the segments of `version` that overlap `range`, until it returns false.
+// False when it did. O(runs log segments) and the segments.
+template <typename Visit>
+bool ForEachOverlapping(const Version& version, const RangeTombstone& range, const Visit& visit) {
   for (const auto& run : version.runs()) {
-    for (const SegmentSlice& slice : run->slices()) {
-      if (!removed(slice.meta().file_number) && may_hold(slice.meta(), slice.filtered_sequence)) {
-        return false;
-      }
+    for (size_t i = run->FirstAtOrAfter(range.begin); i < run->slices().size(); ++i) {
+      const SegmentSlice& slice = run->slices()[i];
+      if (slice.meta().smallest_key >= range.end) break;
+      if (!visit(*run, slice)) return false;
     }
   }
   return true;
 }
 
+// Whether no entry of `version`, nor of the segments that `edit` adds, can be hidden by `tombstone`.
+// `removed`: files that leave in `edit`.
+bool HidesNothing(const RangeTombstone& tombstone, const Version& version, const VersionEdit& edit,
+                  const std::set<uint64_t>& removed) {
+  const auto may_hold = [&](const SegmentMeta& meta, SequenceNumber filtered) {
+    return meta.smallest_sequence < tombstone.sequence && filtered < tombstone.sequence;
+  };
+  for (const SegmentMeta& meta : edit.added_segments) {
+    if (meta.largest_key >= tombstone.begin && meta.smallest_key < tombstone.end &&
+        may_hold(meta, meta.filtered_sequence)) {
+      return false;
+    }
+  }
+  return ForEachOverlapping(version, tombstone, [&](const Run&, const SegmentSlice& slice) {
+    return removed.contains(slice.meta().file_number) ||
+           !may_hold(slice.meta(), slice.filtered_sequence);
+  });
+}
+
+std::set<uint64_t> RemovedFiles(const VersionEdit& edit) {
+  std::set<uint64_t> removed;
+  for (const SegmentRef& ref : edit.removed_segments) removed.insert(ref.file_number);
+  return removed;
+}
+
 // Segments that a range delete visible to every reader covers whole.
 void DropCoveredSegments(const Version& version, SequenceNumber seen_by_all, VersionEdit* edit) {
-  for (const auto& run : version.runs()) {
-    for (const SegmentSlice& slice : run->slices()) {
+  std::set<uint64_t> removed = RemovedFiles(*edit);
+  for (const RangeTombstone& tombstone : version.range_tombstones()) {
+    if (tombstone.sequence > seen_by_all) continue;
+    ForEachOverlapping(version, tombstone, [&](const Run& run, const SegmentSlice& slice) {
       const SegmentMeta& meta = slice.meta();
-      const bool listed = std::any_of(
-          edit->removed_segments.begin(), edit->removed_segments.end(),
-          [&](const SegmentRef& ref) { return ref.file_number == meta.file_number; });
-      if (listed) continue;
-      for (const RangeTombstone& tombstone : version.range_tombstones()) {
-        if (tombstone.sequence <= seen_by_all && meta.largest_sequence < tombstone.sequence &&
-            meta.smallest_key >= tombstone.begin &&
-            (meta.largest_key < tombstone.end ||
-             VARVE_PLANTED_BUG("merge.drops_half_covered_segments"))) {
-          edit->removed_segments.push_back({run->id(), meta.file_number});
-          std::erase_if(edit->segment_trims, [&](const SegmentTrim& trim) {
-            return trim.file_number == meta.file_number;
-          });
-          break;
-        }
+      if (meta.largest_sequence < tombstone.sequence && meta.smallest_key >= tombstone.begin &&
+          (meta.largest_key < tombstone.end ||
+           VARVE_PLANTED_BUG("merge.drops_half_covered_segments")) &&
+          removed.insert(meta.file_number).second) {
+        edit->removed_segments.push_back({run.id(), meta.file_number});
+        std::erase_if(edit->segment_trims, [&](const SegmentTrim& trim) {
+          return trim.file_number == meta.file_number;
+        });
       }
-    }
+      return true;
+    });
   }
 }
 
@@ -80,15 +90,17 @@ void DbImpl::CompleteEdit(const Version& base, bool may_drop, VersionEdit* edit)
     for (const auto& slot : immutables_) note(*slot);
     if (active_shared_ != nullptr) note(*active_shared_);
   }
-  if (!base.range_tombstones().empty()) {
-    // Only in edits of the compaction thread: a merge under way counts on its inputs.
-    if (may_drop) DropCoveredSegments(base, seen_by_all, edit);
-    for (const RangeTombstone& tombstone : base.range_tombstones()) {
-      if (tombstone.sequence <= seen_by_all && HidesNothing(tombstone, base, *edit)) {
-        edit->removed_range_tombstones.push_back(tombstone);
-      }
-    }
+  // Only in edits of the compaction thread: a merge under way counts on its inputs.
+  if (may_drop) DropCoveredSegments(base, seen_by_all, edit);
+  const std::set<uint64_t> removed = RemovedFiles(*edit);
+  const auto is_done = [&](const RangeTombstone& tombstone) {
+    return tombstone.sequence <= seen_by_all && HidesNothing(tombstone, base, *edit, removed);
+  };
+  for (const RangeTombstone& tombstone : base.range_tombstones()) {
+    if (is_done(tombstone)) edit->removed_range_tombstones.push_back(tombstone);
   }
+  // What deleted entries of the memtables that are being flushed only need not go into the version.
+  std::erase_if(edit->added_range_tombstones, is_done);
   std::map<uint64_t, uint64_t> refs = base.value_refs();
   const auto forget = [&](const SegmentRef& ref) {
     for (const SegmentSlice& slice : base.FindRun(ref.run_id)->slices()) {

@@ -49,9 +49,11 @@ Status CheckOptions(const Options& options) {
 Tuning Tuning::FromOptions(const Options& options) {
   Tuning tuning;
   const uint64_t budget = options.memory_budget_bytes;
-  // A sixteenth a memtable: with the immutable ones a quarter of the budget, the cache has the rest.
+  // A sixteenth a memtable: all together at most 5/16 of the budget, the cache has the rest. Indexes and
+  // iterators take from the cache's part.
   tuning.memtable_bytes = std::clamp(budget / 16, uint64_t{64} << 10, uint64_t{64} << 20);
-  const uint64_t memtables = (tuning.max_immutable_memtables + 1) * tuning.memtable_bytes;
+  // The active one may grow to twice its size while the flush is behind.
+  const uint64_t memtables = (tuning.max_immutable_memtables + 2) * tuning.memtable_bytes;
   tuning.cache_bytes = budget - std::min(budget / 2, memtables);
   tuning.log_window_bytes = std::clamp(tuning.memtable_bytes / 16, uint64_t{64} << 10, uint64_t{1} << 20);
   tuning.mapped_log = options.durability != Durability::kSync;
@@ -125,15 +127,22 @@ Status DbImpl::LockDirectory() {
   }
   if (!names.ok()) {
     VARVE_RETURN_IF_ERROR(env_->CreateDir(dir_));
-    // What is synced inside is worth nothing while the directory's own name is not.
-    if (!VARVE_PLANTED_BUG("open.name_of_the_store_not_synced")) {
-      VARVE_RETURN_IF_ERROR(env_->SyncDir(ParentOf(dir_)));
-    }
   } else if (!exists) {
     VARVE_RETURN_IF_ERROR(CheckMayBecomeStore(*names));
   }
+  // Whoever made the directory: an earlier attempt may have failed between creating and syncing it.
+  if (!exists) VARVE_RETURN_IF_ERROR(SyncOwnName(/*is_new=*/!names.ok()));
   VARVE_ASSIGN_OR_RETURN(lock_, env_->LockFile(JoinPath(dir_, kLockFileName)));
   return Status::Ok();
+}
+
+// What is synced inside the directory is worth nothing while its own name is not.
+Status DbImpl::SyncOwnName(bool is_new) {
+  if (VARVE_PLANTED_BUG("open.name_of_the_store_not_synced")) return Status::Ok();
+  Status status = env_->SyncDir(ParentOf(dir_));
+  // A name that a failed sync gave up on is not helped by another sync. It must be made anew.
+  if (!status.ok() && is_new) (void)env_->RemoveDir(dir_);
+  return status;
 }
 
 Status DbImpl::CheckMayBecomeStore(const std::vector<std::string>& names) const {
@@ -173,11 +182,22 @@ Status DbImpl::Start() {
   namespace_status_ = LoadNamespaces();
   if (!options_.read_only) {
     VARVE_RETURN_IF_ERROR(RemoveLeftovers());
+    ReserveForExpectedKeys();
     VARVE_RETURN_IF_ERROR(StartThreads());
   }
   is_open_ = true;
   events_.Add("opened at sequence " + std::to_string(visible_sequence_.load()));
   return Status::Ok();
+}
+
+void DbImpl::ReserveForExpectedKeys() {
+  constexpr uint64_t kBytesPerKey = 128;
+  if (options_.expected_keys == 0) return;
+  const uint64_t bytes = std::min(options_.expected_keys, uint64_t{1} << 40) * kBytesPerKey;
+  pool_.Preallocate(static_cast<size_t>(std::min(bytes, 2 * tuning_.memtable_bytes) /
+                                        ChunkPool::kChunkBytes));
+  CommitLockHolder lock(&commit_lock_);
+  (void)log_->Preallocate(bytes);  // what there is no space for is asked for again when it is needed
 }
 
 Status DbImpl::StartThreads() {
@@ -219,7 +239,7 @@ void DbImpl::Close() {
   }
   {
     CommitLockHolder lock(&commit_lock_);
-    if (log_ != nullptr) (void)log_->Close();
+    if (log_ != nullptr) (void)(DiskIsNearlyFull() ? log_->CloseForReuse() : log_->Close());
     unsynced_logs_.clear();
     log_.reset();
     active_.reset();
@@ -239,6 +259,12 @@ void DbImpl::Close() {
   RemoveDoomedFiles();
   for (const std::string& path : unused) (void)env_->RemoveFile(path);
   events_.Add("closed");
+}
+
+// The log then keeps the blocks it has: when the store is opened again on a full disk, deletes need them.
+bool DbImpl::DiskIsNearlyFull() const {
+  constexpr uint64_t kMinFreeBytes = uint64_t{64} << 20;
+  return env_->FreeSpace(dir_).value_or(~uint64_t{0}) < kMinFreeBytes;
 }
 
 // Makes the log durable and says so, so that damage to it can be told from a crash from now on.
@@ -315,7 +341,7 @@ Statistics DbImpl::Stats() {
   stats.last_sequence = visible_sequence_.load(std::memory_order_acquire);
   const auto add_memtable = [&](const MemTableSlot& slot) {
     stats.memtable_entry_count += slot.memtable->entry_count();
-    stats.memtable_bytes += slot.memtable->memory_bytes();
+    stats.memtable_bytes += slot.memtable->memory_bytes() + slot.range_tombstone_bytes;
     if (slot.log == nullptr) return;
     stats.wal_bytes += slot.log->end();
     ++stats.wal_file_count;
@@ -341,7 +367,7 @@ Statistics DbImpl::Stats() {
   stats.memory_budget_bytes = options_.memory_budget_bytes;
   stats.cache_bytes = cache_.bytes();
   stats.index_bytes = context_.index_bytes.load(std::memory_order_relaxed);
-  stats.iterator_bytes = iterator_count_.load(std::memory_order_relaxed) * 2048;
+  stats.iterator_bytes = iterator_count_.load(std::memory_order_relaxed) * kIteratorBytes;
   stats.put_count = put_count_.load(std::memory_order_relaxed);
   stats.user_bytes_written = user_bytes_.load(std::memory_order_relaxed);
   stats.wal_bytes_written = wal_bytes_.load(std::memory_order_relaxed);

@@ -152,9 +152,12 @@ class DbImpl final : public Db {
   DbImpl(std::string dir, const Options& options, const Tuning& tuning, Env* env);
   Status Start();
   Status StartThreads();
+  void ReserveForExpectedKeys() VARVE_EXCLUDES(commit_lock_);
   void Close();
   void CloseLog() VARVE_EXCLUDES(commit_lock_);
+  bool DiskIsNearlyFull() const;
   Status LockDirectory();
+  Status SyncOwnName(bool is_new);
   Status CheckMayBecomeStore(const std::vector<std::string>& names) const;
 
   // --- Opening (db_recover.cc).
@@ -165,6 +168,7 @@ class DbImpl final : public Db {
   Status AdoptReadOnly(std::vector<std::shared_ptr<MemTableSlot>> slots) VARVE_REQUIRES(commit_lock_);
   Status ContinueLog(const ReplayedLog& replayed, std::shared_ptr<MemTableSlot> slot)
       VARVE_REQUIRES(commit_lock_);
+  Status ContinueLastLog(const ReplayedLog& replayed) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
   Status RemoveForeignLogs(const LogReplay& replay) VARVE_REQUIRES(commit_lock_);
   // Gives the files that a recovered memtable came from their names anew (rewrite.h).
   Status RenewNames(const MemTableSlot& slot);
@@ -259,11 +263,13 @@ class DbImpl final : public Db {
   Result<PinnedValue> ReadSeparated(const Version& version, std::string_view encoded_pointer);
   Status CopyValue(const Lookup& found, std::string* value);
   SuperVersion* RefSuper();
+  static constexpr uint64_t kIteratorBytes = 2048;  // what one counts as, without the blocks it pins
+  void CountIterator(int change);
 
   // --- Super version.
   std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);
-  // `tombstones`: those of all layers, if known; they are looked up else.
-  void InstallSuperVersion(const RangeTombstones* tombstones = nullptr) VARVE_REQUIRES(mu_);
+  void InstallSuperVersion() VARVE_REQUIRES(mu_);
+  RangeTombstoneSet TombstonesOf(const Version& version) VARVE_EXCLUDES(mu_);
 
   // --- Background (db_background.cc, db_flush.cc, db_compaction.cc, db_housekeeping.cc).
   static constexpr uint64_t kHelperPollMicros = 5'000;
@@ -288,6 +294,10 @@ class DbImpl final : public Db {
     RangeTombstones tombstones;
     SequenceNumber filtered_sequence = 0;  // range deletes up to here are applied
   };
+  // Appends the range deletes of `flushing` to `durable`. Returns up to which sequence a merge may apply
+  // what is durable: older range deletes that are in the log only do not exist.
+  SequenceNumber ApplicableLocked(const std::vector<std::shared_ptr<MemTableSlot>>& flushing,
+                                  std::vector<RangeTombstone>* durable) VARVE_REQUIRES(mu_);
   std::unique_ptr<MergeContext> NewMergeContext(
       const std::vector<std::shared_ptr<MemTableSlot>>& flushing, bool is_bottom) VARVE_EXCLUDES(mu_);
   SegmentOutputOptions OutputOptions(uint64_t run_id, bool is_bottom, bool is_flush);
@@ -371,6 +381,7 @@ class DbImpl final : public Db {
   // Logs of an earlier process that have not been flushed; to be synced before anything after them.
   std::vector<std::string> unsynced_recovered_logs_ VARVE_GUARDED_BY(mu_);
   std::vector<SuperVersion*> old_supers_ VARVE_GUARDED_BY(mu_);  // replaced, not yet retired
+  RangeTombstoneSet version_tombstones_ VARVE_GUARDED_BY(mu_);  // the version's
   SequenceNumber idle_sequence_ VARVE_GUARDED_BY(mu_) = 0;
   uint64_t idle_since_ VARVE_GUARDED_BY(mu_) = 0;
   uint64_t next_run_id_ VARVE_GUARDED_BY(mu_) = 1;

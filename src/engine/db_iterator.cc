@@ -7,11 +7,12 @@ namespace varve {
 
 bool DbIterator::IsHidden(const Entry& entry) {
   if (parts_.tombstones->empty()) return false;
-  if (fragment_ == nullptr || entry.key < fragment_->begin || entry.key >= fragment_->end) {
-    fragment_ = parts_.tombstones->Find(entry.key);
-    if (fragment_ == nullptr) return false;
+  if (!has_stretch_ || !stretch_.Contains(entry.key)) {
+    stretch_ = parts_.tombstones->StretchAround(entry.key, parts_.sequence);
+    has_stretch_ = true;
+    hidden_count_ = 0;
   }
-  return RangeTombstones::NewestAtMost(*fragment_, parts_.sequence) > entry.sequence;
+  return stretch_.sequence > entry.sequence;
 }
 
 void DbIterator::SeekToFirst() {
@@ -71,10 +72,15 @@ void DbIterator::FindNext(bool skipping) {
       continue;
     }
     // What is older of a deleted key is deleted as well.
-    if (entry.kind == EntryKind::kDelete || IsHidden(entry)) {
+    const bool is_hidden = IsHidden(entry);
+    if (entry.kind == EntryKind::kDelete || is_hidden) {
       skip_key_.assign(entry.key);
       skipping = true;
-      source.Next();
+      if (is_hidden && LeapIsDue()) {
+        source.SkipForward(stretch_.end, stretch_.sequence);
+      } else {
+        source.Next();
+      }
       continue;
     }
     valid_ = true;
@@ -143,10 +149,16 @@ void DbIterator::FindPrev() {
       have_key = false;
     }
     if (!have_key && IsBeforeLower(entry.key)) break;
+    bool is_hidden = false;
     if (IsVisible(entry)) {
-      shown = entry.kind != EntryKind::kDelete && !IsHidden(entry);
+      is_hidden = IsHidden(entry);
+      shown = entry.kind != EntryKind::kDelete && !is_hidden;
       SaveCurrent(entry);
       have_key = true;
+    }
+    if (is_hidden && LeapIsDue()) {
+      source.SkipBackward(stretch_.begin, stretch_.sequence);
+      continue;
     }
     source.Prev();
   }

@@ -21,7 +21,7 @@ struct DbIteratorParts {
   std::shared_ptr<void> pin;  // first, so that it goes last
   std::unique_ptr<InternalIterator> source;
   SequenceNumber sequence = 0;
-  const RangeTombstones* tombstones = nullptr;  // never null
+  const RangeTombstoneSet* tombstones = nullptr;  // never null
   Keyspace keyspace;                            // the namespace shown
   // Stored keys. Unset: no further than the default namespace, to which the iterator then belongs.
   std::optional<std::string> lower_bound;       // inclusive
@@ -56,10 +56,13 @@ class DbIterator : public Iterator {
 
  private:
   enum class Direction { kForward, kReverse };
+  static constexpr uint32_t kHiddenPerLeap = 8;
 
   bool IsVisible(const Entry& entry) const { return entry.sequence <= parts_.sequence; }
   // True when a range delete hides `entry`.
   bool IsHidden(const Entry& entry);
+  // Whether the rest of stretch_ is worth a leap; its cost is that of some steps.
+  bool LeapIsDue() { return ++hidden_count_ % kHiddenPerLeap == 0; }
   bool IsAtOrAfterUpper(std::string_view key) const {
     return parts_.upper_bound.has_value() ? key >= *parts_.upper_bound
                                           : IsBeyondDefaultNamespace(key);
@@ -85,7 +88,9 @@ class DbIterator : public Iterator {
   std::string saved_key_;
   std::string saved_value_;
   Entry saved_;
-  const RangeTombstones::Fragment* fragment_ = nullptr;  // the last one looked at
+  RangeTombstoneSet::Stretch stretch_;  // the last one looked at
+  bool has_stretch_ = false;
+  uint32_t hidden_count_ = 0;  // entries met in stretch_ that it hides
   PinnedValue value_;
   bool value_is_loaded_ = false;
   Status error_;

@@ -310,6 +310,16 @@ void ApplyBounds(const Keyspace& keyspace, const IteratorOptions& options, DbIte
 
 }  // namespace
 
+void DbImpl::CountIterator(int change) {
+  // The cache hears of every 64th only: most iterators are short.
+  constexpr uint64_t kStep = 64;
+  const uint64_t before = iterator_count_.fetch_add(static_cast<uint64_t>(change));
+  const uint64_t after = before + static_cast<uint64_t>(change);
+  const auto steps = [](uint64_t count) { return static_cast<int64_t>(count / kStep); };
+  if (steps(before) == steps(after)) return;
+  cache_.Reserve((steps(after) - steps(before)) * static_cast<int64_t>(kStep * kIteratorBytes));
+}
+
 std::unique_ptr<Iterator> DbImpl::NewIteratorIn(const Keyspace& keyspace,
                                                 const IteratorOptions& options) {
   DbIteratorParts parts;
@@ -319,10 +329,10 @@ std::unique_ptr<Iterator> DbImpl::NewIteratorIn(const Keyspace& keyspace,
     super = ReadPoint(options.snapshot, &parts.sequence);
     super->Ref();
   }
-  iterator_count_.fetch_add(1, std::memory_order_relaxed);
+  CountIterator(1);
   parts.pin = std::shared_ptr<void>(super, [this](void* pinned) {
     static_cast<SuperVersion*>(pinned)->Unref();
-    iterator_count_.fetch_sub(1, std::memory_order_relaxed);
+    CountIterator(-1);
   });
   parts.tombstones = &super->tombstones;
   parts.read_value = [this, super](const Entry& entry) {

@@ -78,6 +78,14 @@ Status DbImpl::RecoverLogs() {
     inserted_sequence_ = replay.last_sequence();
   }
   visible_sequence_.store(inserted_sequence_, std::memory_order_release);
+  {
+    RangeTombstoneSet tombstones = TombstonesOf(*versions_.current());
+    MutexLock mu_lock(&mu_);
+    version_tombstones_ = std::move(tombstones);
+    for (const auto& slot : slots) {
+      slot->tombstones = RangeTombstoneSet(slot->range_tombstones, BoundariesLocked());
+    }
+  }
   if (!replay.replayed().empty()) {
     recovered_log_number_ = replay.replayed().back().number;
     recovered_log_end_ = replay.replayed().back().end;
@@ -99,7 +107,12 @@ Status DbImpl::RecoverLogs() {
     }
     immutable_count_.store(static_cast<uint32_t>(immutables_.size()), std::memory_order_relaxed);
   }
-  VARVE_RETURN_IF_ERROR(Rotate(0));
+  Status status = Rotate(0);
+  if (IsNoSpace(status) && !replay.replayed().empty()) {
+    events_.Add("the disk is full: the last log is continued");
+    status = ContinueLastLog(replay.replayed().back());
+  }
+  VARVE_RETURN_IF_ERROR(status);
   if (replay.replayed().empty()) {
     // The oldest log that the manifest names is not part of history: a new one takes its place before
     // it may go.
@@ -210,6 +223,24 @@ Status DbImpl::ContinueLog(const ReplayedLog& replayed, std::shared_ptr<MemTable
   active_shared_ = std::move(slot);
   InstallSuperVersion();
   return Status::Ok();
+}
+
+// On a full disk there is no new log. The last one is continued, whatever is behind its end, so that the
+// store opens and deletes find the room that it still has.
+Status DbImpl::ContinueLastLog(const ReplayedLog& replayed) {
+  std::shared_ptr<MemTableSlot> slot;
+  {
+    MutexLock lock(&mu_);
+    slot = std::move(immutables_.back());
+    immutables_.pop_back();
+    immutable_count_.store(static_cast<uint32_t>(immutables_.size()), std::memory_order_relaxed);
+    unsynced_recovered_logs_.pop_back();
+  }
+  if (!replayed.ended_clean) {
+    VARVE_RETURN_IF_ERROR(
+        ZeroTail(env_, JoinPath(dir_, WalFileName(replayed.number)), replayed.end));
+  }
+  return ContinueLog(replayed, std::move(slot));
 }
 
 // A manifest whose last record rotted names files that a later change has removed: then nothing may be

@@ -18,7 +18,9 @@ namespace {
 constexpr size_t kStackPayloadBytes = 1024;
 // A memtable is handed over when separated values reach so many times its size.
 constexpr uint64_t kSeparatedShare = 4;
-constexpr size_t kMaxRangesInMemTable = 1024;
+// What a range delete in memory takes beside its keys, and the share of a memtable that all may take.
+constexpr uint64_t kRangeTombstoneBytes = 320;
+constexpr uint64_t kRangeTombstoneShare = 2;
 
 // Memory of this thread that grows to its largest change and stays.
 std::string& ThreadBuffer() {
@@ -327,17 +329,21 @@ void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcep
   user_bytes_.store(user_bytes_.load(std::memory_order_relaxed) + user_bytes,
                     std::memory_order_relaxed);
   if (!has_ranges) return;
-  MutexLock lock(&mu_);
-  RangeTombstones tombstones = CurrentSuper()->tombstones;
+  std::vector<RangeTombstone> ranges;
   for (uint32_t i = 0; i < commit.count; ++i) {
     const Change& change = commit.changes[i];
     if (change.kind != kDeleteRangeOp || change.key >= change.value) continue;
-    active_->range_tombstones.push_back(
-        {std::string(change.key), std::string(change.value), first + i});
-    ++active_->range_tombstone_count;
-    tombstones = tombstones.With(active_->range_tombstones.back(), BoundariesLocked());
+    ranges.push_back({std::string(change.key), std::string(change.value), first + i});
+    active_->range_tombstone_bytes.fetch_add(
+        kRangeTombstoneBytes + 3 * (change.key.size() + change.value.size()),
+        std::memory_order_relaxed);
   }
-  InstallSuperVersion(&tombstones);
+  MutexLock lock(&mu_);
+  active_->tombstones.Add(ranges, BoundariesLocked());
+  active_->range_tombstones.insert(active_->range_tombstones.end(),
+                                   std::make_move_iterator(ranges.begin()),
+                                   std::make_move_iterator(ranges.end()));
+  InstallSuperVersion();
 }
 
 void DbImpl::NoteValuePointer(std::string_view encoded) {
@@ -360,8 +366,8 @@ Status DbImpl::MakeRoom(uint64_t record_bytes, bool only_deletes) {
     const uint64_t memtable_bytes = active_->memtable->memory_bytes();
     const bool log_has_room = log_->end() + record_bytes <= log_->capacity();
     // After a crash the separated values that the log points to are read once; this bounds them.
-    // Range deletes are looked at as one sorted list, made anew by each: it must not become long.
-    const bool few_ranges = active_->range_tombstone_count < kMaxRangesInMemTable;
+    const bool few_ranges =
+        active_->range_tombstone_bytes < tuning_.memtable_bytes / kRangeTombstoneShare;
     const bool few_values = few_ranges && active_->separated_bytes < kSeparatedShare * tuning_.memtable_bytes;
     if (memtable_bytes < tuning_.memtable_bytes && few_values && log_has_room) return Status::Ok();
     const uint32_t waiting = immutable_count_.load(std::memory_order_relaxed);

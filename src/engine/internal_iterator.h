@@ -34,6 +34,14 @@ class InternalIterator {
   virtual void Next() = 0;
   virtual void Prev() = 0;
 
+  // May pass over entries whose sequence is below `sequence` and whose key is in the deleted range that
+  // ends at `end` (begins at `begin`) and that the iterator stands in, where that takes less than moving
+  // through them; never over others. The iterator was moving forwards (backwards). By default, and in a
+  // memtable, which knows of no entry's sequence without looking at it, stays where it is.
+  // REQUIRES: Valid().
+  virtual void SkipForward(std::string_view /*end*/, SequenceNumber /*sequence*/) {}
+  virtual void SkipBackward(std::string_view /*begin*/, SequenceNumber /*sequence*/) {}
+
   virtual Status status() const = 0;
 
  protected:

@@ -36,13 +36,17 @@ Result<std::unique_ptr<LogFile>> LogFile::Open(Env* env, const std::string& path
 Result<std::unique_ptr<LogFile>> LogFile::Continue(Env* env, const std::string& path,
                                                    uint64_t number, const LogFileOptions& options,
                                                    uint64_t end) {
+  VARVE_ASSIGN_OR_RETURN(const uint64_t present, env->FileSize(path));
   VARVE_ASSIGN_OR_RETURN(auto log, Open(env, path, number, options));
   // First of all, because closing cuts the file here.
   log->end_.store(end, std::memory_order_relaxed);
   log->pending_offset_ = end;
-  Status allocated = log->AllocateUpTo(end);
-  if (!allocated.ok() && VARVE_PLANTED_BUG("log.cut_when_it_cannot_be_continued")) log->end_ = 0;
-  VARVE_RETURN_IF_ERROR(std::move(allocated));
+  Status status = log->AllocateUpTo(end);
+  // On a full disk it goes on with the blocks that the file has: all of them, or those in use.
+  if (IsNoSpace(status)) status = log->AllocateTo(std::max(end, present));
+  if (IsNoSpace(status)) status = log->AllocateTo(end);
+  if (!status.ok() && VARVE_PLANTED_BUG("log.cut_when_it_cannot_be_continued")) log->end_ = 0;
+  VARVE_RETURN_IF_ERROR(status);
   return log;
 }
 
@@ -75,7 +79,18 @@ Status LogFile::AllocateUpTo(uint64_t end) {
                                      options_.window_bytes);
   const uint64_t target =
       std::min(std::max(end, allocated + window), std::max(end, options_.capacity_bytes));
+  return AllocateLocked(target);
+}
+
+Status LogFile::AllocateTo(uint64_t end) {
+  MutexLock lock(&allocate_mu_);
+  return AllocateLocked(end);
+}
+
+Status LogFile::AllocateLocked(uint64_t target) {
+  const uint64_t allocated = allocated_.load(std::memory_order_relaxed);
   const uint64_t rounded = std::min((target + 4095) & ~uint64_t{4095}, options_.capacity_bytes);
+  if (rounded <= allocated) return Status::Ok();
   VARVE_RETURN_IF_ERROR(AllocateWindow(allocated, rounded - allocated));
   allocated_.store(rounded, std::memory_order_release);
   return Status::Ok();

@@ -12,6 +12,7 @@
 #ifndef VARVE_ENGINE_LOG_FILE_H_
 #define VARVE_ENGINE_LOG_FILE_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -41,7 +42,7 @@ class LogFile {
   static Result<std::unique_ptr<LogFile>> Open(Env* env, const std::string& path, uint64_t number,
                                                const LogFileOptions& options);
   // Opens a log to be continued at `end`, which must be the end of its last record with nothing of a
-  // torn one behind it.
+  // torn one behind it. Works on a full disk: then there is as much room as the file has blocks.
   static Result<std::unique_ptr<LogFile>> Continue(Env* env, const std::string& path, uint64_t number,
                                                    const LogFileOptions& options, uint64_t end);
   ~LogFile();
@@ -80,6 +81,8 @@ class LogFile {
   // thread. False when it failed; what is wrong is left for Reserve to find.
   bool PrepareAhead();
   bool NeedsPreparing() const;
+  // Allocates the first `bytes` of the file, or as far as its capacity goes. Thread-safe.
+  Status Preallocate(uint64_t bytes) { return AllocateTo(std::min(bytes, options_.capacity_bytes)); }
 
   // Cuts the file to what is used. Nothing may be appended after. Idempotent.
   Status Close();
@@ -92,6 +95,9 @@ class LogFile {
 
   uint64_t reserve_bytes() const;
   Status AllocateUpTo(uint64_t end) VARVE_EXCLUDES(allocate_mu_);
+  // The same without a window ahead.
+  Status AllocateTo(uint64_t end) VARVE_EXCLUDES(allocate_mu_);
+  Status AllocateLocked(uint64_t target) VARVE_REQUIRES(allocate_mu_);
   Status AllocateWindow(uint64_t from, uint64_t size);
   Status WriteZeros(uint64_t from, uint64_t end);
   Status CloseFile(uint64_t final_size) VARVE_EXCLUDES(io_mu_, allocate_mu_);

@@ -151,6 +151,19 @@ void MergingIterator::Prev() {
   TopMoved();
 }
 
+void MergingIterator::SkipForward(std::string_view end, SequenceNumber sequence) {
+  if (direction_ != Direction::kForward) return;
+  for (const Node& node : heap_) sources_[node.source]->SkipForward(end, sequence);
+  BeginForward();
+}
+
+void MergingIterator::SkipBackward(std::string_view begin, SequenceNumber sequence) {
+  if (direction_ != Direction::kReverse) return;
+  for (const Node& node : heap_) sources_[node.source]->SkipBackward(begin, sequence);
+  BuildHeap(Direction::kReverse);
+  if (!status().ok()) valid_ = false;
+}
+
 Status MergingIterator::status() const {
   for (const auto& source : sources_) {
     Status status = source->status();

@@ -25,6 +25,8 @@ class MergingIterator : public InternalIterator {
   void SeekForPrev(std::string_view key, SequenceNumber sequence) override;
   void Next() override;
   void Prev() override;
+  void SkipForward(std::string_view end, SequenceNumber sequence) override;
+  void SkipBackward(std::string_view begin, SequenceNumber sequence) override;
   Status status() const override;
 
  private:

@@ -1,9 +1,7 @@
 #include "engine/range_tombstones.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <functional>
-#include <iterator>
 #include <set>
 
 namespace varve {
@@ -30,17 +28,6 @@ std::vector<SequenceNumber> KeepOnePerStripe(const std::multiset<SequenceNumber>
 
 RangeTombstones::RangeTombstones(const std::vector<RangeTombstone>& tombstones,
                                  std::vector<SequenceNumber> boundaries) {
-  std::sort(boundaries.begin(), boundaries.end());
-  Append(Split(tombstones, boundaries));
-}
-
-RangeTombstones::Fragments RangeTombstones::Split(const std::vector<RangeTombstone>& tombstones,
-                                                  const std::vector<SequenceNumber>& boundaries) {
-  struct Event {
-    std::string_view key;
-    SequenceNumber sequence;
-    bool opens;
-  };
   std::vector<Event> events;
   events.reserve(tombstones.size() * 2);
   for (const RangeTombstone& tombstone : tombstones) {
@@ -50,8 +37,34 @@ RangeTombstones::Fragments RangeTombstones::Split(const std::vector<RangeTombsto
   }
   std::sort(events.begin(), events.end(),
             [](const Event& a, const Event& b) { return a.key < b.key; });
+  Build(events, std::move(boundaries));
+}
 
-  Fragments fragments;
+RangeTombstones::RangeTombstones(const RangeTombstones& a, const RangeTombstones& b,
+                                 std::vector<SequenceNumber> boundaries) {
+  std::vector<Event> events;
+  AppendEvents(a, &events);
+  const auto middle = static_cast<ptrdiff_t>(events.size());
+  AppendEvents(b, &events);
+  std::inplace_merge(events.begin(), events.begin() + middle, events.end(),
+                     [](const Event& x, const Event& y) { return x.key < y.key; });
+  Build(events, std::move(boundaries));
+}
+
+void RangeTombstones::AppendEvents(const RangeTombstones& from, std::vector<Event>* events) {
+  for (const Fragment& fragment : from.fragments_) {
+    for (SequenceNumber sequence : fragment.sequences) {
+      events->push_back({fragment.begin, sequence, true});
+    }
+    for (SequenceNumber sequence : fragment.sequences) {
+      events->push_back({fragment.end, sequence, false});
+    }
+  }
+}
+
+void RangeTombstones::Build(const std::vector<Event>& events,
+                            std::vector<SequenceNumber> boundaries) {
+  std::sort(boundaries.begin(), boundaries.end());
   std::multiset<SequenceNumber> active;
   for (size_t i = 0; i < events.size();) {
     const std::string_view begin = events[i].key;
@@ -65,66 +78,27 @@ RangeTombstones::Fragments RangeTombstones::Split(const std::vector<RangeTombsto
     if (active.empty()) continue;  // i < events.size() holds below: every open range closes later
     std::vector<SequenceNumber> sequences = KeepOnePerStripe(active, boundaries);
     const std::string_view end = events[i].key;
-    if (!fragments.empty() && fragments.back().end == begin &&
-        fragments.back().sequences == sequences) {
-      fragments.back().end = end;
+    if (!fragments_.empty() && fragments_.back().end == begin &&
+        fragments_.back().sequences == sequences) {
+      fragments_.back().end = end;
     } else {
-      fragments.push_back({std::string(begin), std::string(end), std::move(sequences)});
+      fragments_.push_back({std::string(begin), std::string(end), std::move(sequences)});
     }
-  }
-  return fragments;
-}
-
-void RangeTombstones::Append(Fragments fragments) {
-  size_ += fragments.size();
-  // Halves, when there are too many for one: then neither is full soon.
-  const size_t step = fragments.size() <= kChunkFragments ? kChunkFragments : kChunkFragments / 2;
-  for (size_t first = 0; first < fragments.size(); first += step) {
-    const auto from = fragments.begin() + static_cast<std::ptrdiff_t>(first);
-    const auto to = from + static_cast<std::ptrdiff_t>(std::min(step, fragments.size() - first));
-    chunks_.push_back(std::make_shared<const Fragments>(std::make_move_iterator(from),
-                                                        std::make_move_iterator(to)));
   }
 }
 
-RangeTombstones RangeTombstones::With(const RangeTombstone& added,
-                                      std::vector<SequenceNumber> boundaries) const {
-  if (added.begin >= added.end) return *this;
-  std::sort(boundaries.begin(), boundaries.end());
-  // The chunks that the delete touches, and one at least, so that chunks do not stay small.
-  auto first = std::partition_point(chunks_.begin(), chunks_.end(), [&](const Chunk& chunk) {
-    return chunk->back().end < added.begin;
-  });
-  auto last = std::partition_point(first, chunks_.end(), [&](const Chunk& chunk) {
-    return chunk->front().begin <= added.end;
-  });
-  if (first == last && first != chunks_.begin()) --first;
-  std::vector<RangeTombstone> touched = {added};
-  for (auto chunk = first; chunk != last; ++chunk) {
-    for (const Fragment& fragment : **chunk) {
-      for (SequenceNumber sequence : fragment.sequences) {
-        touched.push_back({fragment.begin, fragment.end, sequence});
-      }
-    }
-  }
-  RangeTombstones with;
-  with.chunks_.assign(chunks_.begin(), first);
-  with.Append(Split(touched, boundaries));
-  with.chunks_.insert(with.chunks_.end(), last, chunks_.end());
-  with.size_ += size_;
-  for (auto chunk = first; chunk != last; ++chunk) with.size_ -= (*chunk)->size();
-  return with;
+size_t RangeTombstones::FirstAfter(std::string_view key) const {
+  const auto after = std::upper_bound(
+      fragments_.begin(), fragments_.end(), key,
+      [](std::string_view k, const Fragment& fragment) { return k < fragment.begin; });
+  return static_cast<size_t>(after - fragments_.begin());
 }
 
 const RangeTombstones::Fragment* RangeTombstones::Find(std::string_view key) const {
-  const auto chunk = std::partition_point(chunks_.begin(), chunks_.end(), [&](const Chunk& c) {
-    return c->back().end <= key;
-  });
-  if (chunk == chunks_.end()) return nullptr;
-  const auto fragment =
-      std::partition_point((*chunk)->begin(), (*chunk)->end(),
-                           [&](const Fragment& f) { return f.end <= key; });
-  return fragment->begin <= key ? &*fragment : nullptr;
+  const size_t after = FirstAfter(key);
+  if (after == 0) return nullptr;
+  const Fragment& fragment = fragments_[after - 1];
+  return key < fragment.end ? &fragment : nullptr;
 }
 
 SequenceNumber RangeTombstones::NewestAtMost(const Fragment& fragment,
@@ -139,6 +113,63 @@ SequenceNumber RangeTombstones::MaxCovering(std::string_view key,
                                             SequenceNumber read_sequence) const {
   const Fragment* fragment = Find(key);
   return fragment == nullptr ? 0 : NewestAtMost(*fragment, read_sequence);
+}
+
+// --- RangeTombstoneSet.
+
+void RangeTombstoneSet::Add(const std::vector<RangeTombstone>& tombstones,
+                            const std::vector<SequenceNumber>& boundaries) {
+  auto level = std::make_shared<const RangeTombstones>(tombstones, boundaries);
+  if (level->empty()) return;
+  while (!levels_.empty() && levels_.back()->size() <= level->size()) {
+    level = std::make_shared<const RangeTombstones>(*levels_.back(), *level, boundaries);
+    levels_.pop_back();
+  }
+  levels_.push_back(std::move(level));
+}
+
+void RangeTombstoneSet::Include(const RangeTombstoneSet& other) {
+  levels_.insert(levels_.end(), other.levels_.begin(), other.levels_.end());
+}
+
+size_t RangeTombstoneSet::size() const {
+  size_t size = 0;
+  for (const auto& level : levels_) size += level->size();
+  return size;
+}
+
+SequenceNumber RangeTombstoneSet::MaxCovering(std::string_view key,
+                                              SequenceNumber read_sequence) const {
+  SequenceNumber newest = 0;
+  for (const auto& level : levels_) {
+    newest = std::max(newest, level->MaxCovering(key, read_sequence));
+  }
+  return newest;
+}
+
+RangeTombstoneSet::Stretch RangeTombstoneSet::StretchAround(std::string_view key,
+                                                            SequenceNumber read_sequence) const {
+  Stretch stretch;
+  const auto ends_at = [&](std::string_view end) {
+    if (!stretch.has_end || end < stretch.end) stretch.end = end;
+    stretch.has_end = true;
+  };
+  for (const auto& level : levels_) {
+    const auto& fragments = level->fragments();
+    const size_t after = level->FirstAfter(key);
+    if (after < fragments.size()) ends_at(fragments[after].begin);
+    if (after == 0) continue;
+    const RangeTombstones::Fragment& before = fragments[after - 1];
+    if (key >= before.end) {
+      stretch.begin = std::max(stretch.begin, std::string_view(before.end));
+      continue;
+    }
+    stretch.begin = std::max(stretch.begin, std::string_view(before.begin));
+    ends_at(before.end);
+    stretch.sequence =
+        std::max(stretch.sequence, RangeTombstones::NewestAtMost(before, read_sequence));
+  }
+  return stretch;
 }
 
 }  // namespace varve

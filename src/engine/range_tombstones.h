@@ -8,9 +8,6 @@
 //                                                        [m,t) {25}
 //
 // A delete goes out of the set when no segment can hold an entry that it covers (version.h).
-//
-// Fragments lie in chunks, which sets share: adding one delete to a set of n fragments copies the chunks
-// that it touches, and n / kChunkFragments pointers.
 #ifndef VARVE_ENGINE_RANGE_TOMBSTONES_H_
 #define VARVE_ENGINE_RANGE_TOMBSTONES_H_
 
@@ -38,36 +35,79 @@ class RangeTombstones {
   // `boundaries` are the sequences of live snapshots and the visible one, in any order.
   RangeTombstones(const std::vector<RangeTombstone>& tombstones,
                   std::vector<SequenceNumber> boundaries);
+  // The deletes of both. O(n).
+  RangeTombstones(const RangeTombstones& a, const RangeTombstones& b,
+                  std::vector<SequenceNumber> boundaries);
 
-  // This set and one more delete. What it does not touch stays as it is, whatever the boundaries.
-  RangeTombstones With(const RangeTombstone& added, std::vector<SequenceNumber> boundaries) const;
-
-  bool empty() const { return chunks_.empty(); }
-  // Number of fragments.
-  size_t size() const { return size_; }
+  bool empty() const { return fragments_.empty(); }
+  size_t size() const { return fragments_.size(); }
+  const std::vector<Fragment>& fragments() const { return fragments_; }  // disjoint, ascending
 
   // The sequence of the newest delete at or before `read_sequence` that covers `key`; 0 when none.
   // O(log n).
   SequenceNumber MaxCovering(std::string_view key, SequenceNumber read_sequence) const;
 
-  // The fragment that contains `key`, or nullptr. Lets a scan leap over a deleted range.
+  // The fragment that contains `key`, or nullptr.
   const Fragment* Find(std::string_view key) const;
+  // Index of the first fragment that begins after `key`; size() when none does.
+  size_t FirstAfter(std::string_view key) const;
 
   static SequenceNumber NewestAtMost(const Fragment& fragment, SequenceNumber read_sequence);
 
  private:
-  static constexpr size_t kChunkFragments = 64;
-  using Fragments = std::vector<Fragment>;  // disjoint, ascending
-  using Chunk = std::shared_ptr<const Fragments>;
+  // Where a delete begins or ends.
+  struct Event {
+    std::string_view key;
+    SequenceNumber sequence;
+    bool opens;
+  };
+  static void AppendEvents(const RangeTombstones& from, std::vector<Event>* events);
+  // `events` ascending by key.
+  void Build(const std::vector<Event>& events, std::vector<SequenceNumber> boundaries);
 
-  // The fragments that `tombstones` make; `boundaries` are sorted.
-  static Fragments Split(const std::vector<RangeTombstone>& tombstones,
-                         const std::vector<SequenceNumber>& boundaries);
-  // Appends them as chunks.
-  void Append(Fragments fragments);
+  std::vector<Fragment> fragments_;
+};
 
-  std::vector<Chunk> chunks_;  // none is empty; disjoint, ascending
-  size_t size_ = 0;
+// Range deletes that come in one after another: immutable levels of RangeTombstones, each larger than the
+// next, which is a new delete or a merge of many. Adding one costs O(log n) amortised, a copy shares the
+// levels, and readers of a copy see nothing of what is added later.
+// Thread-compatible.
+class RangeTombstoneSet {
+ public:
+  RangeTombstoneSet() = default;
+  RangeTombstoneSet(const std::vector<RangeTombstone>& tombstones,
+                    const std::vector<SequenceNumber>& boundaries) {
+    Add(tombstones, boundaries);
+  }
+
+  // `boundaries` as in RangeTombstones.
+  void Add(const std::vector<RangeTombstone>& tombstones,
+           const std::vector<SequenceNumber>& boundaries);
+  // Takes in the levels of `other`, as they are. O(levels).
+  void Include(const RangeTombstoneSet& other);
+
+  bool empty() const { return levels_.empty(); }
+  // Fragments, over all levels.
+  size_t size() const;
+  size_t level_count() const { return levels_.size(); }
+
+  // As in RangeTombstones. O(log^2 n).
+  SequenceNumber MaxCovering(std::string_view key, SequenceNumber read_sequence) const;
+
+  // A stretch of keys that for one reader are all deleted at the same sequence, or all not deleted (0).
+  struct Stretch {
+    std::string_view begin;
+    std::string_view end;
+    bool has_end = false;  // false: it goes on to the last key
+    SequenceNumber sequence = 0;
+
+    bool Contains(std::string_view key) const { return key >= begin && (!has_end || key < end); }
+  };
+  // The one around `key`. The views live as long as the levels. O(log^2 n).
+  Stretch StretchAround(std::string_view key, SequenceNumber read_sequence) const;
+
+ private:
+  std::vector<std::shared_ptr<const RangeTombstones>> levels_;  // none is empty
 };
 
 }  // namespace varve

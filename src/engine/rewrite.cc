@@ -22,6 +22,23 @@ Status RewriteAndSync(Env* env, const std::string& path, uint64_t from) {
   return file->Close();
 }
 
+Status ZeroTail(Env* env, const std::string& path, uint64_t from) {
+  constexpr uint64_t kPageBytes = 4096;
+  VARVE_ASSIGN_OR_RETURN(auto file, env->OpenWritable(path, Env::OpenMode::kOpenExisting));
+  VARVE_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  std::string page;
+  for (uint64_t offset = from; offset < size; offset += page.size()) {
+    page.resize(std::min(kPageBytes - offset % kPageBytes, size - offset));
+    VARVE_ASSIGN_OR_RETURN(const size_t got, file->Read(offset, page.size(), page.data()));
+    if (got == 0) break;
+    page.resize(got);
+    if (page.find_first_not_of('\0') == std::string::npos) continue;
+    VARVE_RETURN_IF_ERROR(file->Write(offset, std::string(page.size(), '\0')));
+  }
+  VARVE_RETURN_IF_ERROR(file->Sync());
+  return file->Close();
+}
+
 namespace {
 constexpr std::string_view kRenewSuffix = ".renew";
 }

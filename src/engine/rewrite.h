@@ -13,7 +13,11 @@ namespace varve {
 // takes for clean and that never reached the device.
 Status RewriteAndSync(Env* env, const std::string& path, uint64_t from);
 
-// The same for the name of `path`: gives the file another name and its own back, so that a SyncDir has
+// Makes the bytes [from, end of file) of `path` zeros, durably. Only pages that hold something else are
+// written, so that a full disk does not matter.
+Status ZeroTail(Env* env, const std::string& path, uint64_t from);
+
+// What RewriteAndSync is for bytes, for the name of `path`: gives the file another name and its own back, so that a SyncDir has
 // something to do. A crash between the two is undone by RestoreNames.
 Status RenewName(Env* env, const std::string& path);
 Status RestoreNames(Env* env, const std::string& dir);

@@ -211,6 +211,34 @@ void RunIterator::SeekForPrev(std::string_view key, SequenceNumber sequence) {
   if (CompareInternal(entry_.key, entry_.sequence, key, sequence) > 0) StepBack();
 }
 
+void RunIterator::SkipForward(std::string_view end, SequenceNumber sequence) {
+  const auto& slices = run_->slices();
+  size_t target = slice_;
+  const auto is_older = [&] { return slices[target].meta().largest_sequence < sequence; };
+  while (target < slices.size() && is_older() && slices[target].meta().largest_key < end) ++target;
+  if (target < slices.size() && is_older() && entry_.key < end) {
+    SeekInSlice(target, end, kMaxSequence);
+  } else if (target != slice_) {
+    ToSliceStart(target);
+  }
+}
+
+void RunIterator::SkipBackward(std::string_view begin, SequenceNumber sequence) {
+  const auto& slices = run_->slices();
+  if (entry_.key < begin) return;
+  size_t count = slice_ + 1;  // of slices that are left
+  const auto is_older = [&] { return slices[count - 1].meta().largest_sequence < sequence; };
+  while (count > 0 && is_older() && slices[count - 1].meta().smallest_key >= begin) --count;
+  if (count > 0 && is_older() && slices[count - 1].meta().largest_key >= begin) {
+    SeekInSlice(count - 1, begin, kMaxSequence);
+    if (valid_) StepBack();
+  } else if (count == 0) {
+    valid_ = false;
+  } else if (count != slice_ + 1) {
+    ToSliceEnd(count - 1);
+  }
+}
+
 void RunIterator::Next() {
   VARVE_DCHECK(valid_);
   left_is_kept_ = false;

@@ -29,6 +29,9 @@ class RunIterator : public InternalIterator {
   void SeekForPrev(std::string_view key, SequenceNumber sequence) override;
   void Next() override;
   void Prev() override;
+  // Segments that hold nothing newer are left at once.
+  void SkipForward(std::string_view end, SequenceNumber sequence) override;
+  void SkipBackward(std::string_view begin, SequenceNumber sequence) override;
   Status status() const override { return status_; }
 
  private:

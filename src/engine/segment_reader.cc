@@ -16,10 +16,9 @@ SegmentReader::SegmentReader(ReaderContext* context, SegmentMeta meta)
 SegmentReader::~SegmentReader() {
   OpenState* state = state_.load(std::memory_order_relaxed);
   if (state != nullptr) {
-    context_->index_bytes.fetch_sub(state->segment.index.memory_bytes() +
+    context_->ReleaseIndex(state->segment.index.memory_bytes() +
                                         state->data_slots->memory_bytes() +
-                                        state->index_slots->memory_bytes(),
-                                    std::memory_order_relaxed);
+                                        state->index_slots->memory_bytes());
     delete state;
   }
   if (is_obsolete_.load(std::memory_order_relaxed)) context_->remove_file(path());
@@ -65,10 +64,9 @@ Result<SegmentReader::OpenState*> SegmentReader::Open() {
   state = state_.load(std::memory_order_relaxed);
   if (state != nullptr) return state;
   VARVE_ASSIGN_OR_RETURN(std::unique_ptr<OpenState> opened, OpenFile());
-  context_->index_bytes.fetch_add(opened->segment.index.memory_bytes() +
+  context_->ChargeIndex(opened->segment.index.memory_bytes() +
                                       opened->data_slots->memory_bytes() +
-                                      opened->index_slots->memory_bytes(),
-                                  std::memory_order_relaxed);
+                                      opened->index_slots->memory_bytes());
   state = opened.release();
   state_.store(state, std::memory_order_release);
   return state;

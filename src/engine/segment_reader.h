@@ -31,6 +31,15 @@ struct ReaderContext {
   DirectorySync* directory = nullptr;
   uint64_t hash_salt = 0;
   std::atomic<uint64_t> index_bytes{0};  // memory of sparse indexes and slot tables
+  // Counts it, and lets the cache make room for it.
+  void ChargeIndex(size_t bytes) {
+    index_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    cache->Reserve(static_cast<int64_t>(bytes));
+  }
+  void ReleaseIndex(size_t bytes) {
+    index_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    cache->Reserve(-static_cast<int64_t>(bytes));
+  }
   // Takes the path of a file that nobody reads any more. Called from any thread, must be quick.
   std::function<void(std::string path)> remove_file;
 };

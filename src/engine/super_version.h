@@ -25,7 +25,8 @@ struct MemTableSlot {
   const uint64_t log_number;  // its changes are in this log and no other
   std::shared_ptr<LogFile> log;                // null for a memtable recovered from a closed log
   std::vector<RangeTombstone> range_tombstones;  // under DbImpl::mu_
-  size_t range_tombstone_count = 0;              // under the commit lock
+  RangeTombstoneSet tombstones;                  // the same for readers; under DbImpl::mu_
+  std::atomic<uint64_t> range_tombstone_bytes{0};  // memory for both; written under the commit lock
   uint64_t separated_bytes = 0;                  // under the commit lock: values that entries point to
   // The value-log files that entries point into; written under commit lock and DbImpl::mu_.
   std::vector<std::shared_ptr<ValueLogFile>> value_logs;
@@ -37,7 +38,7 @@ struct SuperVersion {
   std::shared_ptr<MemTableSlot> active;
   std::vector<std::shared_ptr<MemTableSlot>> immutables;  // newest first
   std::shared_ptr<const Version> version;
-  RangeTombstones tombstones;  // of all layers
+  RangeTombstoneSet tombstones;  // of all layers
 
   void Ref() { references.fetch_add(1, std::memory_order_relaxed); }
   void Unref() {

@@ -23,7 +23,7 @@ ValueLogFile::ValueLogFile(ReaderContext* context, uint64_t number, uint64_t max
 
 ValueLogFile::~ValueLogFile() {
   if (slots_ != nullptr) {
-    context_->index_bytes.fetch_sub(slots_->memory_bytes(), std::memory_order_relaxed);
+    context_->ReleaseIndex(slots_->memory_bytes());
   }
   if (is_obsolete_.load(std::memory_order_relaxed)) {
     context_->remove_file(path());
@@ -45,7 +45,7 @@ Status ValueLogFile::EnsureOpen() {
   }
   reader_ = *std::move(reader);
   slots_ = std::make_unique<BlockSlots>(context_->cache, max_start_offset_ / kValueLogCacheUnit + 1);
-  context_->index_bytes.fetch_add(slots_->memory_bytes(), std::memory_order_relaxed);
+  context_->ChargeIndex(slots_->memory_bytes());
   // Release: reader and slots are complete.
   is_open_.store(true, std::memory_order_release);
   return Status::Ok();

@@ -1,6 +1,8 @@
 #include "engine/version.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include "base/coding.h"
 
@@ -98,11 +100,18 @@ Status CheckRun(uint64_t id, std::vector<SegmentSlice>* slices) {
   return Status::Ok();
 }
 
+// Removes for each of `removed` one that is equal to it.
 void RemoveTombstones(std::vector<RangeTombstone>* from, const std::vector<RangeTombstone>& removed) {
-  for (const RangeTombstone& tombstone : removed) {
-    auto it = std::find(from->begin(), from->end(), tombstone);
-    if (it != from->end()) from->erase(it);
-  }
+  if (removed.empty()) return;
+  const auto order = [](const RangeTombstone& tombstone) {
+    return std::tie(tombstone.sequence, tombstone.begin, tombstone.end);
+  };
+  std::map<decltype(order(removed[0])), size_t> counts;
+  for (const RangeTombstone& tombstone : removed) ++counts[order(tombstone)];
+  std::erase_if(*from, [&](const RangeTombstone& tombstone) {
+    const auto it = counts.find(order(tombstone));
+    return it != counts.end() && it->second > 0 && it->second-- > 0;
+  });
 }
 
 }  // namespace

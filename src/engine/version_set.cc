@@ -116,7 +116,9 @@ Status VersionSet::Recover(bool writable) {
     if (auto parsed = ParseFileName(name)) MarkFileNumberUsed(parsed->number);
   }
   MutexLock apply_lock(&apply_mu_);
-  return NewManifest(*current(), recovered_sequence_);
+  Status status = NewManifest(*current(), recovered_sequence_);
+  // On a full disk the store opens all the same; the first edit tries again.
+  return IsNoSpace(status) && !is_broken() ? Status::Ok() : status;
 }
 
 Status VersionSet::NewManifest(const Version& version, SequenceNumber last_sequence) {
@@ -169,7 +171,8 @@ Status VersionSet::PointCurrentTo(uint64_t number) {
   return status;
 }
 
-Status VersionSet::AppendRecord(const VersionEdit& edit) {
+Status VersionSet::AppendRecord(const Version& base, const VersionEdit& edit) {
+  if (manifest_ == nullptr) VARVE_RETURN_IF_ERROR(NewManifest(base, recovered_sequence_));
   std::string record;
   AppendManifestRecord(edit, manifest_number_, manifest_bytes_, &record);
   // A failed write may be tried again at the same offset: no later record exists.
@@ -255,7 +258,7 @@ Status VersionSet::Apply(VersionEdit edit, SequenceNumber last_sequence,
       return status;
     }
   }
-  Status appended = AppendRecord(edit);
+  Status appended = AppendRecord(*base, edit);
   if (!appended.ok()) {
     // After a failed sync the record may have become durable: then the files must stay.
     if (!is_broken()) DropFresh(*base, readers);

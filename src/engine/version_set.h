@@ -20,7 +20,8 @@ class VersionSet {
   // Begins an empty store in the directory. Sets context->hash_salt.
   Status Create(uint64_t hash_salt);
   // Reads CURRENT and the manifest it names. With `writable`, begins a new manifest, so that the old one
-  // is never appended to after a crash.
+  // is never appended to after a crash. On a full disk the old one stays in force, unchanged, and every
+  // Apply begins with another attempt.
   Status Recover(bool writable);
 
   std::shared_ptr<const Version> current() VARVE_EXCLUDES(mu_);
@@ -60,7 +61,8 @@ class VersionSet {
   Status ReadManifest(uint64_t number);
   Status NewManifest(const Version& version, SequenceNumber last_sequence) VARVE_REQUIRES(apply_mu_);
   Status PointCurrentTo(uint64_t number) VARVE_REQUIRES(apply_mu_);
-  Status AppendRecord(const VersionEdit& edit) VARVE_REQUIRES(apply_mu_);
+  // `base` is the version that the manifest describes so far.
+  Status AppendRecord(const Version& base, const VersionEdit& edit) VARVE_REQUIRES(apply_mu_);
   std::vector<std::shared_ptr<SegmentReader>> ReadersFor(const Version& base, const VersionEdit& edit);
   // Removes the files of segments that did not make it into a version.
   static void DropFresh(const Version& base,
@@ -78,7 +80,7 @@ class VersionSet {
   std::map<uint64_t, uint64_t> recovered_value_logs_;
 
   Mutex apply_mu_;  // held across manifest I/O; before mu_
-  std::unique_ptr<WritableFile> manifest_ VARVE_GUARDED_BY(apply_mu_);
+  std::unique_ptr<WritableFile> manifest_ VARVE_GUARDED_BY(apply_mu_);  // null until one was begun
   uint64_t manifest_number_ = 0;
   uint64_t manifest_bytes_ VARVE_GUARDED_BY(apply_mu_) = 0;
   uint64_t manifest_first_bytes_ VARVE_GUARDED_BY(apply_mu_) = 0;

@@ -13,7 +13,7 @@ namespace varve {
 
 Status WalNames::Load(std::shared_ptr<const Version> version) {
   const Keyspace table = Keyspace::Named(kStoreNamespaceId);
-  const RangeTombstones none;
+  const RangeTombstoneSet none;
   DbIteratorParts parts;
   parts.sequence = kMaxSequence;
   parts.tombstones = &none;

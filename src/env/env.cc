@@ -10,6 +10,11 @@ Env* Env::Default() {
   return env;
 }
 
+bool IsNoSpace(const Status& status) {
+  return status.code() == StatusCode::kIoError &&
+         status.message().find("no space left") != std::string_view::npos;
+}
+
 std::string JoinPath(std::string_view dir, std::string_view name) {
   std::string path(dir);
   if (!path.empty() && path.back() != '/') path.push_back('/');

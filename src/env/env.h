@@ -177,6 +177,9 @@ class Env {
   Env() = default;
 };
 
+// Whether `status` says that the disk, or the quota, is full.
+bool IsNoSpace(const Status& status);
+
 // "dir/name".
 std::string JoinPath(std::string_view dir, std::string_view name);
 

@@ -257,6 +257,25 @@ TEST_F(BlockCacheTest, ShrinkingGivesMemoryBackAtOnceAndGrowingUsesIt) {
   EXPECT_EQ(pool_.allocated_bytes(), 0u);
 }
 
+TEST_F(BlockCacheTest, WhatIsReservedIsGivenUpAndComesBack) {
+  constexpr uint64_t kMiB = uint64_t{1} << 20;
+  Open(20 * kMiB);
+  ReadRange(0, 20000);
+  cache_->Reserve(5 * kMiB);
+  cache_->Reserve(2 * kMiB);
+  EXPECT_EQ(cache_->capacity(), 13 * kMiB);
+  ReadRange(0, 20000);
+  EXPECT_LE(cache_->bytes(), 15 * kMiB);  // a slab more
+  cache_->Reserve(30 * kMiB);
+  EXPECT_EQ(cache_->capacity(), 10 * kMiB) << "never more than half";
+  cache_->SetCapacity(30 * kMiB);
+  EXPECT_EQ(cache_->capacity(), 15 * kMiB);
+  cache_->Reserve(-35 * int64_t{kMiB});
+  EXPECT_EQ(cache_->capacity(), 28 * kMiB);
+  cache_->Reserve(-2 * int64_t{kMiB});
+  EXPECT_EQ(cache_->capacity(), 30 * kMiB);
+}
+
 TEST_F(BlockCacheTest, LargeBlocksTakeTheRoomOfUsualOnesAndBack) {
   constexpr uint64_t kCapacity = uint64_t{20} << 20;
   Open(kCapacity);

@@ -117,6 +117,20 @@ TEST_F(CompactionPickerTest, VersionsOfAReleasedSnapshotGoWhenIdle) {
   EXPECT_EQ(PickWhenIdle(), "0-0 all");
 }
 
+TEST_F(CompactionPickerTest, TombstonesOfYoungRunsGoHoweverFewBytesTheyTake) {
+  SetRuns({1, 1, 1000});
+  input_.runs[2].entries = 64'000;
+  input_.runs[0].tombstones = 999;
+  EXPECT_EQ(PickWhenIdle(), "0-1");  // the young ones alone
+  input_.runs[1].tombstones = 1;
+  EXPECT_EQ(PickWhenIdle(), "0-2");
+  EXPECT_EQ(Pick(), "nothing");
+  input_.runs[0].tombstones = 15'998;
+  EXPECT_EQ(Pick(), "nothing");
+  input_.runs[0].tombstones = 15'999;
+  EXPECT_EQ(Pick(), "0-2");
+}
+
 TEST_F(CompactionPickerTest, TombstonesOfTheOnlyRunGoWhenIdle) {
   SetRuns({1000});
   input_.runs[0].tombstones = 62;

@@ -98,12 +98,7 @@ TEST(RangeTombstonesTest, AgreesWithLookingAtEveryDelete) {
     }
     std::vector<SequenceNumber> boundaries = {40};
     for (uint64_t n = random.Uniform(4); n > 0; --n) boundaries.push_back(random.Uniform(41));
-    // All at once, or one after the other.
-    RangeTombstones set(deletes, boundaries);
-    if (seed % 2 == 0) {
-      set = RangeTombstones();
-      for (const RangeTombstone& d : deletes) set = set.With(d, boundaries);
-    }
+    const RangeTombstones set(deletes, boundaries);
     for (SequenceNumber reader : boundaries) {
       for (char c = 'a'; c <= 'm'; ++c) {
         const std::string k(1, c);
@@ -119,40 +114,96 @@ TEST(RangeTombstonesTest, AgreesWithLookingAtEveryDelete) {
   }
 }
 
-// Enough fragments for many chunks, which grow, split and melt together.
-TEST(RangeTombstonesTest, GrowsOneByOneIntoWhatIsMadeAtOnce) {
-  Random random(7);
-  const auto key = [](uint64_t n) {
-    std::string digits = std::to_string(n);
-    return std::string(6 - digits.size(), '0') + digits;
-  };
-  const std::vector<SequenceNumber> boundaries = {1'000'000};
-  std::vector<RangeTombstone> deletes;
-  RangeTombstones grown;
-  for (SequenceNumber sequence = 1; sequence <= 3000; ++sequence) {
-    // Mostly one by one in ascending order, some anywhere, a few over many others.
-    const uint64_t at = random.OneIn(3) ? random.Uniform(9000) : 3 * sequence;
-    const uint64_t width = random.OneIn(300) ? random.Uniform(1000) : random.Uniform(3);
-    deletes.push_back({key(at), key(at + width), sequence});
-    const RangeTombstones before = grown;
-    const size_t size_before = before.size();
-    grown = grown.With(deletes.back(), boundaries);
-    EXPECT_EQ(before.size(), size_before);
-    if (sequence % 500 != 0) continue;
-    const RangeTombstones whole(deletes, boundaries);
-    size_t fragments = 0;
-    std::string last_end;
-    for (uint64_t n = 0; n < 10'100; ++n) {
-      const std::string k = key(n);
-      ASSERT_EQ(grown.MaxCovering(k, 1'000'000), whole.MaxCovering(k, 1'000'000)) << k;
-      const RangeTombstones::Fragment* fragment = grown.Find(k);
-      ASSERT_EQ(fragment == nullptr, whole.Find(k) == nullptr) << k;
-      if (fragment == nullptr || fragment->begin != k) continue;
-      ++fragments;
-      ASSERT_LE(last_end, fragment->begin);
-      last_end = fragment->end;
+// --- RangeTombstoneSet.
+
+TEST(RangeTombstoneSetTest, EmptySetIsOneStretch) {
+  const RangeTombstoneSet none;
+  EXPECT_TRUE(none.empty());
+  EXPECT_EQ(none.MaxCovering("a", kMaxSequence), 0u);
+  const auto stretch = none.StretchAround("k", kMaxSequence);
+  EXPECT_EQ(stretch.sequence, 0u);
+  EXPECT_TRUE(stretch.Contains(""));
+  EXPECT_TRUE(stretch.Contains("\xff\xff\xff"));
+}
+
+TEST(RangeTombstoneSetTest, RangesThatCoverNothingAddNoLevel) {
+  RangeTombstoneSet set;
+  set.Add({{"b", "a", 5}, {"c", "c", 6}}, {10});
+  EXPECT_TRUE(set.empty());
+}
+
+TEST(RangeTombstoneSetTest, CopiesDoNotSeeWhatIsAddedLater) {
+  RangeTombstoneSet set;
+  set.Add({{"a", "c", 5}}, {4});
+  const RangeTombstoneSet before = set;
+  set.Add({{"b", "d", 6}}, {4});
+  EXPECT_EQ(before.MaxCovering("b", 10), 5u);
+  EXPECT_EQ(before.MaxCovering("c", 10), 0u);
+  EXPECT_EQ(set.MaxCovering("c", 10), 6u);
+}
+
+TEST(RangeTombstoneSetTest, LevelsStayFew) {
+  RangeTombstoneSet set;
+  for (uint64_t i = 0; i < 5000; ++i) {
+    const std::string key = std::to_string(100000 + i * 7919 % 5000);
+    set.Add({{key, key + "a", i + 1}}, {i});
+    ASSERT_LE(set.level_count(), 14u);
+  }
+  EXPECT_EQ(set.size(), 5000u);
+}
+
+TEST(RangeTombstoneSetTest, TheSameRangeAgainAndAgainStaysSmall) {
+  RangeTombstoneSet set;
+  for (uint64_t i = 1; i <= 1000; ++i) set.Add({{"a", "b", i}}, {i - 1});
+  EXPECT_LE(set.size(), 2u);
+  EXPECT_EQ(set.MaxCovering("a", 1000), 1000u);
+}
+
+// Deletes come in one by one while snapshots come and go; every reader that lives gets the answer that
+// looking at all deletes gives, for every key, and stretches are neither too long nor beside the key.
+TEST(RangeTombstoneSetTest, AgreesWithLookingAtEveryDelete) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    Random random(seed);
+    const auto key = [&] { return std::string(1, static_cast<char>('a' + random.Uniform(12))); };
+    std::vector<RangeTombstone> deletes;
+    std::vector<SequenceNumber> snapshots;
+    RangeTombstoneSet older;  // as of another memtable
+    RangeTombstoneSet set;
+    SequenceNumber last = 0;
+    for (int step = 0; step < 40; ++step) {
+      std::vector<SequenceNumber> boundaries = snapshots;
+      boundaries.push_back(last);
+      std::vector<RangeTombstone> added;
+      for (uint64_t n = random.Uniform(3); n > 0; --n) added.push_back({key(), key(), ++last});
+      set.Add(added, boundaries);
+      deletes.insert(deletes.end(), added.begin(), added.end());
+      if (random.OneIn(4)) snapshots.push_back(last);
+      if (!snapshots.empty() && random.OneIn(5)) snapshots.erase(snapshots.begin());
+      if (step == 20) std::swap(older, set);
     }
-    EXPECT_EQ(grown.size(), fragments);
+    RangeTombstoneSet both = older;
+    both.Include(set);
+    snapshots.push_back(last);
+    const auto expected = [&](const std::string& k, SequenceNumber reader) {
+      SequenceNumber newest = 0;
+      for (const RangeTombstone& d : deletes) {
+        if (d.begin <= k && k < d.end && d.sequence <= reader) newest = std::max(newest, d.sequence);
+      }
+      return newest;
+    };
+    for (SequenceNumber reader : snapshots) {
+      for (char c = 'a'; c <= 'm'; ++c) {
+        const std::string k(1, c);
+        ASSERT_EQ(both.MaxCovering(k, reader), expected(k, reader)) << "seed " << seed << " key " << k;
+        const auto stretch = both.StretchAround(k, reader);
+        ASSERT_TRUE(stretch.Contains(k)) << "seed " << seed << " key " << k;
+        for (char d = 'a'; d <= 'm'; ++d) {
+          const std::string other(1, d);
+          if (!stretch.Contains(other)) continue;
+          ASSERT_EQ(expected(other, reader), stretch.sequence) << "seed " << seed << " key " << k;
+        }
+      }
+    }
   }
 }
 

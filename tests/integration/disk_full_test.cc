@@ -7,8 +7,10 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <thread>
+#include <tuple>
 
 #include "env/crash_env.h"
 #include "tests/support/fake_db.h"
@@ -79,9 +81,12 @@ class FullDiskRun {
     return count == contents_.size() ? "" : "scan: keys are missing";
   }
 
+  // Goes on with a store that was opened anew.
+  void ContinueWith(Db* db) { db_ = db; }
+
   // While the disk is full.
-  std::string DeleteSome() {
-    for (size_t i = 0; i < put_count_; i += 10) {
+  std::string DeleteSome(size_t count_max = ~size_t{0}) {
+    for (size_t i = 0; i < put_count_ && i / 10 < count_max; i += 10) {
       const Status status = db_->Delete(KeyFor(i), {.durability = load_.durability});
       if (!status.ok()) return "delete " + KeyFor(i) + ": " + status.ToString();
       contents_.erase(KeyFor(i));
@@ -127,7 +132,7 @@ class FullDiskRun {
     return status;
   }
 
-  Db* const db_;
+  Db* db_;
   const FullDisk load_;
   Contents contents_;
   std::string unknown_key_;
@@ -206,6 +211,79 @@ TEST(DiskFullTest, RandomOptions) {
         << "seed " << seed << ", options: " << config.ToString();
   }
 }
+
+// --- Opening on a full disk.
+
+enum class Before { kClose, kKill, kPowerCut };
+
+// Fills a store, ends it, and opens it again with no byte free.
+std::string OpenOnFullDisk(const StoreOpener& opener, uint64_t free_bytes, const FullDisk& load,
+                           Before before) {
+  auto env = std::make_unique<CrashEnv>();
+  env->SetFreeSpace(free_bytes);
+  auto db = opener(kDir, env.get());
+  if (!db.ok()) return db.status().code() == StatusCode::kIoError ? "" : db.status().ToString();
+  FullDiskRun run(db->get(), load);
+  std::string problem = run.Fill(100'000);
+  if (!problem.empty()) return problem;
+  std::unique_ptr<CrashEnv> crashed;
+  if (before == Before::kKill) crashed = env->CloneAfterProcessCrash();
+  if (before == Before::kPowerCut) crashed = env->CloneAfterPowerCut({});
+  db->reset();
+  if (crashed != nullptr) env = std::move(crashed);
+  env->SetFreeSpace(0);
+  db = opener(kDir, env.get());
+  if (!db.ok()) return "opened without space: " + db.status().ToString();
+  run.ContinueWith(db->get());
+  problem = run.CheckContents(db->get());
+  // After an orderly end or a kill the log has kept the blocks that deletes need.
+  if (problem.empty() && before != Before::kPowerCut) problem = run.DeleteSome(100);
+  if (problem.empty()) problem = run.CheckContents(db->get());
+  if (!problem.empty()) return "opened without space, " + problem;
+  // A second time, with what the first has left.
+  db->reset();
+  env->SetFreeSpace(0);
+  db = opener(kDir, env.get());
+  if (!db.ok()) return "opened again without space: " + db.status().ToString();
+  run.ContinueWith(db->get());
+  env->SetFreeSpace(uint64_t{64} << 20);
+  problem = run.Resume();
+  if (problem.empty()) problem = run.PutMore(200);
+  if (problem.empty()) problem = run.CheckContents(db->get());
+  if (!problem.empty()) return "after space returned, " + problem;
+  if (Status status = (*db)->Compact(); !status.ok()) return "compact: " + status.ToString();
+  db->reset();
+  db = opener(kDir, env.get());
+  if (!db.ok()) return "reopened, " + db.status().ToString();
+  problem = run.CheckContents(db->get());
+  return problem.empty() ? "" : "reopened, " + problem;
+}
+
+class OpenOnFullDiskTest : public ::testing::TestWithParam<std::tuple<bool, Before>> {};
+
+TEST_P(OpenOnFullDiskTest, ReadsAndDeletesGoOnAndWritingResumes) {
+  const auto [mapped_log, before] = GetParam();
+  StoreConfig config = SmallStoreConfig();
+  config.tuning.mapped_log = mapped_log;
+  // What a power cut may take is not compared.
+  const Durability durability =
+      before == Before::kPowerCut ? Durability::kSync : Durability::kProcess;
+  const size_t step_count = Scaled(6);
+  for (size_t i = 0; i < step_count; i++) {
+    const uint64_t free_bytes = (200 << 10) + i * (uint64_t{2} << 20) / step_count;
+    ASSERT_EQ(OpenOnFullDisk(OpenerFor(config), free_bytes, {.durability = durability}, before), "")
+        << free_bytes << " bytes free, options: " << config.ToString();
+    ASSERT_EQ(OpenOnFullDisk(OpenerFor(config), free_bytes,
+                             {.value_bytes = 20'000, .durability = durability}, before),
+              "")
+        << free_bytes << " bytes free, large values, options: " << config.ToString();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ends, OpenOnFullDiskTest,
+                         ::testing::Combine(::testing::Bool(),
+                                            ::testing::Values(Before::kClose, Before::kKill,
+                                                              Before::kPowerCut)));
 
 // A small file system in memory, mounted for the test.
 class SmallMount {
