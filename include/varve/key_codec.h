@@ -214,10 +214,10 @@ struct KeyCodec<std::optional<T>> {
 template <StorableKey... Ts>
 struct KeyCodec<std::tuple<Ts...>> {
   static void Encode(const std::tuple<Ts...>& key, std::string* to) {
-    std::apply([to](const Ts&... parts) { (KeyCodec<Ts>::Encode(parts, to), ...); }, key);
+    std::apply([&](const Ts&... parts) { (KeyCodec<Ts>::Encode(parts, to), ...); }, key);
   }
   static bool Decode(KeyReader& in, std::tuple<Ts...>* key) {
-    return std::apply([&in](Ts&... parts) { return (KeyCodec<Ts>::Decode(in, &parts) && ...); },
+    return std::apply([&](Ts&... parts) { return (KeyCodec<Ts>::Decode(in, &parts) && ...); },
                       *key);
   }
 };
@@ -318,12 +318,12 @@ template <typename T>
   requires PlainAggregate<T> && internal::kAreFieldsKeys<FieldTypes<T>>
 struct KeyCodec<T> {
   static void Encode(const T& key, std::string* to) {
-    VisitFields(key, [to]<typename... Fields>(const Fields&... fields) {
+    VisitFields(key, [&]<typename... Fields>(const Fields&... fields) {
       (KeyCodec<Fields>::Encode(fields, to), ...);
     });
   }
   static bool Decode(KeyReader& in, T* key) {
-    return VisitFields(*key, [&in]<typename... Fields>(Fields&... fields) {
+    return VisitFields(*key, [&]<typename... Fields>(Fields&... fields) {
       return (KeyCodec<Fields>::Decode(in, &fields) && ...);
     });
   }

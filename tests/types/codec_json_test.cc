@@ -49,6 +49,7 @@ TEST(JsonCodecTest, ComesBackAndReadsAsText) {
 }
 
 TEST(JsonCodecTest, AnotherShapeIsAnError) {
+  EXPECT_EQ(DecodeValue<Book>(*EncodeValue(Book{"x"}))->author, "x");
   EXPECT_STATUS(kCorruption, DecodeValue<Book>(*EncodeValue(Song{"x", 1, {}})));
   EXPECT_STATUS(kInvalidArgument, DecodeValue<int>(*EncodeValue(Song{"x", 1, {}})));
 }
@@ -83,7 +84,7 @@ TEST(JsonCodecTest, DamageIsAnErrorOrOtherJson) {
   }
   std::string deep = bytes.substr(0, kCodecHeaderBytes);
   Encoder out(&deep);
-  ASSERT_TRUE(out.WriteBytes(std::string(1'000'000, '[')));
+  ASSERT_TRUE(out.WriteBytes(std::string(1000, '[') + std::string(1000, ']')));
   EXPECT_STATUS(kCorruption, decode(deep));
 }
 

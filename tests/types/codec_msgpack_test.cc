@@ -65,6 +65,17 @@ TEST(MsgpackCodecTest, DamageIsAnErrorOrAnotherValue) {
   }
 }
 
+TEST(MsgpackCodecTest, BytesAfterTheValueAreAnError) {
+  std::string bytes = EncodeValue(Book())->substr(0, kCodecHeaderBytes);
+  std::string longer = bytes;
+  Encoder to_exact(&bytes), to_longer(&longer);
+  const std::string_view kNoAuthors = "\x91\x90";
+  ASSERT_TRUE(to_exact.WriteBytes(kNoAuthors));
+  ASSERT_TRUE(to_longer.WriteBytes(std::string(kNoAuthors) + "\xc0"));
+  EXPECT_OK(DecodeExactly<Book>(bytes));
+  EXPECT_STATUS(kCorruption, DecodeExactly<Book>(longer));
+}
+
 TEST(MsgpackCodecTest, LengthsAreNotBelieved) {
   std::string bytes = EncodeValue(Song())->substr(0, kCodecHeaderBytes);
   std::string array = bytes, deep = bytes;

@@ -140,7 +140,7 @@ class Generator {
   }
   template <typename... Ts>
   void Fill(std::tuple<Ts...>* value) {
-    std::apply([this](Ts&... parts) { (Fill(&parts), ...); }, *value);
+    std::apply([&](Ts&... parts) { (Fill(&parts), ...); }, *value);
   }
   void Fill(std::monostate*) {}
   template <typename... Ts>
@@ -190,7 +190,7 @@ class Generator {
   }
   template <PlainAggregate T>
   void Fill(T* value) {
-    VisitFields(*value, [this](auto&... fields) { (Fill(&fields), ...); });
+    VisitFields(*value, [&](auto&... fields) { (Fill(&fields), ...); });
   }
 
   Random random_;
