@@ -45,7 +45,7 @@ struct Statistics {
 
   // Work done.
   uint64_t put_count = 0;          // changes, batched ones one by one
-  uint64_t user_bytes_written = 0; // keys and values as given
+  uint64_t user_bytes_written = 0; // keys, with the prefix of their namespace, and values
   uint64_t wal_bytes_written = 0;
   uint64_t flush_bytes_written = 0;
   uint64_t compaction_bytes_written = 0;
