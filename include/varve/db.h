@@ -16,6 +16,7 @@
 #include "varve/snapshot.h"
 #include "varve/statistics.h"
 #include "varve/status.h"
+#include "varve/transaction.h"
 #include "varve/write_batch.h"
 
 namespace varve {
@@ -89,6 +90,16 @@ class Db {
   // Never null; a failure shows in its status(). Views in `options` need not outlive the call.
   virtual std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options = {}) = 0;
   virtual std::unique_ptr<Snapshot> GetSnapshot() = 0;
+
+  // --- Transactions (transaction.h).
+
+  // Runs `body` in a transaction and commits it. When it meets a conflict, `body` runs again on the
+  // newest state, up to options.max_attempts times: it must have no other effects than those on the
+  // transaction, or bear repetition. Returns the error of `body` (nothing is written then), or what the
+  // commit returned. An exception of `body` rolls back and passes through.
+  virtual Status Transact(const Transaction::Body& body, const TransactionOptions& options = {}) = 0;
+  // A transaction that the caller ends. Never null.
+  virtual std::unique_ptr<Transaction> Begin(const TransactionOptions& options = {}) = 0;
 
   // --- Maintenance. None of it is needed; it happens by itself.
 

@@ -32,7 +32,11 @@ void DbImpl::ReportBackgroundError(const char* what, const Status& status) {
 
 std::vector<SequenceNumber> DbImpl::BoundariesLocked() {
   std::vector<SequenceNumber> boundaries(snapshots_.begin(), snapshots_.end());
-  boundaries.push_back(visible_sequence_.load(std::memory_order_acquire));
+  // In this order (read_slots.h).
+  const SequenceNumber visible = visible_sequence_.load(std::memory_order_seq_cst);
+  read_slots_.Collect(visible, &boundaries);
+  std::sort(boundaries.begin(), boundaries.end());
+  boundaries.push_back(visible);
   return boundaries;
 }
 
@@ -421,7 +425,9 @@ CompactionInput DbImpl::DescribeForPicker(const Version& version) {
   const SequenceNumber applicable = NewMergeContext({}, false)->filtered_sequence;
   {
     MutexLock lock(&mu_);
-    has_snapshots = !snapshots_.empty();
+    // A transaction counts from the second look on that it lives to see: there are always some short ones.
+    has_snapshots = !snapshots_.empty() || read_slots_.HasOlderThan(described_sequence_);
+    described_sequence_ = visible_sequence_.load(std::memory_order_acquire);
     input.has_unmerged_versions = !has_snapshots && kept_for_snapshots_ > 0 && !version.runs().empty() &&
                                   kept_for_snapshots_ * 16 > version.runs().back()->logical_bytes();
   }

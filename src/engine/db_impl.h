@@ -3,6 +3,7 @@
 //   db_impl.cc        open, close, maintenance calls, statistics
 //   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
 //   db_read.cc        gets, iterators, snapshots
+//   db_transaction.cc what is checked when a transaction commits, and the attempts
 //   db_background.cc  flush, compaction, the log's helper
 //   recovery.cc       what a directory holds after a crash
 //
@@ -35,9 +36,13 @@
 #include "engine/compaction_picker.h"
 #include "engine/directory_sync.h"
 #include "engine/event_log.h"
+#include "engine/read_slots.h"
+#include "engine/recent_changes.h"
 #include "engine/recovery.h"
 #include "engine/super_version.h"
 #include "engine/sync_group.h"
+#include "engine/transaction_gate.h"
+#include "engine/transaction_read_set.h"
 #include "engine/tuning.h"
 #include "engine/value_log_set.h"
 #include "engine/version_set.h"
@@ -67,6 +72,8 @@ class DbImpl final : public Db {
                                             const ReadOptions& options) override;
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
   std::unique_ptr<Snapshot> GetSnapshot() override;
+  Status Transact(const Transaction::Body& body, const TransactionOptions& options) override;
+  std::unique_ptr<Transaction> Begin(const TransactionOptions& options) override;
 
   Status Flush() override;
   Status Compact() override;
@@ -78,6 +85,7 @@ class DbImpl final : public Db {
 
  private:
   class SnapshotImpl;
+  friend class TransactionImpl;
 
   // One change, ready to be applied.
   struct Change {
@@ -85,6 +93,19 @@ class DbImpl final : public Db {
     std::string_view key;
     std::string_view value;
     uint64_t hash = 0;
+  };
+  // Whether what a transaction depends on has changed after `base`.
+  struct TransactionCheck {
+    enum class Outcome {
+      kUnchanged,
+      kChanged,  // conflict_hash belongs to a key that has
+      kStale,    // too much has been written since base to look at it under the lock
+    };
+    const ReadSet* reads = nullptr;
+    SequenceNumber base = 0;
+    bool must_decide = false;  // kStale is no answer
+    Outcome outcome = Outcome::kUnchanged;
+    uint64_t conflict_hash = 0;
   };
   // What the commit lock protects a group of changes with.
   struct Commit {
@@ -95,6 +116,8 @@ class DbImpl final : public Db {
     uint64_t payload_hash = 0;  // WalPayloadHash, computed outside the lock
     // Set: nothing is done when the key of changes[0] has a version newer than this.
     std::optional<SequenceNumber> unchanged_since = std::nullopt;
+    // Set: nothing is done unless it comes out as kUnchanged.
+    TransactionCheck* check = nullptr;
   };
   struct Ticket {
     uint64_t position = 0;
@@ -161,6 +184,8 @@ class DbImpl final : public Db {
   Status FinishCommit(const Ticket& ticket, Status status);
   Status AppendAndApply(const Commit& commit, Durability durability, Ticket* ticket)
       VARVE_REQUIRES(commit_lock_);
+  // The caller waits until all that is inserted is visible, before it looks again.
+  Status AwaitPending(Ticket* ticket) VARVE_REQUIRES(commit_lock_);
   void ApplyToMemTable(const Commit& commit, SequenceNumber first) VARVE_REQUIRES(commit_lock_);
   void NoteValuePointer(std::string_view encoded) VARVE_REQUIRES(commit_lock_);
   Status MakeRoom(uint64_t record_bytes, bool only_deletes) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
@@ -186,6 +211,20 @@ class DbImpl final : public Db {
   Result<PinnedValue> ReadSeparated(const Version& version, std::string_view encoded_pointer);
   Status CopyValue(const Lookup& found, std::string* value);
   SuperVersion* RefSuper();
+
+  // --- Transactions (db_transaction.cc).
+  Status CommitTransaction(std::vector<Change>* changes, TransactionCheck* check,
+                           const WriteOptions& options);
+  Status AppendTransaction(Commit* commit, Durability durability, Ticket* ticket);
+  Status AwaitVisible();
+  // Looks everything up that `check` depends on, without the commit lock, and moves its base to what is
+  // visible now.
+  Status CheckByLookup(TransactionCheck* check) VARVE_EXCLUDES(commit_lock_);
+  Status CheckIn(SuperVersion* super, TransactionCheck* check);
+  Result<bool> KeyChangedIn(SuperVersion* super, const ReadSet::Key& key, SequenceNumber base);
+  Result<bool> RangeChangedIn(SuperVersion* super, const ReadSet::Range& range, SequenceNumber base);
+  // The same from the ring of recent changes.
+  Status CheckRecentChanges(TransactionCheck* check) VARVE_REQUIRES(commit_lock_);
 
   // --- Super version.
   std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);
@@ -256,6 +295,9 @@ class DbImpl final : public Db {
   // Bytes ever appended, over all logs. Starts at 1, so that what was recovered counts as not yet synced.
   uint64_t position_ VARVE_GUARDED_BY(commit_lock_) = 1;
   std::atomic<SequenceNumber> visible_sequence_{0};
+  RecentChanges recent_changes_ VARVE_GUARDED_BY(commit_lock_);
+  ReadSlots read_slots_;
+  TransactionGate gate_;
   SyncGroup sync_group_;
   std::atomic<bool> is_failed_{false};       // fatal_ is set
   std::atomic<uint64_t> put_count_{0}, user_bytes_{0}, wal_bytes_{0}, sync_count_{0};
@@ -288,6 +330,7 @@ class DbImpl final : public Db {
   // Logs of an earlier process that have not been flushed; to be synced before anything after them.
   std::vector<std::string> unsynced_recovered_logs_ VARVE_GUARDED_BY(mu_);
   std::vector<SuperVersion*> old_supers_ VARVE_GUARDED_BY(mu_);  // replaced, not yet retired
+  SequenceNumber described_sequence_ VARVE_GUARDED_BY(mu_) = 0;  // visible at the picker's last look
   SequenceNumber idle_sequence_ VARVE_GUARDED_BY(mu_) = 0;
   uint64_t idle_since_ VARVE_GUARDED_BY(mu_) = 0;
   uint64_t next_run_id_ VARVE_GUARDED_BY(mu_) = 1;

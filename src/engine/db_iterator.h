@@ -11,6 +11,7 @@
 #include "engine/internal_iterator.h"
 #include "engine/range_tombstones.h"
 #include "varve/iterator.h"
+#include "varve/options.h"
 #include "varve/pinned_value.h"
 
 namespace varve {
@@ -26,6 +27,9 @@ struct DbIteratorParts {
   // Reads a separated value.
   std::function<Result<PinnedValue>(const Entry&)> read_value;
 };
+
+// Sets the bounds of `parts` to what `options` says: prefix and bounds together.
+void ApplyBounds(const IteratorOptions& options, DbIteratorParts* parts);
 
 // Moving forwards, the source stands on the entry shown. Moving backwards, it stands before all entries
 // of the key shown, which is kept in saved_ (the newest visible version of a key comes last then).

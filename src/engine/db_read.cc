@@ -235,6 +235,8 @@ std::optional<std::string> AfterPrefix(std::string_view prefix) {
   return end;
 }
 
+}  // namespace
+
 void ApplyBounds(const IteratorOptions& options, DbIteratorParts* parts) {
   if (options.lower_bound) parts->lower_bound.emplace(*options.lower_bound);
   if (options.upper_bound) parts->upper_bound.emplace(*options.upper_bound);
@@ -245,8 +247,6 @@ void ApplyBounds(const IteratorOptions& options, DbIteratorParts* parts) {
   std::optional<std::string> end = AfterPrefix(options.prefix);
   if (end && (!parts->upper_bound || *end < *parts->upper_bound)) parts->upper_bound = std::move(end);
 }
-
-}  // namespace
 
 std::unique_ptr<Iterator> DbImpl::NewIterator(const IteratorOptions& options) {
   DbIteratorParts parts;

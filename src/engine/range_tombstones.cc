@@ -75,6 +75,18 @@ const RangeTombstones::Fragment* RangeTombstones::Find(std::string_view key) con
   return key < fragment.end ? &fragment : nullptr;
 }
 
+SequenceNumber RangeTombstones::NewestOver(std::string_view begin,
+                                           std::optional<std::string_view> end) const {
+  auto it = std::upper_bound(
+      fragments_.begin(), fragments_.end(), begin,
+      [](std::string_view key, const Fragment& fragment) { return key < fragment.end; });
+  SequenceNumber newest = 0;
+  for (; it != fragments_.end() && (!end || it->begin < *end); ++it) {
+    newest = std::max(newest, it->sequences.front());
+  }
+  return newest;
+}
+
 SequenceNumber RangeTombstones::NewestAtMost(const Fragment& fragment,
                                              SequenceNumber read_sequence) {
   for (SequenceNumber sequence : fragment.sequences) {
