@@ -26,6 +26,7 @@ namespace {
 constexpr uint64_t kMaxInside = 256;
 // Lookups of everything after which the decision is made under the lock, however long it takes.
 constexpr int kMaxLookups = 3;
+constexpr size_t kStackPayloadBytes = 1024;
 // Turns of others that a commit waits for before it goes ahead.
 constexpr int kMaxTurnsAwaited = 4;
 
@@ -122,11 +123,14 @@ Status DbImpl::CommitTransaction(std::vector<Change>* changes, TransactionCheck*
   }
   // The transaction has kept its limit, and what it counts is more.
   VARVE_CHECK(bytes <= kMaxWalPayloadBytes && changes->size() <= kMaxWalRecordOps);
-  std::string payload(bytes, '\0');
-  char* to = payload.data();
+  char stack[kStackPayloadBytes];
+  std::unique_ptr<char[]> heap;
+  if (bytes > sizeof(stack)) heap = std::make_unique_for_overwrite<char[]>(bytes);
+  char* const payload = heap != nullptr ? heap.get() : stack;
+  char* to = payload;
   for (const Change& change : *changes) to = StoreWalOp({change.kind, change.key, change.value}, to);
-  commit.payload = payload;
-  commit.payload_hash = WalPayloadHash(payload);
+  commit.payload = {payload, bytes};
+  commit.payload_hash = WalPayloadHash(commit.payload);
   commit.changes = changes->data();
   commit.count = static_cast<uint32_t>(changes->size());
   commit.check = check;

@@ -199,9 +199,8 @@ void TransactionImpl::AddWritesToReads() {
   }
 }
 
-std::vector<DbImpl::Change> TransactionImpl::CollectChanges() const {
-  std::vector<DbImpl::Change> changes;
-  changes.reserve(writes_.op_count());
+void TransactionImpl::CollectChanges() {
+  changes_.clear();
   for (size_t i = 0; i < writes_.op_count(); ++i) {
     if (!writes_.IsInForce(i)) continue;
     const WriteSet::Op& op = writes_.ops()[i];
@@ -209,24 +208,23 @@ std::vector<DbImpl::Change> TransactionImpl::CollectChanges() const {
                          : op.kind == WriteSet::OpKind::kDelete
                              ? static_cast<uint8_t>(EntryKind::kDelete)
                              : static_cast<uint8_t>(EntryKind::kValue);
-    changes.push_back({kind, op.key, op.value, 0});
+    changes_.push_back({kind, op.key, op.value, 0});
   }
-  return changes;
 }
 
 Status TransactionImpl::CommitNow() {
   VARVE_RETURN_IF_ERROR(CheckActive());
-  std::vector<DbImpl::Change> changes = CollectChanges();
+  CollectChanges();
   Status status;
   // Without writes it has read one state, and comes before all that was written since.
-  if (!changes.empty()) {
+  if (!changes_.empty()) {
     for (TransactionIterator* iterator : view_.iterators) iterator->NoteRange();
     if (options_.isolation == Isolation::kSnapshot) AddWritesToReads();
     reads_.Seal();
     DbImpl::TransactionCheck check;
     check.reads = &reads_;
     check.base = snapshot_.sequence_;
-    status = db_->CommitTransaction(&changes, reads_.empty() ? nullptr : &check, options_.write);
+    status = db_->CommitTransaction(&changes_, reads_.empty() ? nullptr : &check, options_.write);
     met_conflict_ = check.outcome == DbImpl::TransactionCheck::Outcome::kChanged;
     conflict_hash_ = check.conflict_hash;
   }

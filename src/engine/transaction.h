@@ -60,7 +60,7 @@ class TransactionImpl final : public Transaction {
   Status CheckMayWrite(std::string_view key, std::string_view value) const;
   void NoteRead(std::string_view key);
   void AddWritesToReads();
-  std::vector<DbImpl::Change> CollectChanges() const;
+  void CollectChanges();
 
   DbImpl* db_ = nullptr;
   TransactionOptions options_;
@@ -74,6 +74,7 @@ class TransactionImpl final : public Transaction {
   TransactionArena arena_;
   ReadSet reads_;
   WriteSet writes_;
+  std::vector<DbImpl::Change> changes_;  // for the commit
   std::vector<size_t> savepoints_;  // WriteSet::op_count of each
   TransactionView view_;
 };
