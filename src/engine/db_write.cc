@@ -299,7 +299,9 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
 Status DbImpl::AwaitPending(Ticket* ticket) {
   const SequenceNumber visible = visible_sequence_.load(std::memory_order_relaxed);
   ticket->position = position_;
-  ticket->wait = pending_sequence_ > visible;
+  // Even when nothing is pending: what came behind a pending change stays hidden until its writer, or
+  // the caller, has the group publish it.
+  ticket->wait = inserted_sequence_ > visible;
   ticket->sync = sync_pending_sequence_ > visible;
   return Status::Ok();
 }

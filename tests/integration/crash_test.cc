@@ -288,8 +288,8 @@ TEST(CrashTest, TransactionsAreWholeOrAbsent) {
   for (const bool mapped : {true, false}) {
     StoreConfig config = SmallStoreConfig();
     config.tuning.mapped_log = mapped;
-    ExpectSurvives(config, mapped ? 4 : 5, {.step_count = 250, .with_transactions = true},
-                   Scaled(2000));
+    ExpectSurvives(config, mapped ? 4 : 5, {.step_count = 120, .with_transactions = true},
+                   Scaled(500));
   }
 }
 
