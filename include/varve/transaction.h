@@ -28,6 +28,8 @@
 
 namespace varve {
 
+class Namespace;
+
 enum class Isolation : uint8_t {
   // As if transactions ran one after the other, in an order that agrees with time. What has been read
   // must be unchanged at the commit: keys, absent keys, and ranges that iterators have passed over, so
@@ -45,7 +47,7 @@ struct TransactionOptions {
   bool read_only = false;
   // Transact gives up with kConflict when so many attempts have met a conflict. At least 1.
   int max_attempts = 100;
-  // Of the commit: its durability.
+  // Of the commit: its durability. Unset: the strongest default of the namespaces that it changes.
   WriteOptions write = {};
 };
 
@@ -85,6 +87,22 @@ class Transaction {
   // All keys in [begin, end). An empty or inverted range changes nothing.
   virtual Status DeleteRange(std::string_view begin, std::string_view end) = 0;
 
+  // --- The same in a namespace (Db: the default one); one transaction may use several. Also
+  // kInvalidArgument when it belongs to another store, and kNotFound when it was dropped before the
+  // transaction began. The handle may go before the transaction does.
+
+  virtual Result<std::string> Get(const Namespace& space, std::string_view key) = 0;
+  virtual Status Get(const Namespace& space, std::string_view key, std::string* value) = 0;
+  virtual Result<PinnedValue> GetPinned(const Namespace& space, std::string_view key) = 0;
+  virtual std::unique_ptr<Iterator> NewIterator(const Namespace& space,
+                                                const IteratorOptions& options = {}) = 0;
+  virtual Status Put(const Namespace& space, std::string_view key, std::string_view value) = 0;
+  virtual Status Delete(const Namespace& space, std::string_view key) = 0;
+  virtual Status DeleteRange(const Namespace& space, std::string_view begin,
+                             std::string_view end) = 0;
+  // Deletes all keys of the namespace.
+  virtual Status DeleteAll(const Namespace& space) = 0;
+
   // --- Savepoints nest. They concern writes; what has been read stays read.
 
   virtual Status SetSavepoint() = 0;
@@ -101,12 +119,15 @@ class Transaction {
 
   // All writes or none, for readers and after any crash. kConflict when what was read (kSerializable)
   // or written (kSnapshot) has changed since the beginning: nothing is written then, and starting over
-  // may succeed. The transaction has ended whatever the result.
+  // may succeed. kNotFound when a namespace that it changes was dropped. The transaction has ended
+  // whatever the result.
   virtual Status Commit() = 0;
   virtual Status Rollback() = 0;
 
  protected:
   Transaction() = default;
+  // Identifies the store that `space` belongs to.
+  static const void* StoreOf(const Namespace& space);
 };
 
 }  // namespace varve

@@ -92,11 +92,18 @@ std::string JsonArray::Take() {
   return std::move(text_);
 }
 
-Status ParseJsonRecord(std::string_view line, std::string* key, std::string* value) {
+Status ParseJsonRecord(std::string_view line, std::string* key, std::string* value,
+                       std::string* name_space) {
   const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (object.is_discarded()) return Status::InvalidArgument("not a JSON value");
   if (!object.is_object()) return Status::InvalidArgument("not a JSON object");
   VARVE_RETURN_IF_ERROR(TakeBytes(object, "key", key));
+  if (name_space != nullptr) {
+    name_space->clear();
+    if (object.contains("namespace") || object.contains("namespace_b64")) {
+      VARVE_RETURN_IF_ERROR(TakeBytes(object, "namespace", name_space));
+    }
+  }
   return TakeBytes(object, "value", value);
 }
 

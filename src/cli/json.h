@@ -49,7 +49,9 @@ std::string JsonString(std::string_view text);
 // Reads a record as Bytes() writes it: an object with "key" or "key_b64" and "value" or
 // "value_b64", all strings. Other members are ignored. kInvalidArgument says what is wrong, without
 // the place.
-Status ParseJsonRecord(std::string_view line, std::string* key, std::string* value);
+// `*name_space` (may be null) is the member "namespace" or "namespace_b64", or empty.
+Status ParseJsonRecord(std::string_view line, std::string* key, std::string* value,
+                       std::string* name_space = nullptr);
 
 }  // namespace varve::cli
 

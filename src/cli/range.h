@@ -36,7 +36,7 @@ struct WalkOptions {
 // Calls `visit` for every record of `range`, in order, until it returns false. The views live for
 // the call.
 using RecordVisitor = std::function<bool(std::string_view key, std::string_view value)>;
-Status Walk(Db& db, const Range& range, const WalkOptions& options, const RecordVisitor& visit);
+Status Walk(Namespace& space, const Range& range, const WalkOptions& options, const RecordVisitor& visit);
 
 }  // namespace varve::cli
 

@@ -22,7 +22,15 @@ Status UnescapeInto(std::string_view text, std::string_view what, std::string* b
 }
 
 Status ParseTsvRecord(std::string_view line, Record* record) {
-  const size_t tab = line.find('\t');
+  record->name_space.clear();
+  size_t tab = line.find('\t');
+  if (tab > 1 && tab != std::string_view::npos && line[0] == '@' &&
+      line.find('\t', tab + 1) != std::string_view::npos) {
+    VARVE_RETURN_IF_ERROR(
+        UnescapeInto(line.substr(1, tab - 1), "name of the namespace", &record->name_space));
+    line.remove_prefix(tab + 1);
+    tab = line.find('\t');
+  }
   if (tab == std::string_view::npos) {
     return Status::InvalidArgument("expected key<TAB>value, found no tab");
   }
@@ -65,14 +73,21 @@ Result<bool> RecordReader::Next(Record* record) {
 
 Status RecordReader::ParseLine(Record* record) const {
   if (format_ == RecordFormat::kTsv) return ParseTsvRecord(line_, record);
-  return ParseJsonRecord(line_, &record->key, &record->value);
+  return ParseJsonRecord(line_, &record->key, &record->value, &record->name_space);
 }
 
 void AppendRecord(std::string* out, RecordFormat format, std::string_view key,
-                  std::string_view value) {
+                  std::string_view value, std::string_view name_space) {
   if (format == RecordFormat::kJson) {
-    out->append(JsonObject().Bytes("key", key).Bytes("value", value).Take());
+    JsonObject object;
+    if (!name_space.empty()) object.Bytes("namespace", name_space);
+    out->append(object.Bytes("key", key).Bytes("value", value).Take());
   } else {
+    if (!name_space.empty()) {
+      out->push_back('@');
+      AppendEscaped(out, name_space);
+      out->push_back('\t');
+    }
     AppendEscaped(out, key);
     out->push_back('\t');
     AppendEscaped(out, value);

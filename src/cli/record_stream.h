@@ -2,7 +2,8 @@
 //
 // TSV: key, tab, value, newline; both escaped as text.h says. JSON lines: {"key":...,"value":...},
 // with key_b64 or value_b64 for bytes that are not UTF-8. Any bytes survive a round trip through
-// either.
+// either. A record of a named namespace has the name before the key: "@name" and a tab, or a member
+// "namespace".
 #ifndef VARVE_CLI_RECORD_STREAM_H_
 #define VARVE_CLI_RECORD_STREAM_H_
 
@@ -25,6 +26,7 @@ std::optional<RecordFormat> ParseRecordFormat(std::string_view name);
 RecordFormat GuessRecordFormat(std::string_view path);
 
 struct Record {
+  std::string name_space;  // empty: none is named
   std::string key;
   std::string value;
 };
@@ -53,7 +55,7 @@ class RecordReader {
 
 // One record as a line with its newline, appended to `*out`.
 void AppendRecord(std::string* out, RecordFormat format, std::string_view key,
-                  std::string_view value);
+                  std::string_view value, std::string_view name_space = {});
 
 }  // namespace varve::cli
 

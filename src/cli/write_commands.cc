@@ -54,7 +54,9 @@ int Put(const Context& context) {
   }
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChangeOrCreate);
   if (!db.ok()) return FailToOpen(context, db.status());
-  return Finish(context, (*db)->Put(*key, *value, WriteOptionsFrom(context)));
+  const auto space = OpenSpace(context, **db, Access::kChangeOrCreate);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  return Finish(context, (*space)->Put(*key, *value, WriteOptionsFrom(context)));
 }
 
 int Del(const Context& context) {
@@ -62,7 +64,9 @@ int Del(const Context& context) {
   if (!key.ok()) return FailUsage(context, key.status());
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
   if (!db.ok()) return FailToOpen(context, db.status());
-  return Finish(context, (*db)->Delete(*key, WriteOptionsFrom(context)));
+  const auto space = OpenSpace(context, **db, Access::kChange);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  return Finish(context, (*space)->Delete(*key, WriteOptionsFrom(context)));
 }
 
 int DelRange(const Context& context) {
@@ -77,7 +81,9 @@ int DelRange(const Context& context) {
   }
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
   if (!db.ok()) return FailToOpen(context, db.status());
-  return Finish(context, (*db)->DeleteRange(*begin, *end, WriteOptionsFrom(context)));
+  const auto space = OpenSpace(context, **db, Access::kChange);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  return Finish(context, (*space)->DeleteRange(*begin, *end, WriteOptionsFrom(context)));
 }
 
 }  // namespace
@@ -88,20 +94,21 @@ std::vector<Command> WriteCommands() {
         .operands = "KEY VALUE",
         .min_operands = 2,
         .max_operands = 2,
-        .flags = {kSyncFlag},
+        .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Stores a value under a key; makes the store if there is none",
         .examples = "varve --dir data put fruit/apple red\n"
                     "varve --dir data put logo @logo.png     # the content of a file\n"
                     "date | varve --dir data put today -     # what comes on standard input\n"
                     "varve --dir data put -- -key -5         # -- before words that begin with -\n"
-                    "varve --dir data put --escaped 'a\\x00b' 'two\\nlines'\n",
+                    "varve --dir data put --escaped 'a\\x00b' 'two\\nlines'\n"
+                    "varve --dir data put -n users ada 1815  # in a namespace, made if it is missing\n",
         .details = "A value that itself is - or begins with @ can be given on standard input.\n"},
        Put},
       {{.name = "del",
         .operands = "KEY",
         .min_operands = 1,
         .max_operands = 1,
-        .flags = {kSyncFlag},
+        .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Deletes a key; an absent one is no error",
         .examples = "varve --dir data del fruit/apple\n"},
        Del},
@@ -109,7 +116,7 @@ std::vector<Command> WriteCommands() {
         .operands = "A B",
         .min_operands = 2,
         .max_operands = 2,
-        .flags = {kSyncFlag},
+        .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Deletes all keys from A on and before B, at once",
         .examples = "varve --dir data delrange log/2023 log/2024\n"},
        DelRange},

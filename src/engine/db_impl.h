@@ -4,7 +4,12 @@
 //   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
 //   db_read.cc        gets, iterators, snapshots
 //   db_transaction.cc what is checked when a transaction commits, and the attempts
-//   db_background.cc  flush, compaction, the log's helper
+//   db_modify.cc      compare-and-set and the other read-modify-writes
+//   db_namespaces.cc  the table of namespaces
+//   db_background.cc  what flush and compaction share: edits, super versions, what merges may drop
+//   db_flush.cc       memtables become a run
+//   db_compaction.cc  runs are merged
+//   db_housekeeping.cc what is not needed any more goes; the log's helper
 //   recovery.cc       what a directory holds after a crash
 //
 // Invariants
@@ -16,8 +21,11 @@
 //  4. A log is removed only after a manifest that no longer needs it is durable.
 //  5. After a failed sync of log, values or manifest nothing is acknowledged any more (fatal_).
 //
-// Order of locks: commit_lock_, then mu_. Neither is held across I/O, except that a new log is opened
-// under commit_lock_ when the helper has not prepared one.
+// Keys here, and below, are stored keys (format/stored_key.h); the methods that the user calls map them.
+//
+// Order of locks: namespace_mu_, commit_lock_, mu_. The last two are not held across I/O, except that a
+// new log is opened under commit_lock_ when the helper has not prepared one, and that a read-modify-write
+// which has lost every race before reads under it.
 #ifndef VARVE_ENGINE_DB_IMPL_H_
 #define VARVE_ENGINE_DB_IMPL_H_
 
@@ -25,6 +33,7 @@
 #include <deque>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +45,7 @@
 #include "engine/compaction_picker.h"
 #include "engine/directory_sync.h"
 #include "engine/event_log.h"
+#include "engine/namespace_table.h"
 #include "engine/read_slots.h"
 #include "engine/recent_changes.h"
 #include "engine/recovery.h"
@@ -44,12 +54,15 @@
 #include "engine/transaction_gate.h"
 #include "engine/transaction_read_set.h"
 #include "engine/tuning.h"
+#include "engine/turn_queue.h"
 #include "engine/value_log_set.h"
 #include "engine/version_set.h"
 #include "format/wal.h"
 #include "varve/db.h"
 
 namespace varve {
+
+class DbIterator;
 
 class DbImpl final : public Db {
  public:
@@ -62,8 +75,7 @@ class DbImpl final : public Db {
   Status DeleteRange(std::string_view begin, std::string_view end,
                      const WriteOptions& options) override;
   Status Write(const WriteBatch& batch, const WriteOptions& options) override;
-  Status CompareAndSet(std::string_view key, std::optional<std::string_view> expected,
-                       std::optional<std::string_view> desired, const WriteOptions& options) override;
+  Status Clear(const WriteOptions& options) override;
 
   Result<std::string> Get(std::string_view key, const ReadOptions& options) override;
   Status Get(std::string_view key, std::string* value, const ReadOptions& options) override;
@@ -75,6 +87,11 @@ class DbImpl final : public Db {
   Status Transact(const Transaction::Body& body, const TransactionOptions& options) override;
   std::unique_ptr<Transaction> Begin(const TransactionOptions& options) override;
 
+  Result<std::shared_ptr<Namespace>> OpenNamespace(std::string_view name,
+                                                   const NamespaceOptions& options) override;
+  Status DropNamespace(std::string_view name) override;
+  Result<std::vector<NamespaceInfo>> ListNamespaces() override;
+
   Status Flush() override;
   Status Compact() override;
   Status WaitForBackgroundWork() override;
@@ -83,9 +100,15 @@ class DbImpl final : public Db {
   Statistics Stats() override;
   std::optional<std::string> GetProperty(std::string_view name) override;
 
+ protected:
+  Status ReadModifyWrite(std::string_view key, const Modifier& modify,
+                         const WriteOptions& options) override;
+
  private:
+  friend class NamespaceImpl;
   class SnapshotImpl;
   friend class TransactionImpl;
+  struct Modifying;
 
   // One change, ready to be applied.
   struct Change {
@@ -107,6 +130,11 @@ class DbImpl final : public Db {
     Outcome outcome = Outcome::kUnchanged;
     uint64_t conflict_hash = 0;
   };
+  // The namespaces that a group of changes concerns.
+  struct CommitScope {
+    std::span<NamespaceState* const> spaces;  // nothing is done when one of these has been dropped
+    NamespaceState* dropped = nullptr;        // nothing may be written to this one from now on
+  };
   // What the commit lock protects a group of changes with.
   struct Commit {
     std::string_view payload;
@@ -118,6 +146,7 @@ class DbImpl final : public Db {
     std::optional<SequenceNumber> unchanged_since = std::nullopt;
     // Set: nothing is done unless it comes out as kUnchanged.
     TransactionCheck* check = nullptr;
+    const CommitScope* scope = nullptr;  // null: only the default namespace
   };
   struct Ticket {
     uint64_t position = 0;
@@ -177,8 +206,11 @@ class DbImpl final : public Db {
   // --- Write path (db_write.cc).
   Status CheckLimits(std::string_view key, size_t value_bytes) const;
   Status CheckWritable() VARVE_EXCLUDES(mu_);
-  Status WriteChanges(std::vector<Change>* changes, const WriteOptions& options);
-  Status WriteOne(const Change& change, const WriteOptions& options);
+  // `space`: the named namespace that the change is in, if any.
+  Status WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space = nullptr);
+  // The hashes of the changes are filled in; their sizes have been checked.
+  Status CommitPrepared(std::vector<Change>* changes, const WriteOptions& options,
+                        const CommitScope* scope);
   Status SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values);
   Status CommitChanges(Commit commit, const WriteOptions& options);
   Status FinishCommit(const Ticket& ticket, Status status);
@@ -186,12 +218,14 @@ class DbImpl final : public Db {
       VARVE_REQUIRES(commit_lock_);
   // The caller waits until all that is inserted is visible, before it looks again.
   Status AwaitPending(Ticket* ticket) VARVE_REQUIRES(commit_lock_);
-  void ApplyToMemTable(const Commit& commit, SequenceNumber first) VARVE_REQUIRES(commit_lock_);
+  // noexcept, here and below: half of it done could not be taken back. Out of memory ends the process, after
+  // which the log has all of it or nothing.
+  void ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcept VARVE_REQUIRES(commit_lock_);
   void NoteValuePointer(std::string_view encoded) VARVE_REQUIRES(commit_lock_);
   Status MakeRoom(uint64_t record_bytes, bool only_deletes) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
-  Status Rotate(uint64_t record_bytes) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
+  Status Rotate(uint64_t record_bytes) noexcept VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
   Result<std::shared_ptr<LogFile>> NewLog(uint64_t record_bytes) VARVE_REQUIRES(commit_lock_);
-  Status WaitForFlush() VARVE_EXCLUDES(mu_, commit_lock_);
+  Status WaitForFlush() noexcept VARVE_EXCLUDES(mu_, commit_lock_);
   void UpdateThrottle(uint32_t count, Ticket* ticket) VARVE_REQUIRES(commit_lock_);
   void Throttle(uint64_t not_before);
   void NoteSlowdown(uint64_t nanos);
@@ -200,11 +234,52 @@ class DbImpl final : public Db {
   Result<bool> ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence)
       VARVE_REQUIRES(commit_lock_);
 
+  // --- Read-modify-write (db_modify.cc).
+  Status ModifyStored(std::string_view key, const Modifier& modify, const WriteOptions& options,
+                      NamespaceState* space);
+  // Asks the modifier about work->current, and prepares what is to be written. False: nothing is.
+  Result<bool> Decide(Modifying* work, bool is_present);
+  // An attempt each: OK and ticket->has_changed when the race was lost.
+  Status TryModify(Modifying* work, Ticket* ticket) VARVE_EXCLUDES(commit_lock_);
+  Status ModifyLocked(Modifying* work, Ticket* ticket) VARVE_EXCLUDES(commit_lock_);
+  static Commit CommitOf(const Modifying& work, CommitScope* scope, SequenceNumber unchanged_since);
+
+  // --- Namespaces (db_namespaces.cc).
+  static Status NamespaceWasDropped(const NamespaceState& state);
+  Status LoadNamespaces() VARVE_EXCLUDES(namespace_mu_);
+  bool HasNamespaces();
+  Result<NamespaceTable::Ref> CreateNamespace(std::string_view name, const NamespaceOptions& options)
+      VARVE_REQUIRES(namespace_mu_);
+  Status SetNamespaceOptions(NamespaceState* state, const NamespaceOptions& options)
+      VARVE_REQUIRES(namespace_mu_);
+  Status CommitNamespaceChange(std::vector<Change>* changes, NamespaceState* dropped)
+      VARVE_REQUIRES(namespace_mu_);
+  // The named namespaces that `changes` are in. kNotFound when one is gone.
+  Status FindNamespaces(const std::vector<Change>& changes, std::vector<NamespaceTable::Ref>* found,
+                        bool* has_default) const;
+  Durability DurabilityOver(const std::vector<NamespaceTable::Ref>& spaces, bool has_default) const;
+  Compression CompressionOf(std::string_view stored_key) const;
+
   // --- Read path (db_read.cc). REQUIRES an EpochGuard where a SuperVersion* is returned or taken.
   SuperVersion* CurrentSuper() const { return super_version_.load(std::memory_order_acquire); }
-  Status Find(SuperVersion* super, std::string_view key, SequenceNumber sequence, Lookup* found);
+  // A key to look up. The runs before `first_run` are known not to hold it.
+  struct LookupKey {
+    std::string_view key;
+    uint64_t hash = 0;
+    size_t first_run = 0;
+  };
+  LookupKey KeyFor(std::string_view key) const;
+  Status Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence, Lookup* found);
+  Status GetStored(std::string_view key, std::string* value, const ReadOptions& options);
+  Result<PinnedValue> GetPinnedStored(std::string_view key, const ReadOptions& options);
+  std::vector<Result<std::string>> MultiGetStored(const std::vector<std::string_view>& keys,
+                                                  const ReadOptions& options);
+  std::unique_ptr<DbIterator> NewIteratorIn(const Keyspace& keyspace, const IteratorOptions& options);
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
-                    SequenceNumber sequence, Lookup* found, bool* is_found);
+                    SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
+  // Looks `count` keys up together, so that their cache misses overlap, and appends the values.
+  void MultiGetGroup(SuperVersion* super, const std::string_view* keys, size_t count,
+                     SequenceNumber sequence, std::vector<Result<std::string>>* results);
   Status FindFor(std::string_view key, const ReadOptions& options, Lookup* found);
   // A super version and the sequence to read it at, which belong together.
   SuperVersion* ReadPoint(const Snapshot* snapshot, SequenceNumber* sequence) const;
@@ -228,10 +303,13 @@ class DbImpl final : public Db {
 
   // --- Super version.
   std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);
-  void InstallSuperVersion() VARVE_REQUIRES(mu_);
+  // `tombstones`: those of all layers, if known; they are looked up else.
+  void InstallSuperVersion(const RangeTombstones* tombstones = nullptr) VARVE_REQUIRES(mu_);
 
-  // --- Background (db_background.cc).
+  // --- Background (db_background.cc, db_flush.cc, db_compaction.cc, db_housekeeping.cc).
   static constexpr uint64_t kHelperPollMicros = 5'000;
+  // How long a background thread waits before it tries again what failed (a full disk, say).
+  static constexpr uint64_t kRetryMicros = 200'000;
   void FlushLoop();
   void CompactionLoop();
   void LogHelperLoop();
@@ -282,6 +360,12 @@ class DbImpl final : public Db {
   VersionSet versions_;
   ValueLogSet values_;
 
+  // --- Namespaces.
+  NamespaceTable namespaces_;
+  Mutex namespace_mu_;  // held while one is made, changed or dropped
+  uint32_t next_namespace_id_ VARVE_GUARDED_BY(namespace_mu_) = 1;
+  Status namespace_status_;  // constant after Open: why the table could not be read
+
   // --- Write side.
   CommitLock commit_lock_;
   std::shared_ptr<MemTableSlot> active_ VARVE_GUARDED_BY(commit_lock_);
@@ -299,6 +383,7 @@ class DbImpl final : public Db {
   ReadSlots read_slots_;
   TransactionGate gate_;
   SyncGroup sync_group_;
+  TurnQueue modify_turns_;
   std::atomic<bool> is_failed_{false};       // fatal_ is set
   std::atomic<uint64_t> put_count_{0}, user_bytes_{0}, wal_bytes_{0}, sync_count_{0};
   std::atomic<uint64_t> slowdown_nanos_{0}, slowdown_nanos_max_{0};

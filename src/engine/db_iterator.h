@@ -10,6 +10,7 @@
 
 #include "engine/internal_iterator.h"
 #include "engine/range_tombstones.h"
+#include "format/stored_key.h"
 #include "varve/iterator.h"
 #include "varve/options.h"
 #include "varve/pinned_value.h"
@@ -22,14 +23,13 @@ struct DbIteratorParts {
   std::unique_ptr<InternalIterator> source;
   SequenceNumber sequence = 0;
   const RangeTombstones* tombstones = nullptr;  // never null
+  Keyspace keyspace;                            // the namespace shown
+  // Stored keys. Unset: no further than the default namespace, to which the iterator then belongs.
   std::optional<std::string> lower_bound;       // inclusive
   std::optional<std::string> upper_bound;       // exclusive
   // Reads a separated value.
   std::function<Result<PinnedValue>(const Entry&)> read_value;
 };
-
-// Sets the bounds of `parts` to what `options` says: prefix and bounds together.
-void ApplyBounds(const IteratorOptions& options, DbIteratorParts* parts);
 
 // Moving forwards, the source stands on the entry shown. Moving backwards, it stands before all entries
 // of the key shown, which is kept in saved_ (the newest visible version of a key comes last then).
@@ -45,12 +45,19 @@ class DbIterator : public Iterator {
   void Next() override;
   void Prev() override;
   std::string_view key() const override {
-    return direction_ == Direction::kForward ? parts_.source->entry().key
-                                             : std::string_view(saved_key_);
+    return parts_.keyspace.ToUser(stored_key(), &user_key_);
   }
   std::string_view value() override;
   Status status() const override {
     return error_.ok() ? parts_.source->status() : error_;
+  }
+
+  // The same by stored keys.
+  void SeekStored(std::string_view target);
+  void SeekForPrevStored(std::string_view target);
+  std::string_view stored_key() const {
+    return direction_ == Direction::kForward ? parts_.source->entry().key
+                                             : std::string_view(saved_key_);
   }
 
  private:
@@ -60,7 +67,8 @@ class DbIterator : public Iterator {
   // True when a range delete hides `entry`.
   bool IsHidden(const Entry& entry);
   bool IsAtOrAfterUpper(std::string_view key) const {
-    return parts_.upper_bound.has_value() && key >= *parts_.upper_bound;
+    return parts_.upper_bound.has_value() ? key >= *parts_.upper_bound
+                                          : IsBeyondDefaultNamespace(key);
   }
   bool IsBeforeLower(std::string_view key) const {
     return parts_.lower_bound.has_value() && key < *parts_.lower_bound;
@@ -68,6 +76,7 @@ class DbIterator : public Iterator {
   // From the source's position on, shows the first key that is to be seen; entries whose key equals
   // skip_key_ are passed over when `skipping`.
   void FindNext(bool skipping);
+  bool StandsOnNextKey(std::string_view left) const;
   void FindPrev();
   void SaveCurrent(const Entry& entry);
   void ReleaseValue() { value_.Reset(); value_is_loaded_ = false; }
@@ -75,6 +84,8 @@ class DbIterator : public Iterator {
   DbIteratorParts parts_;
   bool valid_ = false;
   Direction direction_ = Direction::kForward;
+  mutable std::string user_key_;  // what key() shows, where it is no part of the stored key
+  std::string target_;            // the stored key of what is sought
   std::string skip_key_;
   std::string saved_key_;
   std::string saved_value_;

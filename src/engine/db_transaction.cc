@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
 #include "engine/memtable_iterator.h"
@@ -95,6 +96,9 @@ Status DbImpl::CommitTransaction(std::vector<Change>* changes, TransactionCheck*
                                  const WriteOptions& options) {
   using Outcome = TransactionCheck::Outcome;
   VARVE_RETURN_IF_ERROR(CheckWritable());
+  std::vector<NamespaceTable::Ref> spaces;
+  bool has_default = true;
+  VARVE_RETURN_IF_ERROR(FindNamespaces(*changes, &spaces, &has_default));
   const bool has_large = std::any_of(changes->begin(), changes->end(), [this](const Change& change) {
     return change.value.size() >= tuning_.separation_threshold_bytes;
   });
@@ -134,7 +138,12 @@ Status DbImpl::CommitTransaction(std::vector<Change>* changes, TransactionCheck*
   commit.changes = changes->data();
   commit.count = static_cast<uint32_t>(changes->size());
   commit.check = check;
-  const Durability durability = options.durability.value_or(options_.durability);
+  std::vector<NamespaceState*> pointers;
+  for (const NamespaceTable::Ref& space : spaces) pointers.push_back(space.get());
+  const CommitScope scope{pointers, nullptr};
+  if (!spaces.empty()) commit.scope = &scope;
+  const Durability durability =
+      options.durability ? *options.durability : DurabilityOver(spaces, has_default);
   for (int lookups = 0;; ++lookups) {
     if (check != nullptr) check->must_decide = lookups == kMaxLookups;
     Ticket ticket;

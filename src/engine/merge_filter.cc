@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
+
 namespace varve {
 
 size_t MergeFilter::StripeOf(SequenceNumber sequence) const {
@@ -14,7 +16,8 @@ size_t MergeFilter::StripeOf(SequenceNumber sequence) const {
 
 bool MergeFilter::Keep(Entry* entry) {
   const size_t stripe = StripeOf(entry->sequence);
-  if (stripe == rules_.boundaries.size()) {
+  if (stripe == rules_.boundaries.size() &&
+      !VARVE_PLANTED_BUG("merge.hides_what_is_not_yet_visible")) {
     // Not visible yet, and who can say at which numbers readers will appear: hides nothing.
     key_.assign(entry->key);
     has_key_ = true;
@@ -33,6 +36,7 @@ bool MergeFilter::Keep(Entry* entry) {
       rules_.tombstones->MaxCovering(entry->key, rules_.boundaries.front()) > entry->sequence) {
     return false;
   }
+  if (entry->kind == EntryKind::kDelete && VARVE_PLANTED_BUG("merge.loses_deletes")) return false;
   if (rules_.is_bottom && stripe == 0) {
     if (entry->kind == EntryKind::kDelete) return false;
     if (rules_.forget_sequences) entry->sequence = kOldestSequence;

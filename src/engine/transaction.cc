@@ -3,8 +3,11 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/db_iterator.h"
+#include "engine/failed_iterator.h"
+#include "engine/namespace_impl.h"
 #include "format/point_index.h"
 
 namespace varve {
@@ -16,6 +19,8 @@ Status Transaction::Transact(const Body& body) {
   VARVE_RETURN_IF_ERROR(RollbackToSavepoint());
   return status;
 }
+
+const void* Transaction::StoreOf(const Namespace& space) { return space.store_; }
 
 void TransactionImpl::Start(DbImpl* db, const TransactionOptions& options, bool is_managed) {
   VARVE_DCHECK(!view_.is_active);
@@ -50,19 +55,115 @@ Status TransactionImpl::CheckActive() const {
   return Status::InvalidArgument("the transaction has ended");
 }
 
+// --- Namespaces: keys become stored keys.
+
+Result<Keyspace> TransactionImpl::KeyspaceOf(const Namespace& space) const {
+  if (StoreOf(space) != static_cast<const Db*>(db_)) {
+    return Status::InvalidArgument("the namespace belongs to another store");
+  }
+  if (space.id() == 0) return Keyspace();
+  // All handles on named namespaces of this store are made by it.
+  const auto& named = static_cast<const NamespaceImpl&>(space);
+  VARVE_RETURN_IF_ERROR(named.CheckReadable(&snapshot_));
+  return named.keyspace();
+}
+
+Result<std::string> TransactionImpl::Get(std::string_view key) { return Get(*db_, key); }
+
+Result<std::string> TransactionImpl::Get(const Namespace& space, std::string_view key) {
+  std::string value;
+  VARVE_RETURN_IF_ERROR(Get(space, key, &value));
+  return value;
+}
+
+Status TransactionImpl::Get(std::string_view key, std::string* value) {
+  return Get(*db_, key, value);
+}
+
+Status TransactionImpl::Get(const Namespace& space, std::string_view key, std::string* value) {
+  Status status = CheckActive();
+  if (status.ok()) {
+    const Result<Keyspace> keyspace = KeyspaceOf(space);
+    std::string buffer;
+    if (keyspace.ok()) return GetStored(keyspace->ToStored(key, &buffer), value);
+    status = keyspace.status();
+  }
+  value->clear();
+  return status;
+}
+
+Result<PinnedValue> TransactionImpl::GetPinned(std::string_view key) {
+  return GetPinned(*db_, key);
+}
+
+Result<PinnedValue> TransactionImpl::GetPinned(const Namespace& space, std::string_view key) {
+  VARVE_RETURN_IF_ERROR(CheckActive());
+  VARVE_ASSIGN_OR_RETURN(const Keyspace keyspace, KeyspaceOf(space));
+  std::string buffer;
+  return GetPinnedStored(keyspace.ToStored(key, &buffer));
+}
+
+std::unique_ptr<Iterator> TransactionImpl::NewIterator(const IteratorOptions& options) {
+  return NewIterator(*db_, options);
+}
+
+std::unique_ptr<Iterator> TransactionImpl::NewIterator(const Namespace& space,
+                                                       const IteratorOptions& options) {
+  if (Status status = CheckActive(); !status.ok()) {
+    return std::make_unique<FailedIterator>(std::move(status));
+  }
+  const Result<Keyspace> keyspace = KeyspaceOf(space);
+  if (!keyspace.ok()) return std::make_unique<FailedIterator>(keyspace.status());
+  return NewIteratorIn(*keyspace, options);
+}
+
+Status TransactionImpl::Put(std::string_view key, std::string_view value) {
+  return Put(*db_, key, value);
+}
+
+Status TransactionImpl::Put(const Namespace& space, std::string_view key, std::string_view value) {
+  VARVE_RETURN_IF_ERROR(CheckActive());
+  VARVE_ASSIGN_OR_RETURN(const Keyspace keyspace, KeyspaceOf(space));
+  std::string buffer;
+  return PutStored(keyspace.ToStored(key, &buffer), value);
+}
+
+Status TransactionImpl::Delete(std::string_view key) { return Delete(*db_, key); }
+
+Status TransactionImpl::Delete(const Namespace& space, std::string_view key) {
+  VARVE_RETURN_IF_ERROR(CheckActive());
+  VARVE_ASSIGN_OR_RETURN(const Keyspace keyspace, KeyspaceOf(space));
+  std::string buffer;
+  return DeleteStored(keyspace.ToStored(key, &buffer));
+}
+
+Status TransactionImpl::DeleteRange(std::string_view begin, std::string_view end) {
+  return DeleteRange(*db_, begin, end);
+}
+
+Status TransactionImpl::DeleteRange(const Namespace& space, std::string_view begin,
+                                    std::string_view end) {
+  VARVE_RETURN_IF_ERROR(CheckActive());
+  VARVE_ASSIGN_OR_RETURN(const Keyspace keyspace, KeyspaceOf(space));
+  std::string begin_buffer, end_buffer;
+  return DeleteStoredRange(keyspace.ToStored(begin, &begin_buffer),
+                           keyspace.ToStored(end, &end_buffer));
+}
+
+Status TransactionImpl::DeleteAll(const Namespace& space) {
+  VARVE_RETURN_IF_ERROR(CheckActive());
+  VARVE_ASSIGN_OR_RETURN(const Keyspace keyspace, KeyspaceOf(space));
+  return DeleteStoredRange(keyspace.begin(), keyspace.end());
+}
+
 // --- Reads.
 
 void TransactionImpl::NoteRead(std::string_view key) {
   if (view_.reads != nullptr) reads_.AddKey(key, PointIndexHash(key, db_->context_.hash_salt));
 }
 
-Status TransactionImpl::Get(std::string_view key, std::string* value) {
-  Status active = CheckActive();
-  if (!active.ok()) {
-    value->clear();
-    return active;
-  }
-  if (!writes_.empty()) {
+Status TransactionImpl::GetStored(std::string_view key, std::string* value) {
+  if (!writes_.empty() && !VARVE_PLANTED_BUG("transaction.own_writes_invisible")) {
     std::string_view own;
     const WriteSet::Found found = writes_.Find(key, &own);
     if (found == WriteSet::Found::kValue) {
@@ -75,17 +176,10 @@ Status TransactionImpl::Get(std::string_view key, std::string* value) {
     }
   }
   NoteRead(key);
-  return db_->Get(key, value, {.snapshot = &snapshot_});
+  return db_->GetStored(key, value, {.snapshot = &snapshot_});
 }
 
-Result<std::string> TransactionImpl::Get(std::string_view key) {
-  std::string value;
-  VARVE_RETURN_IF_ERROR(Get(key, &value));
-  return value;
-}
-
-Result<PinnedValue> TransactionImpl::GetPinned(std::string_view key) {
-  VARVE_RETURN_IF_ERROR(CheckActive());
+Result<PinnedValue> TransactionImpl::GetPinnedStored(std::string_view key) {
   std::string_view own;
   const WriteSet::Found found = writes_.Find(key, &own);
   if (found == WriteSet::Found::kDeleted) return Status::NotFound();
@@ -96,43 +190,21 @@ Result<PinnedValue> TransactionImpl::GetPinned(std::string_view key) {
                        [](void* owner) { delete static_cast<std::string*>(owner); });
   }
   NoteRead(key);
-  return db_->GetPinned(key, {.snapshot = &snapshot_});
+  return db_->GetPinnedStored(key, {.snapshot = &snapshot_});
 }
 
-namespace {
-
-// What NewIterator gives after the end.
-class EndedIterator : public Iterator {
- public:
-  bool Valid() const override { return false; }
-  void SeekToFirst() override {}
-  void SeekToLast() override {}
-  void Seek(std::string_view) override {}
-  void SeekForPrev(std::string_view) override {}
-  void Next() override {}
-  void Prev() override {}
-  std::string_view key() const override { return {}; }
-  std::string_view value() override { return {}; }
-  Status status() const override { return Status::InvalidArgument("the transaction has ended"); }
-};
-
-}  // namespace
-
-std::unique_ptr<Iterator> TransactionImpl::NewIterator(const IteratorOptions& options) {
-  if (!view_.is_active) return std::make_unique<EndedIterator>();
+std::unique_ptr<Iterator> TransactionImpl::NewIteratorIn(const Keyspace& keyspace,
+                                                         const IteratorOptions& options) {
   IteratorOptions base = options;
   base.snapshot = &snapshot_;
-  DbIteratorParts bounds;
-  ApplyBounds(base, &bounds);
-  return std::make_unique<TransactionIterator>(&view_, db_->NewIterator(base),
-                                               std::move(bounds.lower_bound),
-                                               std::move(bounds.upper_bound));
+  return std::make_unique<TransactionIterator>(
+      &view_, db_->NewIteratorIn(keyspace, base), keyspace,
+      StoredRangeOf(keyspace, options.prefix, options.lower_bound, options.upper_bound));
 }
 
 // --- Writes.
 
 Status TransactionImpl::CheckMayWrite(std::string_view key, std::string_view value) const {
-  VARVE_RETURN_IF_ERROR(CheckActive());
   if (options_.read_only) return Status::InvalidArgument("the transaction is read-only");
   const uint64_t bytes =
       writes_.byte_count() + key.size() + value.size() + WriteSet::kOpOverheadBytes;
@@ -142,21 +214,21 @@ Status TransactionImpl::CheckMayWrite(std::string_view key, std::string_view val
                                  std::to_string(db_->tuning_.max_transaction_bytes));
 }
 
-Status TransactionImpl::Put(std::string_view key, std::string_view value) {
+Status TransactionImpl::PutStored(std::string_view key, std::string_view value) {
   VARVE_RETURN_IF_ERROR(CheckMayWrite(key, value));
   VARVE_RETURN_IF_ERROR(db_->CheckLimits(key, value.size()));
   writes_.Put(key, value);
   return Status::Ok();
 }
 
-Status TransactionImpl::Delete(std::string_view key) {
+Status TransactionImpl::DeleteStored(std::string_view key) {
   VARVE_RETURN_IF_ERROR(CheckMayWrite(key, {}));
   VARVE_RETURN_IF_ERROR(db_->CheckLimits(key, 0));
   writes_.Delete(key);
   return Status::Ok();
 }
 
-Status TransactionImpl::DeleteRange(std::string_view begin, std::string_view end) {
+Status TransactionImpl::DeleteStoredRange(std::string_view begin, std::string_view end) {
   VARVE_RETURN_IF_ERROR(CheckMayWrite(begin, end));
   VARVE_RETURN_IF_ERROR(db_->CheckLimits(begin, 0));
   VARVE_RETURN_IF_ERROR(db_->CheckLimits(end, 0));
@@ -173,7 +245,9 @@ Status TransactionImpl::SetSavepoint() {
 Status TransactionImpl::RollbackToSavepoint() {
   VARVE_RETURN_IF_ERROR(CheckActive());
   if (savepoints_.empty()) return Status::NotFound("there is no savepoint");
-  writes_.RollbackTo(savepoints_.back());
+  if (!VARVE_PLANTED_BUG("transaction.savepoint_not_rolled_back")) {
+    writes_.RollbackTo(savepoints_.back());
+  }
   savepoints_.pop_back();
   return Status::Ok();
 }
@@ -224,7 +298,8 @@ Status TransactionImpl::CommitNow() {
     DbImpl::TransactionCheck check;
     check.reads = &reads_;
     check.base = snapshot_.sequence_;
-    status = db_->CommitTransaction(&changes_, reads_.empty() ? nullptr : &check, options_.write);
+    const bool checks = !reads_.empty() && !VARVE_PLANTED_BUG("transaction.reads_not_validated");
+    status = db_->CommitTransaction(&changes_, checks ? &check : nullptr, options_.write);
     met_conflict_ = check.outcome == DbImpl::TransactionCheck::Outcome::kChanged;
     conflict_hash_ = check.conflict_hash;
   }

@@ -42,6 +42,17 @@ class TransactionImpl final : public Transaction {
   Status Put(std::string_view key, std::string_view value) override;
   Status Delete(std::string_view key) override;
   Status DeleteRange(std::string_view begin, std::string_view end) override;
+
+  Result<std::string> Get(const Namespace& space, std::string_view key) override;
+  Status Get(const Namespace& space, std::string_view key, std::string* value) override;
+  Result<PinnedValue> GetPinned(const Namespace& space, std::string_view key) override;
+  std::unique_ptr<Iterator> NewIterator(const Namespace& space,
+                                        const IteratorOptions& options) override;
+  Status Put(const Namespace& space, std::string_view key, std::string_view value) override;
+  Status Delete(const Namespace& space, std::string_view key) override;
+  Status DeleteRange(const Namespace& space, std::string_view begin, std::string_view end) override;
+  Status DeleteAll(const Namespace& space) override;
+
   Status SetSavepoint() override;
   Status RollbackToSavepoint() override;
   Status ReleaseSavepoint() override;
@@ -57,7 +68,16 @@ class TransactionImpl final : public Transaction {
   };
 
   Status CheckActive() const;
+  // The keyspace of `space`, if this transaction may use it.
+  Result<Keyspace> KeyspaceOf(const Namespace& space) const;
+  // These take stored keys. REQUIRES: the transaction has not ended.
   Status CheckMayWrite(std::string_view key, std::string_view value) const;
+  Status GetStored(std::string_view key, std::string* value);
+  Result<PinnedValue> GetPinnedStored(std::string_view key);
+  std::unique_ptr<Iterator> NewIteratorIn(const Keyspace& keyspace, const IteratorOptions& options);
+  Status PutStored(std::string_view key, std::string_view value);
+  Status DeleteStored(std::string_view key);
+  Status DeleteStoredRange(std::string_view begin, std::string_view end);
   void NoteRead(std::string_view key);
   void AddWritesToReads();
   void CollectChanges();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted_bug.h"
+
 namespace varve {
 
 namespace {
@@ -16,10 +18,13 @@ std::string After(std::string_view key) {
 
 }  // namespace
 
-TransactionIterator::TransactionIterator(TransactionView* view, std::unique_ptr<Iterator> base,
-                                         std::optional<std::string> lower,
-                                         std::optional<std::string> upper)
-    : view_(view), base_(std::move(base)), lower_(std::move(lower)), upper_(std::move(upper)) {
+TransactionIterator::TransactionIterator(TransactionView* view, std::unique_ptr<DbIterator> base,
+                                         const Keyspace& keyspace, StoredRange bounds)
+    : view_(view),
+      base_(std::move(base)),
+      keyspace_(keyspace),
+      lower_(std::move(bounds.lower)),
+      upper_(std::move(bounds.upper)) {
   if (view_->reads != nullptr) view_->iterators.push_back(this);
 }
 
@@ -41,19 +46,25 @@ bool TransactionIterator::Begin() {
 
 // --- What has been shown.
 
+void TransactionIterator::BeginRange(std::string at) {
+  if (view_->reads == nullptr) return;
+  has_range_ = true;
+  range_begin_ = std::move(at);
+  range_end_ = range_begin_;
+}
+
 void TransactionIterator::WidenRange() {
   if (!has_range_) return;
   if (direction_ == Direction::kForward) {
-    if (!range_end_) return;
     if (!Valid()) {
-      range_end_ = upper_;
-    } else if (key() >= *range_end_) {
-      range_end_ = After(key());
+      range_end_ = std::max(range_end_, upper_);
+    } else if (stored_key() >= range_end_) {
+      range_end_ = After(stored_key());
     }
   } else if (!Valid()) {
-    range_begin_ = lower_.value_or("");
-  } else if (key() < range_begin_) {
-    range_begin_.assign(key());
+    range_begin_ = std::min(range_begin_, lower_);
+  } else if (stored_key() < range_begin_) {
+    range_begin_.assign(stored_key());
   }
 }
 
@@ -61,74 +72,52 @@ void TransactionIterator::NoteRange() {
   if (!has_range_) return;
   WidenRange();
   has_range_ = false;
-  view_->reads->AddRange(std::exchange(range_begin_, {}), std::exchange(range_end_, {}));
+  if (!VARVE_PLANTED_BUG("transaction.ranges_not_validated")) {
+    view_->reads->AddRange(std::exchange(range_begin_, {}), std::exchange(range_end_, {}));
+  }
   if (!Valid()) return;
   // What it shows from here on is a range that begins at the key shown.
   has_range_ = true;
-  range_begin_.assign(key());
-  range_end_ = After(key());
+  range_begin_.assign(stored_key());
+  range_end_ = After(stored_key());
 }
 
 // --- Seeks.
 
 void TransactionIterator::Seek(std::string_view target) {
+  SeekStored(keyspace_.ToStored(target, &target_));
+}
+
+void TransactionIterator::SeekToFirst() { SeekStored(lower_); }
+
+void TransactionIterator::SeekStored(std::string_view target) {
   if (view_->is_active && view_->reads != nullptr) NoteRange();
   if (!Begin()) return;
-  if (lower_ && target < *lower_) target = *lower_;
-  if (view_->reads != nullptr) {
-    has_range_ = true;
-    range_begin_.assign(target);
-    range_end_.emplace(target);
-  }
+  if (target < lower_) target = lower_;
+  BeginRange(std::string(target));
   StandForward(target);
 }
 
-void TransactionIterator::SeekToFirst() {
-  const std::string first = lower_.value_or("");
-  Seek(first);
-}
-
 void TransactionIterator::SeekForPrev(std::string_view target) {
-  if (upper_ && target >= *upper_) return SeekToLast();
+  target = keyspace_.ToStored(target, &target_);
+  if (target >= upper_) return SeekToLast();
   if (view_->is_active && view_->reads != nullptr) NoteRange();
   if (!Begin()) return;
-  if (view_->reads != nullptr) {
-    has_range_ = true;
-    range_end_ = After(target);
-    range_begin_ = *range_end_;
-  }
+  BeginRange(After(target));
   StandReverse(target, /*or_at=*/true);
 }
 
 void TransactionIterator::SeekToLast() {
   if (view_->is_active && view_->reads != nullptr) NoteRange();
   if (!Begin()) return;
-  if (upper_) {
-    if (view_->reads != nullptr) {
-      has_range_ = true;
-      range_begin_ = *upper_;
-      range_end_ = upper_;
-    }
-    StandReverse(*upper_, /*or_at=*/false);
-    return;
-  }
-  direction_ = Direction::kReverse;
-  revision_ = view_->writes->revision();
-  base_->SeekToLast();
-  own_ = view_->writes->Last();
-  if (own_ != nullptr && lower_ && own_->key < *lower_) own_ = nullptr;
-  SettleReverse();
-  if (view_->reads == nullptr) return;
-  // Everything after the key shown is known to be absent.
-  has_range_ = true;
-  range_begin_ = Valid() ? std::string(key()) : lower_.value_or("");
-  range_end_.reset();
+  BeginRange(upper_);
+  StandReverse(upper_, /*or_at=*/false);
 }
 
 void TransactionIterator::StandForward(std::string_view from) {
   direction_ = Direction::kForward;
   revision_ = view_->writes->revision();
-  base_->Seek(from);
+  base_->SeekStored(from);
   own_ = view_->writes->FirstAtOrAfter(from);
   SettleForward();
 }
@@ -136,8 +125,8 @@ void TransactionIterator::StandForward(std::string_view from) {
 void TransactionIterator::StandReverse(std::string_view from, bool or_at) {
   direction_ = Direction::kReverse;
   revision_ = view_->writes->revision();
-  base_->SeekForPrev(from);
-  if (!or_at && base_->Valid() && base_->key() == from) base_->Prev();
+  base_->SeekForPrevStored(from);
+  if (!or_at && base_->Valid() && base_->stored_key() == from) base_->Prev();
   own_ = or_at ? view_->writes->LastAtOrBefore(from) : view_->writes->LastBefore(from);
   SettleReverse();
 }
@@ -149,14 +138,14 @@ void TransactionIterator::Next() {
   WidenRange();
   const bool stays = direction_ == Direction::kForward && revision_ == view_->writes->revision();
   if (!stays || !view_->is_active) {
-    const std::string after = After(key());
+    const std::string after = After(stored_key());
     if (Begin()) StandForward(after);
     return;
   }
   if (shown_ == Shown::kBase) {
     base_->Next();
   } else {
-    if (base_->Valid() && base_->key() == own_->key) base_->Next();
+    if (base_->Valid() && base_->stored_key() == own_->key) base_->Next();
     own_ = WriteSet::Next(own_);
   }
   SettleForward();
@@ -167,7 +156,7 @@ void TransactionIterator::Prev() {
   WidenRange();
   const bool stays = direction_ == Direction::kReverse && revision_ == view_->writes->revision();
   if (!stays || !view_->is_active) {
-    const std::string from(key());
+    const std::string from(stored_key());
     if (Begin()) StandReverse(from, /*or_at=*/false);
     return;
   }
@@ -175,7 +164,7 @@ void TransactionIterator::Prev() {
     base_->Prev();
   } else {
     const WriteSet::Node* before = view_->writes->LastBefore(own_->key);
-    if (base_->Valid() && base_->key() == own_->key) base_->Prev();
+    if (base_->Valid() && base_->stored_key() == own_->key) base_->Prev();
     own_ = before;
   }
   SettleReverse();
@@ -184,17 +173,17 @@ void TransactionIterator::Prev() {
 void TransactionIterator::SettleForward() {
   shown_ = Shown::kNothing;
   while (true) {
-    if (own_ != nullptr && upper_ && own_->key >= *upper_) own_ = nullptr;
+    if (own_ != nullptr && own_->key >= upper_) own_ = nullptr;
     // What a range delete of the transaction covers is leapt over.
     std::string_view begin;
     std::string_view end;
-    while (base_->Valid() && view_->writes->IsInDeletedRange(base_->key(), &begin, &end)) {
-      base_->Seek(end);
+    while (base_->Valid() && view_->writes->IsInDeletedRange(base_->stored_key(), &begin, &end)) {
+      base_->SeekStored(end);
     }
     if (!base_->status().ok()) return;
     const int order = own_ == nullptr    ? 1
                       : !base_->Valid() ? -1
-                                        : own_->key.compare(base_->key());
+                                        : own_->key.compare(base_->stored_key());
     if (order > 0) {
       if (base_->Valid()) shown_ = Shown::kBase;
       return;
@@ -212,17 +201,17 @@ void TransactionIterator::SettleForward() {
 void TransactionIterator::SettleReverse() {
   shown_ = Shown::kNothing;
   while (true) {
-    if (own_ != nullptr && lower_ && own_->key < *lower_) own_ = nullptr;
+    if (own_ != nullptr && own_->key < lower_) own_ = nullptr;
     std::string_view begin;
     std::string_view end;
-    while (base_->Valid() && view_->writes->IsInDeletedRange(base_->key(), &begin, &end)) {
-      base_->SeekForPrev(begin);
-      if (base_->Valid() && base_->key() == begin) base_->Prev();
+    while (base_->Valid() && view_->writes->IsInDeletedRange(base_->stored_key(), &begin, &end)) {
+      base_->SeekForPrevStored(begin);
+      if (base_->Valid() && base_->stored_key() == begin) base_->Prev();
     }
     if (!base_->status().ok()) return;
     const int order = own_ == nullptr    ? -1
                       : !base_->Valid() ? 1
-                                        : own_->key.compare(base_->key());
+                                        : own_->key.compare(base_->stored_key());
     if (order < 0) {
       if (base_->Valid()) shown_ = Shown::kBase;
       return;

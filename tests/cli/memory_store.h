@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/context.h"
+#include "format/stored_key.h"
 #include "format/wal.h"
 #include "varve/db.h"
 
@@ -18,12 +19,13 @@ namespace varve::cli {
 using Contents = std::map<std::string, std::string>;
 
 struct LoggedChange {
-  std::string kind, key, value;
+  std::string kind, key, value, name_space = {};
 };
 
 // One directory. Tests set the statuses to make the store fail.
 struct MemoryStore {
   Contents contents;
+  std::map<std::string, Contents> namespaces;
   std::vector<LoggedChange> log;
   Statistics statistics;
   VerifyReport report;
@@ -38,9 +40,10 @@ struct MemoryStore {
 
 class MemoryIterator : public Iterator {
  public:
-  MemoryIterator(const MemoryStore& store, const IteratorOptions& options)
-      : value_status_(store.value_status) {
-    for (const auto& record : store.contents) {
+  MemoryIterator(const Contents& contents, const Status& value_status,
+                 const IteratorOptions& options)
+      : value_status_(value_status) {
+    for (const auto& record : contents) {
       const std::string& key = record.first;
       const bool is_inside = key.starts_with(options.prefix) &&
                              (!options.lower_bound || key >= *options.lower_bound) &&
@@ -75,10 +78,15 @@ class MemoryIterator : public Iterator {
   size_t at_;  // not an index: before the first or after the last
 };
 
-class MemoryDb : public Db {
+// The operations on keys, for the default namespace (Base is Db) and for others (Base is Namespace).
+template <typename Base>
+class MemoryNamespace : public Base {
  public:
-  explicit MemoryDb(MemoryStore& store) : store_(store) {}
+  template <typename... Args>
+  explicit MemoryNamespace(MemoryStore& store, std::string name, Args... args)
+      : Base(args...), store_(store), name_(std::move(name)) {}
 
+  std::string_view name() const override { return name_; }
   Status Put(std::string_view key, std::string_view value, const WriteOptions& options) override {
     return Apply("WRITE", key, value, options);
   }
@@ -89,23 +97,10 @@ class MemoryDb : public Db {
                      const WriteOptions& options) override {
     return Apply("DELETERANGE", begin, end, options);
   }
-  Status Write(const WriteBatch& batch, const WriteOptions& options) override {
-    ++store_.batch_count;
-    WalOpReader changes(batch.rep(), batch.count());
-    Status status = store_.write_status;
-    for (WalOp change; status.ok() && changes.Next(&change);) {
-      const bool is_put = change.kind == static_cast<uint8_t>(EntryKind::kValue);
-      status = Apply(is_put ? "WRITE" : "DELETE", change.key, change.value, options);
-    }
-    return status;
-  }
-  Status CompareAndSet(std::string_view, std::optional<std::string_view>,
-                       std::optional<std::string_view>, const WriteOptions&) override {
-    return Status::NotSupported("not a command");
-  }
+  Status Clear(const WriteOptions& options) override { return Apply("CLEAR", "", "", options); }
   Result<std::string> Get(std::string_view key, const ReadOptions&) override {
-    const auto found = store_.contents.find(std::string(key));
-    if (found == store_.contents.end()) return Status::NotFound();
+    const auto found = contents().find(std::string(key));
+    if (found == contents().end()) return Status::NotFound();
     return found->second;
   }
   Status Get(std::string_view, std::string*, const ReadOptions&) override {
@@ -113,8 +108,8 @@ class MemoryDb : public Db {
   }
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions&) override {
     if (!store_.value_status.ok()) return store_.value_status;
-    const auto found = store_.contents.find(std::string(key));
-    if (found == store_.contents.end()) return Status::NotFound();
+    const auto found = contents().find(std::string(key));
+    if (found == contents().end()) return Status::NotFound();
     return PinnedValue(found->second, nullptr, nullptr);
   }
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>&,
@@ -122,7 +117,83 @@ class MemoryDb : public Db {
     return {};
   }
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override {
-    return std::make_unique<MemoryIterator>(store_, options);
+    return std::make_unique<MemoryIterator>(contents(), store_.value_status, options);
+  }
+
+ protected:
+  Status ReadModifyWrite(std::string_view, const Namespace::Modifier&,
+                         const WriteOptions&) override {
+    return Status::NotSupported("not a command");
+  }
+  Contents& contents() { return name_.empty() ? store_.contents : store_.namespaces[name_]; }
+  Status Apply(const std::string& kind, std::string_view key, std::string_view value,
+               const WriteOptions& options) {
+    if (store_.options.read_only) return Status::InvalidArgument("opened for reading only");
+    if (!store_.write_status.ok()) return store_.write_status;
+    store_.durability = options.durability;
+    if (kind == "WRITE") contents()[std::string(key)] = value;
+    if (kind == "DELETE") contents().erase(std::string(key));
+    if (kind == "CLEAR") contents().clear();
+    if (kind == "DELETERANGE") {
+      contents().erase(contents().lower_bound(std::string(key)),
+                       contents().lower_bound(std::string(value)));
+    }
+    store_.log.push_back({kind, std::string(key), std::string(value), name_});
+    return Status::Ok();
+  }
+
+  MemoryStore& store_;
+  const std::string name_;
+};
+
+class NamedMemoryNamespace : public MemoryNamespace<Namespace> {
+ public:
+  NamedMemoryNamespace(MemoryStore& store, const std::string& name, uint32_t id)
+      : MemoryNamespace<Namespace>(store, name, static_cast<const void*>(&store), id) {}
+};
+
+class MemoryDb : public MemoryNamespace<Db> {
+ public:
+  explicit MemoryDb(MemoryStore& store) : MemoryNamespace<Db>(store, "") {}
+
+  Status Write(const WriteBatch& batch, const WriteOptions& options) override {
+    ++store_.batch_count;
+    WalOpReader changes(batch.rep(), batch.count());
+    Status status = store_.write_status;
+    for (WalOp change; status.ok() && changes.Next(&change);) {
+      const bool is_put = change.kind == static_cast<uint8_t>(EntryKind::kValue);
+      const std::string kind = is_put ? "WRITE" : "DELETE";
+      if (const std::optional<uint32_t> id = NamespaceIdOf(change.key)) {
+        const std::string key = Keyspace::Named(*id).ToUser(change.key);
+        NamedMemoryNamespace space(store_, NameOf(*id), *id);
+        status = is_put ? space.Put(key, change.value, options) : space.Delete(key, options);
+      } else {
+        status = Apply(kind, Keyspace().ToUser(change.key), change.value, options);
+      }
+    }
+    return status;
+  }
+  Result<std::shared_ptr<Namespace>> OpenNamespace(std::string_view name,
+                                                   const NamespaceOptions& options) override {
+    if (store_.namespaces.count(std::string(name)) == 0) {
+      if (!options.create_if_missing) return Status::NotFound("no such namespace");
+      store_.namespaces[std::string(name)];
+    }
+    uint32_t id = 1;
+    for (auto it = store_.namespaces.begin(); it->first != name; ++it) ++id;
+    return std::shared_ptr<Namespace>(
+        std::make_shared<NamedMemoryNamespace>(store_, std::string(name), id));
+  }
+  Status DropNamespace(std::string_view name) override {
+    const bool found = store_.namespaces.erase(std::string(name)) > 0;
+    return found ? store_.write_status : Status::NotFound("no such namespace");
+  }
+  Result<std::vector<NamespaceInfo>> ListNamespaces() override {
+    std::vector<NamespaceInfo> infos;
+    for (const auto& [name, contents] : store_.namespaces) {
+      infos.push_back({name, static_cast<uint32_t>(infos.size() + 1), {}, {}});
+    }
+    return infos;
   }
   std::unique_ptr<Snapshot> GetSnapshot() override { return nullptr; }
   Status Transact(const Transaction::Body&, const TransactionOptions&) override {
@@ -145,23 +216,10 @@ class MemoryDb : public Db {
   std::optional<std::string> GetProperty(std::string_view) override { return std::nullopt; }
 
  private:
-  Status Apply(const std::string& kind, std::string_view key, std::string_view value,
-               const WriteOptions& options) {
-    if (store_.options.read_only) return Status::InvalidArgument("opened for reading only");
-    if (!store_.write_status.ok()) return store_.write_status;
-    store_.durability = options.durability;
-    Contents& contents = store_.contents;
-    if (kind == "WRITE") contents[std::string(key)] = value;
-    if (kind == "DELETE") contents.erase(std::string(key));
-    if (kind == "DELETERANGE") {
-      contents.erase(contents.lower_bound(std::string(key)),
-                     contents.lower_bound(std::string(value)));
-    }
-    store_.log.push_back({kind, std::string(key), std::string(value)});
-    return Status::Ok();
+  // Numbers follow the order of the names: they hold while none is made or dropped.
+  std::string NameOf(uint32_t id) const {
+    return std::next(store_.namespaces.begin(), static_cast<int>(id) - 1)->first;
   }
-
-  MemoryStore& store_;
 };
 
 // Must outlive the backend and every store opened through it.
@@ -187,7 +245,7 @@ class MemoryStores {
           if (!Exists(dir)) return Status::NotFound(dir + ": no store");
           uint64_t sequence = 0;
           for (const LoggedChange& change : At(dir).log) {
-            visit(++sequence, change.kind, change.key, change.value);
+            visit({++sequence, change.kind, change.name_space, change.key, change.value});
           }
           return At(dir).open_status;
         },
