@@ -24,6 +24,8 @@ struct EngineOptions {
   // True when the data is larger than the memory that the process may use, page cache included.
   bool data_exceeds_memory = false;
   int background_threads = 2;
+  // Session::UpdatePair will be called.
+  bool transactions = false;
   // How many keys will come, where the engine can make use of it. 0: unknown.
   uint64_t expected_keys = 0;
 };
@@ -52,6 +54,12 @@ class Session {
   // From the first key >= `from` of the newest state, over at most `limit` entries, adding to
   // `totals`. Stops early, with OK, at the end of the store.
   virtual Status Scan(std::string_view from, uint64_t limit, ScanTotals* totals) = 0;
+  // Reads both keys, which are there, calls `modify` on each value, and writes both: one serializable
+  // transaction, repeated for as long as it conflicts with others.
+  using Modify = void (*)(std::string* value);
+  virtual Status UpdatePair(std::string_view, std::string_view, Modify) {
+    return Status::NotSupported("this adapter has no transactions");
+  }
 };
 
 // An open store. NewSession is thread-safe, the others are not. The destructor closes the store.
@@ -75,6 +83,7 @@ struct EngineInfo {
   std::string version;
   std::string configuration;  // one line for the report
   EngineScope scope = EngineScope::kEverything;
+  bool has_transactions = false;
   // A store that varve is compared with; neither varve nor the raw baseline.
   bool is_peer = true;
   Result<std::unique_ptr<Engine>> (*open)(const EngineOptions& options) = nullptr;

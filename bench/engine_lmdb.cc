@@ -111,6 +111,28 @@ class LmdbSession : public Session {
     return rc == MDB_NOTFOUND ? Status::Ok() : FromLmdb(rc, "scan");
   }
 
+  Status UpdatePair(std::string_view first, std::string_view second, Modify modify) override {
+    EndRead();
+    MDB_txn* txn;
+    if (int rc = mdb_txn_begin(env_, nullptr, 0, &txn); rc != 0) return FromLmdb(rc, "begin");
+    for (const std::string_view key : {first, second}) {
+      MDB_val k = ToVal(key);
+      MDB_val v;
+      int rc = mdb_get(txn, dbi_, &k, &v);
+      if (rc == 0) {
+        value_.assign(ToView(v));
+        modify(&value_);
+        v = ToVal(value_);
+        rc = mdb_put(txn, dbi_, &k, &v, 0);
+      }
+      if (rc != 0) {
+        mdb_txn_abort(txn);
+        return FromLmdb(rc, "update");
+      }
+    }
+    return FromLmdb(mdb_txn_commit(txn), "commit");
+  }
+
  private:
   Status BeginRead() {
     EndRead();
@@ -128,6 +150,7 @@ class LmdbSession : public Session {
   MDB_txn* txn_ = nullptr;
   MDB_cursor* cursor_ = nullptr;
   bool reading_ = true;
+  std::string value_;
 };
 
 class LmdbStore : public Engine {
@@ -183,6 +206,7 @@ EngineInfo LmdbEngine() {
           .configuration =
               "MDB_NOSYNC without MDB_WRITEMAP, full sync for sync workloads; page "
               "cache only",
+          .has_transactions = true,
           .open = Open};
 }
 

@@ -41,8 +41,24 @@ class VarveSession : public Session {
     return it->status();
   }
 
+  Status UpdatePair(std::string_view first, std::string_view second, Modify modify) override {
+    return db_->Transact(
+        [&](Transaction& t) -> Status {
+          for (const std::string_view key : {first, second}) {
+            Status status = t.Get(key, &value_);
+            if (!status.ok()) return status;
+            modify(&value_);
+            status = t.Put(key, value_);
+            if (!status.ok()) return status;
+          }
+          return Status::Ok();
+        },
+        {.max_attempts = 1'000'000});
+  }
+
  private:
   Db* const db_;
+  std::string value_;
   PinnedValue pinned_;
 };
 
@@ -77,6 +93,7 @@ EngineInfo VarveEngine() {
   return {.name = "varve",
           .version = kVersion,
           .configuration = "defaults; memory budget = cache size; kProcess, or kSync",
+          .has_transactions = true,
           .is_peer = false,
           .open = Open};
 }

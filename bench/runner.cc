@@ -32,6 +32,7 @@ bool Runner::Open() {
   EngineOptions options;
   options.dir = spec_.dir;
   options.sync = spec_.sync;
+  options.transactions = spec_.transactions;
   options.cache_bytes = spec_.cache_bytes;
   options.data_exceeds_memory = spec_.memory_limit_bytes > 0;
   options.expected_keys = spec_.expected_keys;

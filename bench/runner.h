@@ -33,6 +33,7 @@ struct RunSpec {
   int threads = 1;
   double seconds = 0;
   bool sync = false;
+  bool transactions = false;
   uint64_t cache_bytes = 0;
   uint64_t memory_limit_bytes = 0;  // of a memory cgroup that the child is in; 0: none
   uint64_t expected_keys = 0;       // announced to the engine; 0: nothing is

@@ -94,6 +94,7 @@ RunSpec Suite::MakeSpec(const Workload& workload, const EngineInfo& engine) cons
   // What goes through all keys once is not limited by time.
   spec.seconds = workload.seconds == 0 ? 0 : options_.seconds.value_or(workload.seconds);
   spec.sync = workload.sync;
+  spec.transactions = workload.needs_transactions;
   spec.cache_bytes = kCacheBytes;
   if (workload.announces_keys) spec.expected_keys = spec.keys;
   if (workload.limits_memory) {
@@ -162,6 +163,9 @@ RunResult Suite::RunLimited(const Workload& workload, const RunSpec& spec,
 RunResult Suite::Run(const Workload& workload, const EngineInfo& engine, const std::string& label) {
   if (engine.scope == EngineScope::kRawWrites && !workload.suits_raw) {
     return Skipped(workload, engine, "the raw baseline has no such operation");
+  }
+  if (workload.needs_transactions && !engine.has_transactions) {
+    return Skipped(workload, engine, "the adapter has no transactions");
   }
   RunSpec spec = MakeSpec(workload, engine);
   if (workload.limits_memory && spec.memory_limit_bytes < kLeastLimitBytes) {

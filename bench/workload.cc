@@ -116,6 +116,22 @@ std::vector<Workload> MakeWrites() {
   };
 }
 
+std::vector<Workload> MakeTransactions() {
+  return {
+      {.name = "txn",
+       .description = "transactions: read two random keys, write both; 8 threads",
+       .threads = 8,
+       .needs_transactions = true,
+       .run = RunTransactions},
+      {.name = "txn-contended",
+       .description = "the same over 64 keys, 2 to 64 threads; operations of the last",
+       .threads = 64,
+       .keys_max = 64,
+       .needs_transactions = true,
+       .run = RunContendedTransactions},
+  };
+}
+
 Workload SyncPut(int writers) {
   return {.name = "syncput" + std::to_string(writers),
           .description = "put that survives loss of power, " + std::to_string(writers) +
@@ -158,6 +174,7 @@ std::vector<Workload> MakeAll() {
   };
   append(MakeWrites());
   append({SyncPut(1), SyncPut(10), SyncPut(50), SyncPut(200)});
+  append(MakeTransactions());
   append(MakeSeeds());
   return all;
 }

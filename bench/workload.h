@@ -33,6 +33,8 @@ struct Workload {
   bool large_values = false;
   // Tells the engine beforehand how many keys will come.
   bool announces_keys = false;
+  // Is about transactions; engines without are left out.
+  bool needs_transactions = false;
   // Runs in a memory cgroup with a quarter of the data's size.
   bool limits_memory = false;
   // What it leaves is a filled store that others may start from.
@@ -75,6 +77,8 @@ void RunZipfLimited(Runner& runner);
 void RunDeleteHeavy(Runner& runner);  // workloads_state.cc
 void PrepareRecovery(Runner& runner);
 void RunRecovery(Runner& runner);
+void RunTransactions(Runner& runner);  // workloads_transaction.cc
+void RunContendedTransactions(Runner& runner);
 void RunSeed000(Runner& runner);  // workloads_seed.cc
 void RunSeed001(Runner& runner);
 void RunSeed004(Runner& runner);

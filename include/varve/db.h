@@ -15,6 +15,7 @@
 #include "varve/snapshot.h"
 #include "varve/statistics.h"
 #include "varve/status.h"
+#include "varve/transaction.h"
 #include "varve/write_batch.h"
 
 namespace varve {
@@ -56,6 +57,16 @@ class Db : public Namespace {
 
   // One state of the whole store.
   virtual std::unique_ptr<Snapshot> GetSnapshot() = 0;
+
+  // --- Transactions (transaction.h).
+
+  // Runs `body` in a transaction and commits it. When it meets a conflict, `body` runs again on the
+  // newest state, up to options.max_attempts times: it must have no other effects than those on the
+  // transaction, or bear repetition. Returns the error of `body` (nothing is written then), or what the
+  // commit returned. An exception of `body` rolls back and passes through.
+  virtual Status Transact(const Transaction::Body& body, const TransactionOptions& options = {}) = 0;
+  // A transaction that the caller ends. Never null.
+  virtual std::unique_ptr<Transaction> Begin(const TransactionOptions& options = {}) = 0;
 
   // --- Namespaces. Creating, dropping and clearing take constant time, whatever a namespace holds, and
   // each is one atomic change, while others read and write. The space comes back with later merges.

@@ -133,6 +133,7 @@ class Namespace {
                                  const WriteOptions& options) = 0;
 
  private:
+  friend class Transaction;
   friend class WriteBatch;
 
   const void* const store_;

@@ -17,6 +17,7 @@
 #include "varve/snapshot.h"
 #include "varve/statistics.h"
 #include "varve/status.h"
+#include "varve/transaction.h"
 #include "varve/version.h"
 #include "varve/write_batch.h"
 

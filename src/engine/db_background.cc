@@ -18,8 +18,12 @@ void DbImpl::ReportBackgroundError(const char* what, const Status& status) {
 
 std::vector<SequenceNumber> DbImpl::BoundariesLocked() {
   std::vector<SequenceNumber> boundaries(snapshots_.begin(), snapshots_.end());
+  // In this order (read_slots.h).
+  const SequenceNumber visible = visible_sequence_.load(std::memory_order_seq_cst);
+  if (!VARVE_PLANTED_BUG("merge.ignores_transactions")) read_slots_.Collect(visible, &boundaries);
   if (VARVE_PLANTED_BUG("merge.ignores_snapshots")) boundaries.clear();
-  boundaries.push_back(visible_sequence_.load(std::memory_order_acquire));
+  std::sort(boundaries.begin(), boundaries.end());
+  boundaries.push_back(visible);
   return boundaries;
 }
 

@@ -56,7 +56,9 @@ CompactionInput DbImpl::DescribeForPicker(const Version& version) {
     applicable = VARVE_PLANTED_BUG("merge.without_effect_for_ever")
                      ? kMaxSequence
                      : std::min(BoundariesLocked().front(), ApplicableLocked({}, nullptr));
-    has_snapshots = !snapshots_.empty();
+    // A transaction counts from the second look on that it lives to see: there are always some short ones.
+    has_snapshots = !snapshots_.empty() || read_slots_.HasOlderThan(described_sequence_);
+    described_sequence_ = visible_sequence_.load(std::memory_order_acquire);
     input.has_unmerged_versions = !has_snapshots && kept_for_snapshots_ > 0 && !version.runs().empty() &&
                                   kept_for_snapshots_ * 16 > version.runs().back()->logical_bytes();
   }

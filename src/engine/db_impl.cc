@@ -95,6 +95,7 @@ DbImpl::DbImpl(std::string dir, const Options& options, const Tuning& tuning, En
       versions_(&context_, &values_),
       values_(&context_, tuning.value_log_file_bytes, [this] { return versions_.NextFileNumber(); }),
       commit_lock_(env->clock()),
+      gate_(env->clock()),
       sync_group_([this](bool sync) { return MakeLogDurable(sync); }) {
   context_.env = env;
   context_.dir = dir_;

@@ -3,6 +3,7 @@
 //   db_impl.cc        open, close, maintenance calls, statistics
 //   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
 //   db_read.cc        gets, iterators, snapshots
+//   db_transaction.cc what is checked when a transaction commits, and the attempts
 //   db_modify.cc      compare-and-set and the other read-modify-writes
 //   db_namespaces.cc  the table of namespaces
 //   db_background.cc  what flush and compaction share: edits, super versions, what merges may drop
@@ -45,9 +46,13 @@
 #include "engine/directory_sync.h"
 #include "engine/event_log.h"
 #include "engine/namespace_table.h"
+#include "engine/read_slots.h"
+#include "engine/recent_changes.h"
 #include "engine/recovery.h"
 #include "engine/super_version.h"
 #include "engine/sync_group.h"
+#include "engine/transaction_gate.h"
+#include "engine/transaction_read_set.h"
 #include "engine/tuning.h"
 #include "engine/turn_queue.h"
 #include "engine/value_log_set.h"
@@ -56,6 +61,8 @@
 #include "varve/db.h"
 
 namespace varve {
+
+class DbIterator;
 
 class DbImpl final : public Db {
  public:
@@ -77,6 +84,8 @@ class DbImpl final : public Db {
                                             const ReadOptions& options) override;
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
   std::unique_ptr<Snapshot> GetSnapshot() override;
+  Status Transact(const Transaction::Body& body, const TransactionOptions& options) override;
+  std::unique_ptr<Transaction> Begin(const TransactionOptions& options) override;
 
   Result<std::shared_ptr<Namespace>> OpenNamespace(std::string_view name,
                                                    const NamespaceOptions& options) override;
@@ -98,6 +107,7 @@ class DbImpl final : public Db {
  private:
   friend class NamespaceImpl;
   class SnapshotImpl;
+  friend class TransactionImpl;
   struct Modifying;
 
   // One change, ready to be applied.
@@ -106,6 +116,19 @@ class DbImpl final : public Db {
     std::string_view key;
     std::string_view value;
     uint64_t hash = 0;
+  };
+  // Whether what a transaction depends on has changed after `base`.
+  struct TransactionCheck {
+    enum class Outcome {
+      kUnchanged,
+      kChanged,  // conflict_hash belongs to a key that has
+      kStale,    // too much has been written since base to look at it under the lock
+    };
+    const ReadSet* reads = nullptr;
+    SequenceNumber base = 0;
+    bool must_decide = false;  // kStale is no answer
+    Outcome outcome = Outcome::kUnchanged;
+    uint64_t conflict_hash = 0;
   };
   // The namespaces that a group of changes concerns.
   struct CommitScope {
@@ -121,6 +144,8 @@ class DbImpl final : public Db {
     uint64_t payload_hash = 0;  // WalPayloadHash, computed outside the lock
     // Set: nothing is done when the key of changes[0] has a version newer than this.
     std::optional<SequenceNumber> unchanged_since = std::nullopt;
+    // Set: nothing is done unless it comes out as kUnchanged.
+    TransactionCheck* check = nullptr;
     const CommitScope* scope = nullptr;  // null: only the default namespace
   };
   struct Ticket {
@@ -195,6 +220,8 @@ class DbImpl final : public Db {
   Status FinishCommit(const Ticket& ticket, Status status);
   Status AppendAndApply(const Commit& commit, Durability durability, Ticket* ticket)
       VARVE_REQUIRES(commit_lock_);
+  // The caller waits until all that is inserted is visible, before it looks again.
+  Status AwaitPending(Ticket* ticket) VARVE_REQUIRES(commit_lock_);
   // noexcept, here and below: half of it done could not be taken back. Out of memory ends the process, after
   // which the log has all of it or nothing.
   void ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcept VARVE_REQUIRES(commit_lock_);
@@ -251,7 +278,7 @@ class DbImpl final : public Db {
   Result<PinnedValue> GetPinnedStored(std::string_view key, const ReadOptions& options);
   std::vector<Result<std::string>> MultiGetStored(const std::vector<std::string_view>& keys,
                                                   const ReadOptions& options);
-  std::unique_ptr<Iterator> NewIteratorIn(const Keyspace& keyspace, const IteratorOptions& options);
+  std::unique_ptr<DbIterator> NewIteratorIn(const Keyspace& keyspace, const IteratorOptions& options);
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
                     SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
   // Looks `count` keys up together, so that their cache misses overlap, and appends the values.
@@ -265,6 +292,20 @@ class DbImpl final : public Db {
   SuperVersion* RefSuper();
   static constexpr uint64_t kIteratorBytes = 2048;  // what one counts as, without the blocks it pins
   void CountIterator(int change);
+
+  // --- Transactions (db_transaction.cc).
+  Status CommitTransaction(std::vector<Change>* changes, TransactionCheck* check,
+                           const WriteOptions& options);
+  Status AppendTransaction(Commit* commit, Durability durability, Ticket* ticket);
+  Status AwaitVisible();
+  // Looks everything up that `check` depends on, without the commit lock, and moves its base to what is
+  // visible now.
+  Status CheckByLookup(TransactionCheck* check) VARVE_EXCLUDES(commit_lock_);
+  Status CheckIn(SuperVersion* super, TransactionCheck* check);
+  Result<bool> KeyChangedIn(SuperVersion* super, const ReadSet::Key& key, SequenceNumber base);
+  Result<bool> RangeChangedIn(SuperVersion* super, const ReadSet::Range& range, SequenceNumber base);
+  // The same from the ring of recent changes.
+  Status CheckRecentChanges(TransactionCheck* check) VARVE_REQUIRES(commit_lock_);
 
   // --- Super version.
   std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);
@@ -348,6 +389,9 @@ class DbImpl final : public Db {
   // Bytes ever appended, over all logs. Starts at 1, so that what was recovered counts as not yet synced.
   uint64_t position_ VARVE_GUARDED_BY(commit_lock_) = 1;
   std::atomic<SequenceNumber> visible_sequence_{0};
+  RecentChanges recent_changes_ VARVE_GUARDED_BY(commit_lock_);
+  ReadSlots read_slots_;
+  TransactionGate gate_;
   SyncGroup sync_group_;
   TurnQueue modify_turns_;
   std::atomic<bool> is_failed_{false};       // fatal_ is set
@@ -382,6 +426,7 @@ class DbImpl final : public Db {
   std::vector<std::string> unsynced_recovered_logs_ VARVE_GUARDED_BY(mu_);
   std::vector<SuperVersion*> old_supers_ VARVE_GUARDED_BY(mu_);  // replaced, not yet retired
   RangeTombstoneSet version_tombstones_ VARVE_GUARDED_BY(mu_);  // the version's
+  SequenceNumber described_sequence_ VARVE_GUARDED_BY(mu_) = 0;  // visible at the picker's last look
   SequenceNumber idle_sequence_ VARVE_GUARDED_BY(mu_) = 0;
   uint64_t idle_since_ VARVE_GUARDED_BY(mu_) = 0;
   uint64_t next_run_id_ VARVE_GUARDED_BY(mu_) = 1;

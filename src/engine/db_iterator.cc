@@ -51,7 +51,10 @@ void DbIterator::SeekToLast() {
 }
 
 void DbIterator::SeekForPrev(std::string_view target) {
-  target = parts_.keyspace.ToStored(target, &target_);
+  SeekForPrevStored(parts_.keyspace.ToStored(target, &target_));
+}
+
+void DbIterator::SeekForPrevStored(std::string_view target) {
   if (IsAtOrAfterUpper(target)) return SeekToLast();
   ReleaseValue();
   error_ = Status::Ok();

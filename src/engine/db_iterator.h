@@ -12,6 +12,7 @@
 #include "engine/range_tombstones.h"
 #include "format/stored_key.h"
 #include "varve/iterator.h"
+#include "varve/options.h"
 #include "varve/pinned_value.h"
 
 namespace varve {
@@ -44,14 +45,19 @@ class DbIterator : public Iterator {
   void Next() override;
   void Prev() override;
   std::string_view key() const override {
-    const std::string_view stored = direction_ == Direction::kForward
-                                        ? parts_.source->entry().key
-                                        : std::string_view(saved_key_);
-    return parts_.keyspace.ToUser(stored, &user_key_);
+    return parts_.keyspace.ToUser(stored_key(), &user_key_);
   }
   std::string_view value() override;
   Status status() const override {
     return error_.ok() ? parts_.source->status() : error_;
+  }
+
+  // The same by stored keys.
+  void SeekStored(std::string_view target);
+  void SeekForPrevStored(std::string_view target);
+  std::string_view stored_key() const {
+    return direction_ == Direction::kForward ? parts_.source->entry().key
+                                             : std::string_view(saved_key_);
   }
 
  private:
@@ -70,7 +76,6 @@ class DbIterator : public Iterator {
   bool IsBeforeLower(std::string_view key) const {
     return parts_.lower_bound.has_value() && key < *parts_.lower_bound;
   }
-  void SeekStored(std::string_view target);
   // From the source's position on, shows the first key that is to be seen; entries whose key equals
   // skip_key_ are passed over when `skipping`.
   void FindNext(bool skipping);

@@ -123,11 +123,7 @@ Status DbImpl::ModifyLocked(Modifying* work, Ticket* ticket) {
     return AppendAndApply(CommitOf(*work, &scope, sequence), work->durability, ticket);
   }
   // What was read may not be visible yet: the answer must wait until it is.
-  const SequenceNumber visible = visible_sequence_.load(std::memory_order_relaxed);
-  ticket->position = position_;
-  ticket->wait = pending_sequence_ > visible;
-  ticket->sync = sync_pending_sequence_ > visible;
-  return Status::Ok();
+  return AwaitPending(ticket);
 }
 
 // --- The default namespace.

@@ -3,6 +3,7 @@
 
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
+#include "engine/db_iterator.h"
 #include "engine/namespace_impl.h"
 
 namespace varve {
@@ -61,7 +62,7 @@ Status DbImpl::LoadNamespaces() {
   MutexLock lock(&namespace_mu_);
   next_namespace_id_ = 1;
   if (!HasNamespaces()) return Status::Ok();
-  const std::unique_ptr<Iterator> it = NewIteratorIn(kTable, {});
+  const std::unique_ptr<DbIterator> it = NewIteratorIn(kTable, {});
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const std::string_view value = it->value();
     VARVE_RETURN_IF_ERROR(it->status());
@@ -181,7 +182,7 @@ Status DbImpl::FindNamespaces(const std::vector<Change>& changes,
     if (std::any_of(found->begin(), found->end(), is_it)) continue;
     NamespaceTable::Ref state = namespaces_.Find(*id);
     if (state == nullptr) {
-      return Status::NotFound("a namespace of the batch (number " + std::to_string(*id) +
+      return Status::NotFound("a namespace that would change (number " + std::to_string(*id) +
                               ") was dropped");
     }
     found->push_back(std::move(state));

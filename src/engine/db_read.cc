@@ -320,8 +320,8 @@ void DbImpl::CountIterator(int change) {
   cache_.Reserve((steps(after) - steps(before)) * static_cast<int64_t>(kStep * kIteratorBytes));
 }
 
-std::unique_ptr<Iterator> DbImpl::NewIteratorIn(const Keyspace& keyspace,
-                                                const IteratorOptions& options) {
+std::unique_ptr<DbIterator> DbImpl::NewIteratorIn(const Keyspace& keyspace,
+                                                  const IteratorOptions& options) {
   DbIteratorParts parts;
   SuperVersion* super;
   {

@@ -252,14 +252,11 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
     VARVE_ASSIGN_OR_RETURN(
         ticket->has_changed,
         ChangedSince(commit.changes[0].key, commit.changes[0].hash, *commit.unchanged_since));
-    if (ticket->has_changed) {
-      // What changed it may not be visible yet: then the caller waits for that before it looks again.
-      const SequenceNumber visible = visible_sequence_.load(std::memory_order_relaxed);
-      ticket->position = position_;
-      ticket->wait = pending_sequence_ > visible;
-      ticket->sync = sync_pending_sequence_ > visible;
-      return Status::Ok();
-    }
+    if (ticket->has_changed) return AwaitPending(ticket);
+  }
+  if (commit.check != nullptr) {
+    VARVE_RETURN_IF_ERROR(CheckRecentChanges(commit.check));
+    if (commit.check->outcome != TransactionCheck::Outcome::kUnchanged) return AwaitPending(ticket);
   }
   VARVE_ASSIGN_OR_RETURN(char* to, log_->Reserve(record_bytes, commit.only_deletes));
 
@@ -311,6 +308,16 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
   return Status::Ok();
 }
 
+Status DbImpl::AwaitPending(Ticket* ticket) {
+  const SequenceNumber visible = visible_sequence_.load(std::memory_order_relaxed);
+  ticket->position = position_;
+  // Even when nothing is pending: what came behind a pending change stays hidden until its writer, or
+  // the caller, has the group publish it.
+  ticket->wait = inserted_sequence_ > visible;
+  ticket->sync = sync_pending_sequence_ > visible;
+  return Status::Ok();
+}
+
 void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcept {
   MemTable* memtable = active_->memtable;
   uint64_t user_bytes = 0;
@@ -320,11 +327,14 @@ void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcep
     user_bytes += change.key.size() + change.value.size();
     if (change.kind == kDeleteRangeOp) {
       has_ranges |= change.key < change.value;
+      recent_changes_.Add(first + i, 0, nullptr);
       continue;
     }
     const EntryKind kind = static_cast<EntryKind>(change.kind);
     if (kind == EntryKind::kValuePointer) NoteValuePointer(change.value);
-    memtable->Add(first + i, kind, change.key, change.value, change.hash);
+    const MemTableRecord* record =
+        memtable->Add(first + i, kind, change.key, change.value, change.hash);
+    recent_changes_.Add(first + i, change.hash, record);
   }
   user_bytes_.store(user_bytes_.load(std::memory_order_relaxed) + user_bytes,
                     std::memory_order_relaxed);
@@ -461,6 +471,7 @@ Status DbImpl::Rotate(uint64_t record_bytes) noexcept {
   auto slot = std::make_shared<MemTableSlot>(
       MemTable::Create(&pool_, static_cast<size_t>(tuning_.memtable_bytes)), log->number());
   slot->log = log;
+  slot->first_sequence = inserted_sequence_ + 1;
   log_ = log;
   unsynced_logs_.push_back(std::move(log));
   std::shared_ptr<MemTableSlot> old = std::exchange(active_, slot);

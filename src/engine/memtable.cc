@@ -47,8 +47,8 @@ void MemTable::Unref() {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-void MemTable::Add(SequenceNumber sequence, EntryKind kind, std::string_view key,
-                   std::string_view value, uint64_t key_hash) {
+const MemTableRecord* MemTable::Add(SequenceNumber sequence, EntryKind kind, std::string_view key,
+                                    std::string_view value, uint64_t key_hash) {
   VARVE_CHECK(key.size() <= kMaxKeyBytes && value.size() <= kMaxValueBytes);
   VARVE_DCHECK(sequence <= kMaxSequence);
   const MemTableRecord* record = NewRecord(&arena_, sequence, kind, key, value);
@@ -60,6 +60,7 @@ void MemTable::Add(SequenceNumber sequence, EntryKind kind, std::string_view key
   tree_.Insert(record, TagOf(key_hash));
   // Whoever sees the count also sees the entries.
   entry_count_.store(entry_count_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  return record;
 }
 
 bool MemTable::Get(std::string_view key, uint64_t key_hash, SequenceNumber max_sequence,

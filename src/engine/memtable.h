@@ -49,9 +49,10 @@ class MemTable {
   // Adds an entry; key and value are copied. `key_hash` is Hash64(key), or any other function of
   // the key that Get and MayContain are given too. REQUIRES: one thread at a time, each call
   // happening-before the next; the sequence numbers of one key increase from call to call; sequence
-  // <= kMaxSequence; key and value within the limits above.
-  void Add(SequenceNumber sequence, EntryKind kind, std::string_view key, std::string_view value,
-           uint64_t key_hash);
+  // <= kMaxSequence; key and value within the limits above. Returns the entry, which lives as long
+  // as the memtable.
+  const MemTableRecord* Add(SequenceNumber sequence, EntryKind kind, std::string_view key,
+                            std::string_view value, uint64_t key_hash);
 
   // Finds the newest version of `key` with a sequence number of at most `max_sequence`, tombstones
   // included. Returns false, and leaves `*entry` alone, when there is none. The views in `*entry`

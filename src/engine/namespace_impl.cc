@@ -2,30 +2,12 @@
 
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
+#include "engine/db_iterator.h"
+#include "engine/failed_iterator.h"
 
 namespace varve {
 
 namespace {
-
-// Shows nothing, and says why.
-class FailedIterator : public Iterator {
- public:
-  explicit FailedIterator(Status status) : status_(std::move(status)) {}
-
-  bool Valid() const override { return false; }
-  void SeekToFirst() override {}
-  void SeekToLast() override {}
-  void Seek(std::string_view) override {}
-  void SeekForPrev(std::string_view) override {}
-  void Next() override {}
-  void Prev() override {}
-  std::string_view key() const override { return {}; }
-  std::string_view value() override { return {}; }
-  Status status() const override { return status_; }
-
- private:
-  const Status status_;
-};
 
 // Memory of this thread for the stored key of one call.
 std::string& KeyBuffer() {

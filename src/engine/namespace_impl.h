@@ -33,12 +33,16 @@ class NamespaceImpl final : public Namespace {
                                             const ReadOptions& options) override;
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
 
+  // For the engine.
+  const Keyspace& keyspace() const { return state_->keyspace; }
+  // kNotFound when it was dropped before `snapshot`; nullptr: before now.
+  Status CheckReadable(const Snapshot* snapshot) const;
+
  protected:
   Status ReadModifyWrite(std::string_view key, const Modifier& modify,
                          const WriteOptions& options) override;
 
  private:
-  Status CheckReadable(const Snapshot* snapshot) const;
   // `options`, with the defaults of the namespace where nothing is said.
   WriteOptions WithDefaults(const WriteOptions& options) const;
 

@@ -12,6 +12,7 @@
 #define VARVE_ENGINE_RANGE_TOMBSTONES_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,10 @@ class RangeTombstones {
   // The sequence of the newest delete at or before `read_sequence` that covers `key`; 0 when none.
   // O(log n).
   SequenceNumber MaxCovering(std::string_view key, SequenceNumber read_sequence) const;
+
+  // The sequence of the newest delete that covers a key in [begin, end), without `end`: from begin on; 0
+  // when none. O(log n + fragments in the range).
+  SequenceNumber NewestOver(std::string_view begin, std::optional<std::string_view> end) const;
 
   // The fragment that contains `key`, or nullptr.
   const Fragment* Find(std::string_view key) const;
@@ -93,6 +98,7 @@ class RangeTombstoneSet {
 
   // As in RangeTombstones. O(log^2 n).
   SequenceNumber MaxCovering(std::string_view key, SequenceNumber read_sequence) const;
+  SequenceNumber NewestOver(std::string_view begin, std::optional<std::string_view> end) const;
 
   // A stretch of keys that for one reader are all deleted at the same sequence, or all not deleted (0).
   struct Stretch {

@@ -23,6 +23,7 @@ struct MemTableSlot {
 
   MemTable* const memtable;   // readable by all
   const uint64_t log_number;  // its changes are in this log and no other
+  SequenceNumber first_sequence = 0;  // no change in it is older; 0: unknown. Constant once it is shared
   std::shared_ptr<LogFile> log;                // null for a memtable recovered from a closed log
   std::vector<RangeTombstone> range_tombstones;  // under DbImpl::mu_
   RangeTombstoneSet tombstones;                  // the same for readers; under DbImpl::mu_

@@ -26,6 +26,7 @@ struct Tuning {
   uint64_t log_window_bytes = uint64_t{1} << 20;  // the log is allocated ahead in such steps
   bool mapped_log = true;  // stores into a mapped log tail; false: pwrite. kSync stores always pwrite
   uint64_t cache_bytes = uint64_t{512} << 20;
+  uint64_t max_transaction_bytes = uint64_t{1} << 30;  // keys and values; must fit a record of the log
   uint64_t idle_millis = 500;  // without writes for so long: compaction tidies up
 
   // What the options imply.

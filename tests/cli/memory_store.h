@@ -196,6 +196,10 @@ class MemoryDb : public MemoryNamespace<Db> {
     return infos;
   }
   std::unique_ptr<Snapshot> GetSnapshot() override { return nullptr; }
+  Status Transact(const Transaction::Body&, const TransactionOptions&) override {
+    return Status::NotSupported("transactions");
+  }
+  std::unique_ptr<Transaction> Begin(const TransactionOptions&) override { return nullptr; }
   Status Flush() override { return Status::Ok(); }
   Status Compact() override {
     store_.statistics.segment_bytes /= 2;

@@ -284,6 +284,15 @@ TEST(CrashTest, StoreOnAFileSystemThatCannotAllocate) {
   EXPECT_EQ(report.failure, "");
 }
 
+TEST(CrashTest, TransactionsAreWholeOrAbsent) {
+  for (const bool mapped : {true, false}) {
+    StoreConfig config = SmallStoreConfig();
+    config.tuning.mapped_log = mapped;
+    ExpectSurvives(config, mapped ? 4 : 5, {.step_count = 120, .with_transactions = true},
+                   Scaled(500));
+  }
+}
+
 TEST(CrashTest, RandomOptions) {
   const size_t seed_count = Scaled(6);
   for (uint64_t seed = 10; seed < 10 + seed_count && !HasFailure(); seed++) {

@@ -56,6 +56,10 @@ class FakeDb : public Db {
                                             const ReadOptions& options) override;
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
   std::unique_ptr<Snapshot> GetSnapshot() override;
+  Status Transact(const Transaction::Body&, const TransactionOptions&) override {
+    return Status::NotSupported("transactions");
+  }
+  std::unique_ptr<Transaction> Begin(const TransactionOptions&) override { return nullptr; }
   // It has the default namespace only.
   Result<std::shared_ptr<Namespace>> OpenNamespace(std::string_view,
                                                    const NamespaceOptions&) override {

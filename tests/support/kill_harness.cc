@@ -220,10 +220,7 @@ class Child {
     return status;
   }
 
-  Status WriteBatchOf(int writer, Random* random, const WriteOptions& options) {
-    Slot* slots = oracle_->slots[writer];
-    const bool is_delete = random->OneIn(4);
-    const uint64_t version = NextVersion(slots[0].acked, is_delete);
+  static WriteBatch BatchOf(int writer, bool is_delete, uint64_t version) {
     WriteBatch batch;
     for (int number = 0; number < kBatchKeys; number++) {
       const std::string key = KeyOf(writer, number);
@@ -232,9 +229,37 @@ class Child {
       } else {
         batch.Put(key, ValueOf(key, version));
       }
-      slots[number].pending = version;
     }
-    const Status status = db_->Write(batch, options);
+    return batch;
+  }
+
+  // Reads what the other writer writes, so that they meet conflicts.
+  Status Transact(int writer, bool is_delete, uint64_t version, const WriteOptions& options) {
+    return db_->Transact(
+        [&](Transaction& t) {
+          for (int number = 0; number < kBatchKeys; number++) {
+            const std::string key = KeyOf(writer, number);
+            const std::string others = KeyOf(kWriters - 1 - writer, number);
+            Status status = t.Get(others).status();
+            if (!status.ok() && !status.IsNotFound()) return status;
+            status = is_delete ? t.Delete(key) : t.Put(key, ValueOf(key, version));
+            if (!status.ok()) return status;
+          }
+          return Status::Ok();
+        },
+        {.write = options});
+  }
+
+  // As a batch, or as a transaction.
+  Status WriteBatchOf(int writer, Random* random, const WriteOptions& options) {
+    Slot* slots = oracle_->slots[writer];
+    const bool is_delete = random->OneIn(4);
+    const uint64_t version = NextVersion(slots[0].acked, is_delete);
+    for (int number = 0; number < kBatchKeys; number++) slots[number].pending = version;
+    const bool has_transactions = !store_.starts_with("fake:");
+    const Status status = has_transactions && random->OneIn(2)
+                              ? Transact(writer, is_delete, version, options)
+                              : db_->Write(BatchOf(writer, is_delete, version), options);
     for (int number = 0; number < kBatchKeys && status.ok(); number++) {
       slots[number].acked = version;
     }

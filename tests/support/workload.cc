@@ -123,6 +123,40 @@ std::string Step::ToString() const {
   return text;
 }
 
+namespace {
+
+Status ApplyInTransaction(const Change& change, Transaction* t) {
+  switch (change.kind) {
+    case Change::Kind::kPut:
+      return t->Put(change.key, change.value);
+    case Change::Kind::kDelete:
+      return t->Delete(change.key);
+    case Change::Kind::kDeleteRange:
+      return t->DeleteRange(change.key, change.value);
+  }
+  return Status::InvalidArgument("no such change");
+}
+
+Status RunTransaction(Db* db, const Step& step, const WriteOptions& options) {
+  return db->Transact(
+      [&](Transaction& t) {
+        // What is taken back must leave no trace, in the log neither.
+        Status status = t.SetSavepoint();
+        if (status.ok()) status = t.Put("taken back", "1");
+        if (status.ok()) status = t.RollbackToSavepoint();
+        for (const Change& change : step.changes) {
+          if (!status.ok()) return status;
+          status = t.Get(change.key).status();
+          if (status.IsNotFound()) status = Status::Ok();
+          if (status.ok()) status = ApplyInTransaction(change, &t);
+        }
+        return status;
+      },
+      {.write = options});
+}
+
+}  // namespace
+
 Status RunStep(Db* db, const Step& step) {
   switch (step.kind) {
     case Step::Kind::kFlush:
@@ -137,6 +171,7 @@ Status RunStep(Db* db, const Step& step) {
       break;
   }
   const WriteOptions options{.durability = step.durability};
+  if (step.is_transaction) return RunTransaction(db, step, options);
   if (step.changes.size() == 1) {
     const Change& change = step.changes.front();
     switch (change.kind) {
@@ -169,7 +204,9 @@ std::vector<Step> MakeWorkload(uint64_t seed, const WorkloadOptions& options) {
       step.kind = Step::Kind::kReopen;
     } else {
       step.durability = RandomDurability(options, &random);
-      const size_t change_count = random.OneIn(6) ? 2 + random.Uniform(8) : 1;
+      step.is_transaction = options.with_transactions;
+      const size_t change_count =
+          random.OneIn(options.with_transactions ? 2 : 6) ? 2 + random.Uniform(8) : 1;
       while (step.changes.size() < change_count) {
         step.changes.push_back(RandomChange(i, options, &random));
       }

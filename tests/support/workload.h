@@ -26,12 +26,14 @@ struct Change {
 void ApplyChange(const Change& change, Contents* contents);
 void AddToBatch(const Change& change, WriteBatch* batch);
 
-// One step of a workload. A write of one change uses the plain call, one of several a batch.
+// One step of a workload. A write of one change uses the plain call, one of several a batch, or either a
+// transaction.
 struct Step {
   enum class Kind { kWrite, kFlush, kCompact, kSync, kReopen };
   Kind kind = Kind::kWrite;
   std::vector<Change> changes;
   Durability durability = Durability::kProcess;
+  bool is_transaction = false;
 
   // When this step is acknowledged, it and all before it must survive loss of power.
   bool MakesDurable() const {
@@ -50,6 +52,7 @@ struct WorkloadOptions {
   size_t large_value_bytes = 6000;  // one write in twelve has such a value
   bool with_none = false;           // some writes with Durability::kNone
   bool with_reopen = true;
+  bool with_transactions = false;  // all writes are transactions, half of them of several changes
 };
 
 // Puts, deletes, range deletes and batches on few keys, with flushes, compactions, syncs and
