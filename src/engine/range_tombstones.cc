@@ -127,14 +127,13 @@ const RangeTombstones::Fragment* RangeTombstones::Find(std::string_view key) con
   return fragment->begin <= key ? &*fragment : nullptr;
 }
 
-SequenceNumber RangeTombstones::NewestOver(std::string_view begin,
-                                           std::optional<std::string_view> end) const {
+SequenceNumber RangeTombstones::NewestOver(std::string_view begin, std::string_view end) const {
   SequenceNumber newest = 0;
   auto chunk = std::partition_point(chunks_.begin(), chunks_.end(),
                                     [&](const Chunk& c) { return c->back().end <= begin; });
-  for (; chunk != chunks_.end() && (!end || (*chunk)->front().begin < *end); ++chunk) {
+  for (; chunk != chunks_.end() && (*chunk)->front().begin < end; ++chunk) {
     for (const Fragment& fragment : **chunk) {
-      if (end && fragment.begin >= *end) break;
+      if (fragment.begin >= end) break;
       if (fragment.end > begin) newest = std::max(newest, fragment.sequences.front());
     }
   }

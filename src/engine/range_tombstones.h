@@ -53,7 +53,7 @@ class RangeTombstones {
 
   // The sequence of the newest delete that covers a key in [begin, end), without `end`: from begin on; 0
   // when none. O(log n + fragments in the range).
-  SequenceNumber NewestOver(std::string_view begin, std::optional<std::string_view> end) const;
+  SequenceNumber NewestOver(std::string_view begin, std::string_view end) const;
 
   // The fragment that contains `key`, or nullptr. Lets a scan leap over a deleted range.
   const Fragment* Find(std::string_view key) const;
