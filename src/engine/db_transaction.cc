@@ -160,6 +160,25 @@ Status DbImpl::AppendTransaction(Commit* commit, Durability durability, Ticket* 
     {
       CommitLockHolder lock(&commit_lock_);
       if (turns >= kMaxTurnsAwaited || !gate_.IsClosed()) {
+        if (commit->count > 1 && VARVE_PLANTED_BUG("transaction.two_records")) {
+          const Change& one = commit->changes[0];
+          Commit first = *commit;
+          first.count = 1;
+          first.payload =
+              commit->payload.substr(0, WalOpBytes(one.kind, one.key.size(), one.value.size()));
+          first.payload_hash = WalPayloadHash(first.payload);
+          VARVE_RETURN_IF_ERROR(AppendAndApply(first, durability, ticket));
+          if (commit->check != nullptr && commit->check->outcome != TransactionCheck::Outcome::kUnchanged) {
+            return Status::Ok();
+          }
+          Commit rest = *commit;
+          ++rest.changes;
+          --rest.count;
+          rest.check = nullptr;
+          rest.payload.remove_prefix(first.payload.size());
+          rest.payload_hash = WalPayloadHash(rest.payload);
+          return AppendAndApply(rest, durability, ticket);
+        }
         return AppendAndApply(*commit, durability, ticket);
       }
     }
@@ -265,7 +284,7 @@ namespace {
 // Whether `source` has an entry in the range that is newer than `base`.
 Result<bool> HasNewer(InternalIterator* source, const ReadSet::Range& range, SequenceNumber base) {
   for (source->Seek(range.begin, kMaxSequence); source->Valid(); source->Next()) {
-    if (range.end && source->entry().key >= *range.end) break;
+    if (source->entry().key >= range.end) break;
     if (source->entry().sequence > base) return true;
   }
   VARVE_RETURN_IF_ERROR(source->status());
@@ -275,7 +294,7 @@ Result<bool> HasNewer(InternalIterator* source, const ReadSet::Range& range, Seq
 bool MayHaveNewer(const Run& run, const ReadSet::Range& range, SequenceNumber base) {
   for (size_t i = run.FirstAtOrAfter(range.begin); i < run.slices().size(); ++i) {
     const SegmentMeta& meta = run.slices()[i].meta();
-    if (range.end && meta.smallest_key >= *range.end) break;
+    if (meta.smallest_key >= range.end) break;
     if (meta.largest_sequence > base) return true;
   }
   return false;
@@ -285,8 +304,7 @@ bool MayHaveNewer(const Run& run, const ReadSet::Range& range, SequenceNumber ba
 
 Result<bool> DbImpl::RangeChangedIn(SuperVersion* super, const ReadSet::Range& range,
                                     SequenceNumber base) {
-  const std::optional<std::string_view> end(range.end);
-  if (super->tombstones.NewestOver(range.begin, end) > base) return true;
+  if (super->tombstones.NewestOver(range.begin, range.end) > base) return true;
   const MemTableSlot* slot = super->active.get();
   for (size_t i = 0;; ++i) {
     MemTableIterator entries(slot->memtable);

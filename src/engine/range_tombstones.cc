@@ -101,12 +101,11 @@ const RangeTombstones::Fragment* RangeTombstones::Find(std::string_view key) con
   return key < fragment.end ? &fragment : nullptr;
 }
 
-SequenceNumber RangeTombstones::NewestOver(std::string_view begin,
-                                           std::optional<std::string_view> end) const {
+SequenceNumber RangeTombstones::NewestOver(std::string_view begin, std::string_view end) const {
   SequenceNumber newest = 0;
   auto fragment = std::partition_point(fragments_.begin(), fragments_.end(),
                                        [&](const Fragment& f) { return f.end <= begin; });
-  for (; fragment != fragments_.end() && (!end || fragment->begin < *end); ++fragment) {
+  for (; fragment != fragments_.end() && fragment->begin < end; ++fragment) {
     newest = std::max(newest, fragment->sequences.front());
   }
   return newest;
@@ -158,8 +157,7 @@ SequenceNumber RangeTombstoneSet::MaxCovering(std::string_view key,
   return newest;
 }
 
-SequenceNumber RangeTombstoneSet::NewestOver(std::string_view begin,
-                                             std::optional<std::string_view> end) const {
+SequenceNumber RangeTombstoneSet::NewestOver(std::string_view begin, std::string_view end) const {
   SequenceNumber newest = 0;
   for (const auto& level : levels_) newest = std::max(newest, level->NewestOver(begin, end));
   return newest;

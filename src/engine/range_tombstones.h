@@ -50,7 +50,7 @@ class RangeTombstones {
 
   // The sequence of the newest delete that covers a key in [begin, end), without `end`: from begin on; 0
   // when none. O(log n + fragments in the range).
-  SequenceNumber NewestOver(std::string_view begin, std::optional<std::string_view> end) const;
+  SequenceNumber NewestOver(std::string_view begin, std::string_view end) const;
 
   // The fragment that contains `key`, or nullptr.
   const Fragment* Find(std::string_view key) const;
@@ -98,7 +98,7 @@ class RangeTombstoneSet {
 
   // As in RangeTombstones. O(log^2 n).
   SequenceNumber MaxCovering(std::string_view key, SequenceNumber read_sequence) const;
-  SequenceNumber NewestOver(std::string_view begin, std::optional<std::string_view> end) const;
+  SequenceNumber NewestOver(std::string_view begin, std::string_view end) const;
 
   // A stretch of keys that for one reader are all deleted at the same sequence, or all not deleted (0).
   struct Stretch {

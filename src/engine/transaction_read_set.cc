@@ -42,10 +42,10 @@ void ReadSet::AddKey(std::string_view key, uint64_t hash) {
   if (2 * keys_.size() > table_.size()) GrowTable();
 }
 
-void ReadSet::AddRange(std::string begin, std::optional<std::string> end) {
-  if (end && begin >= *end) return;
+void ReadSet::AddRange(std::string begin, std::string end) {
+  if (begin >= end) return;
   // A scan that goes on where the last one ended is one range.
-  if (!ranges_.empty() && ranges_.back().end && begin == *ranges_.back().end) {
+  if (!ranges_.empty() && begin == ranges_.back().end) {
     ranges_.back().end = std::move(end);
     return;
   }
@@ -59,11 +59,10 @@ void ReadSet::Seal() {
   size_t kept = 0;
   for (size_t i = 1; i < ranges_.size(); ++i) {
     Range& last = ranges_[kept];
-    if (!last.end) break;  // covers all that follow
-    if (ranges_[i].begin > *last.end) {
+    if (ranges_[i].begin > last.end) {
       ++kept;
       if (kept != i) ranges_[kept] = std::move(ranges_[i]);
-    } else if (!ranges_[i].end || *ranges_[i].end > *last.end) {
+    } else if (ranges_[i].end > last.end) {
       last.end = std::move(ranges_[i].end);
     }
   }
@@ -74,8 +73,7 @@ bool ReadSet::RangesContain(std::string_view key) const {
   auto after = std::upper_bound(ranges_.begin(), ranges_.end(), key,
                                 [](std::string_view k, const Range& range) { return k < range.begin; });
   if (after == ranges_.begin()) return false;
-  const Range& range = *std::prev(after);
-  return !range.end || key < *range.end;
+  return key < std::prev(after)->end;
 }
 
 }  // namespace varve

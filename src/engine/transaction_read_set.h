@@ -3,7 +3,6 @@
 #define VARVE_ENGINE_TRANSACTION_READ_SET_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,16 +18,16 @@ class ReadSet {
     uint64_t hash;  // PointIndexHash of the key
     std::string_view key;
   };
-  // Keys from begin on and before end; without end: all from begin on.
+  // Keys from begin on and before end.
   struct Range {
     std::string begin;
-    std::optional<std::string> end;
+    std::string end;
   };
 
   // The key is copied. A key that is there already is left out. O(1).
   void AddKey(std::string_view key, uint64_t hash);
   // Empty ranges are left out.
-  void AddRange(std::string begin, std::optional<std::string> end);
+  void AddRange(std::string begin, std::string end);
   // Sorts and joins the ranges. To be called after the last Add, before any question.
   void Seal();
   // `arena` gives the memory and is reset by its owner.

@@ -595,11 +595,226 @@ TEST_F(TransactionTest, ConflictWithAChangeThatWaitsForItsSync) {
   EXPECT_EQ(Get("n"), "400");
 }
 
+// --- Namespaces.
+
+TEST_F(TransactionTest, NamespacesAreKeptApartAndChangeTogether) {
+  auto a = *db_->OpenNamespace("a");
+  auto b = *db_->OpenNamespace("b");
+  // A key of the default namespace that looks like a stored key of `a`.
+  const std::string like_a("\xff\x01\0\0\0\x01k", 7);
+  Put("k", "0");
+  ASSERT_OK(b->Put("k", "2"));
+  auto t = db_->Begin();
+  ASSERT_OK(t->Put(*a, "k", "11"));
+  ASSERT_OK(t->Put(like_a, "ff"));
+  ASSERT_OK(t->Put(*db_, "l", "00"));
+  ASSERT_OK(t->Delete(*b, "k"));
+  EXPECT_EQ(t->Get(*a, "k").value_or("-"), "11");
+  EXPECT_EQ(t->GetPinned(*a, "k")->view(), "11");
+  EXPECT_EQ(Get(*t, "k"), "0");
+  EXPECT_EQ(Get(*t, like_a), "ff");
+  EXPECT_STATUS(kNotFound, t->Get(*b, "k"));
+  EXPECT_EQ(Scan(t->NewIterator().get()), "k=0 l=00 " + like_a + "=ff ");
+  EXPECT_EQ(Scan(t->NewIterator(*a).get()), "k=11 ");
+  EXPECT_EQ(Scan(t->NewIterator(*b).get()), "");
+  EXPECT_EQ(Scan(t->NewIterator({.prefix = "\xff"}).get()), like_a + "=ff ");
+  EXPECT_STATUS(kNotFound, a->Get("k"));
+  ASSERT_OK(t->Commit());
+  EXPECT_EQ(a->Get("k").value_or("-"), "11");
+  EXPECT_STATUS(kNotFound, b->Get("k"));
+  EXPECT_EQ(Get(like_a), "ff");
+
+  t = db_->Begin();
+  ASSERT_OK(t->Put(*b, "x", "1"));
+  ASSERT_OK(t->DeleteAll(*a));
+  ASSERT_OK(t->Put(*a, "z", "1"));
+  EXPECT_EQ(Scan(t->NewIterator(*a).get()), "z=1 ");
+  ASSERT_OK(t->DeleteRange(*b, "", "z"));
+  ASSERT_OK(t->Commit());
+  EXPECT_EQ(Scan(a->NewIterator().get()), "z=1 ");
+  EXPECT_EQ(Scan(b->NewIterator().get()), "");
+  EXPECT_EQ(Scan(db_->NewIterator().get()), "k=0 l=00 " + like_a + "=ff ");
+}
+
+TEST_F(TransactionTest, ConflictsAreOfOneNamespace) {
+  auto a = *db_->OpenNamespace("a");
+  auto b = *db_->OpenNamespace("b");
+  const auto commit_after = [&](auto reads, auto meanwhile) {
+    auto t = db_->Begin();
+    reads(*t);
+    EXPECT_OK(meanwhile());
+    EXPECT_OK(t->Put("result", "1"));
+    return t->Commit();
+  };
+  const auto get_in_a = [&](Transaction& t) { EXPECT_STATUS(kNotFound, t.Get(*a, "k")); };
+  const auto scan_a = [&](Transaction& t) { Scan(t.NewIterator(*a).get()); };
+  const auto scan_a_back = [&](Transaction& t) {
+    auto it = t.NewIterator(*a);
+    for (it->SeekToLast(); it->Valid(); it->Prev()) {
+    }
+  };
+  const auto scan_default = [&](Transaction& t) { Scan(t.NewIterator().get()); };
+  EXPECT_OK(commit_after(get_in_a, [&] { return b->Put("k", "1"); }));
+  EXPECT_OK(commit_after(get_in_a, [&] { return db_->Put("k", "1"); }));
+  EXPECT_OK(commit_after(scan_a, [&] { return b->Put("", "1"); }));
+  EXPECT_OK(commit_after(scan_a_back, [&] { return db_->Put("\xff\xff", "1"); }));
+  EXPECT_OK(commit_after(scan_default, [&] { return a->Put("other", "1"); }));
+  EXPECT_OK(commit_after(scan_a, [&] { return b->Clear(); }));
+  EXPECT_STATUS(kConflict, commit_after(get_in_a, [&] { return a->Put("k", "1"); }));
+  ASSERT_OK(a->Delete("k"));
+  EXPECT_STATUS(kConflict, commit_after(get_in_a, [&] { return a->Clear(); }));
+  EXPECT_STATUS(kConflict, commit_after(scan_a, [&] { return a->Put("\xff\xff", "1"); }));
+  EXPECT_STATUS(kConflict, commit_after(scan_a_back, [&] { return a->Put("", "1"); }));
+  EXPECT_STATUS(kConflict, commit_after(scan_default, [&] { return db_->Put("\xff\xff", "2"); }));
+  EXPECT_STATUS(kConflict, commit_after(scan_a, [&] { return db_->DropNamespace("a"); }));
+}
+
+TEST_F(TransactionTest, DroppedNamespaceTakesNoCommit) {
+  const auto open = [&] { return *db_->OpenNamespace("a"); };
+  auto a = open();
+  ASSERT_OK(a->Put("k", "1"));
+  auto t = db_->Begin();
+  ASSERT_OK(t->Put(*a, "l", "1"));
+  ASSERT_OK(t->Put("outside", "1"));
+  ASSERT_OK(db_->DropNamespace("a"));
+  // The state that it reads has the namespace still.
+  EXPECT_EQ(t->Get(*a, "k").value_or("-"), "1");
+  EXPECT_EQ(Scan(t->NewIterator(*a).get()), "k=1 l=1 ");
+  EXPECT_STATUS(kNotFound, t->Commit());
+  EXPECT_EQ(Get("outside"), "-");
+
+  // One that began after it sees no namespace, nor one of the same name.
+  auto again = open();
+  ASSERT_OK(again->Put("k", "2"));
+  t = db_->Begin();
+  std::string value = "left over";
+  EXPECT_STATUS(kNotFound, t->Get(*a, "k", &value));
+  EXPECT_EQ(value, "");
+  EXPECT_STATUS(kNotFound, t->GetPinned(*a, "k"));
+  EXPECT_STATUS(kNotFound, t->Put(*a, "k", "3"));
+  EXPECT_STATUS(kNotFound, t->Delete(*a, "k"));
+  EXPECT_STATUS(kNotFound, t->DeleteRange(*a, "a", "z"));
+  EXPECT_STATUS(kNotFound, t->DeleteAll(*a));
+  auto it = t->NewIterator(*a);
+  it->SeekToFirst();
+  EXPECT_FALSE(it->Valid());
+  EXPECT_STATUS(kNotFound, it->status());
+  EXPECT_EQ(t->Get(*again, "k").value_or("-"), "2");
+  ASSERT_OK(t->Put(*again, "k", "3"));
+  EXPECT_OK(t->Commit());
+  EXPECT_EQ(again->Get("k").value_or("-"), "3");
+}
+
+// Whichever comes first: all of the transaction or nothing.
+TEST_F(TransactionTest, CommitsRaceWithDrops) {
+  for (int round = 0; round < 100; ++round) {
+    auto a = *db_->OpenNamespace("a");
+    std::latch start(2);
+    Status committed;
+    std::thread other([&] {
+      auto t = db_->Begin();
+      EXPECT_OK(t->Put(*a, "k", "1"));
+      EXPECT_OK(t->Put("round", std::to_string(round)));
+      start.arrive_and_wait();
+      committed = t->Commit();
+    });
+    start.arrive_and_wait();
+    EXPECT_OK(db_->DropNamespace("a"));
+    other.join();
+    ASSERT_TRUE(committed.ok() || committed.IsNotFound()) << committed.ToString();
+    ASSERT_EQ(Get("round") == std::to_string(round), committed.ok());
+    EXPECT_STATUS(kNotFound, a->Get("k"));
+  }
+}
+
+TEST_F(TransactionTest, NamespaceOfAnotherStoreIsRefused) {
+  CrashEnv other_env;
+  Options other_options;
+  other_options.env = &other_env;
+  auto other = OpenTuned("/other", other_options, tuning_);
+  ASSERT_OK(other);
+  auto foreign = *(*other)->OpenNamespace("a");
+  auto own = *db_->OpenNamespace("a");
+  auto t = db_->Begin();
+  for (const Namespace* space : {static_cast<const Namespace*>(foreign.get()),
+                                 static_cast<const Namespace*>(other->get())}) {
+    EXPECT_STATUS(kInvalidArgument, t->Put(*space, "k", "1"));
+    EXPECT_STATUS(kInvalidArgument, t->Delete(*space, "k"));
+    EXPECT_STATUS(kInvalidArgument, t->DeleteRange(*space, "k", "l"));
+    EXPECT_STATUS(kInvalidArgument, t->DeleteAll(*space));
+    EXPECT_STATUS(kInvalidArgument, t->Get(*space, "k"));
+    EXPECT_STATUS(kInvalidArgument, t->GetPinned(*space, "k"));
+    EXPECT_STATUS(kInvalidArgument, t->NewIterator(*space)->status());
+  }
+  ASSERT_OK(t->Put(*own, "k", "1"));
+  EXPECT_OK(t->Commit());
+}
+
+TEST_F(TransactionTest, DurabilityIsTheStrongestOfTheNamespacesChanged) {
+  auto synced = *db_->OpenNamespace("synced", {.durability = Durability::kSync});
+  auto fast = *db_->OpenNamespace("fast", {.durability = Durability::kNone});
+  const auto syncs = [&](const Transaction::Body& body, const WriteOptions& write = {}) {
+    const uint64_t before = db_->Stats().sync_count;
+    TransactionOptions options;
+    options.write = write;
+    EXPECT_OK(db_->Transact(body, options));
+    return db_->Stats().sync_count - before;
+  };
+  const auto put = [](Transaction& t, const Namespace& space) { return t.Put(space, "k", "1"); };
+  const auto both = [&](Transaction& t) {
+    Status status = put(t, *fast);
+    return status.ok() ? put(t, *synced) : status;
+  };
+  EXPECT_EQ(syncs([&](Transaction& t) { return put(t, *fast); }), 0u);
+  EXPECT_EQ(syncs([&](Transaction& t) { return put(t, *db_); }), 0u);
+  EXPECT_EQ(syncs([&](Transaction& t) { return put(t, *synced); }), 1u);
+  EXPECT_EQ(syncs(both), 1u);
+  EXPECT_EQ(syncs(both, {.durability = Durability::kNone}), 0u);
+  EXPECT_EQ(syncs([&](Transaction& t) { return put(t, *fast); }, {.durability = Durability::kSync}), 1u);
+  // What is only read, or taken back, does not count.
+  EXPECT_EQ(syncs([&](Transaction& t) {
+              EXPECT_OK(t.Get(*synced, "k"));
+              EXPECT_OK(t.SetSavepoint());
+              EXPECT_OK(put(t, *synced));
+              EXPECT_OK(t.RollbackToSavepoint());
+              return put(t, *fast);
+            }),
+            0u);
+}
+
 // --- Against a model: a transaction is a map over a map.
 
 class TransactionModelTest : public TransactionTest, public ::testing::WithParamInterface<uint64_t> {
  protected:
-  std::string Key() { return std::string(1 + random_.Uniform(2), static_cast<char>('a' + random_.Uniform(12))); }
+  // In the default namespace, there with keys that are stored as others, or in a namespace of its own.
+  TransactionModelTest() {
+    if (GetParam() % 3 == 2) OpenSpace();
+  }
+  void OpenSpace() {
+    named_ = *db_->OpenNamespace("model");
+    for (const char* name : {"before", "behind"}) {
+      auto neighbour = *db_->OpenNamespace(name);
+      ASSERT_OK(neighbour->Put("c", "neighbour"));
+    }
+    ASSERT_OK(db_->Put("c", "neighbour"));
+    ASSERT_OK(db_->Put("\xff\xff", "neighbour"));
+  }
+  void Reopen() {
+    named_.reset();
+    Open();
+    if (GetParam() % 3 == 2) OpenSpace();
+  }
+  Namespace& space() { return named_ != nullptr ? *named_ : *db_; }
+
+  std::string Key() {
+    std::string key(1 + random_.Uniform(2), static_cast<char>('a' + random_.Uniform(12)));
+    if (GetParam() % 3 == 1 && random_.OneIn(2)) {
+      static constexpr char kFirst[] = {'\0', '\1', '\2', '\xff'};
+      key.insert(key.begin(), kFirst[random_.Uniform(4)]);
+      key.insert(key.begin(), '\xff');
+    }
+    return key;
+  }
   std::string Value() { return std::to_string(random_.Next() % 1000); }
 
   void CheckIterator(Transaction& t, const Contents& model) {
@@ -608,7 +823,7 @@ class TransactionModelTest : public TransactionTest, public ::testing::WithParam
     const std::string upper = Key();
     if (random_.OneIn(3)) options.lower_bound = lower;
     if (random_.OneIn(3)) options.upper_bound = upper;
-    auto it = t.NewIterator(options);
+    auto it = t.NewIterator(space(), options);
     test::MapIterator expected(std::make_shared<const Contents>(model), options, {});
     for (int step = 0; step < 30; ++step) {
       const std::string target = Key();
@@ -630,6 +845,7 @@ class TransactionModelTest : public TransactionTest, public ::testing::WithParam
   }
 
   Random random_{GetParam()};
+  std::shared_ptr<Namespace> named_;
 };
 
 TEST_P(TransactionModelTest, BehavesLikeAMapOverAMap) {
@@ -645,17 +861,17 @@ TEST_P(TransactionModelTest, BehavesLikeAMapOverAMap) {
         case 1:
         case 2: {
           const std::string value = Value();
-          ASSERT_OK(t->Put(key, value));
+          ASSERT_OK(t->Put(space(), key, value));
           model[key] = value;
           break;
         }
         case 3:
-          ASSERT_OK(t->Delete(key));
+          ASSERT_OK(t->Delete(space(), key));
           model.erase(key);
           break;
         case 4: {
           const std::string end = Key();
-          ASSERT_OK(t->DeleteRange(key, end));
+          ASSERT_OK(t->DeleteRange(space(), key, end));
           if (key < end) model.erase(model.lower_bound(key), model.lower_bound(end));
           break;
         }
@@ -674,7 +890,7 @@ TEST_P(TransactionModelTest, BehavesLikeAMapOverAMap) {
           break;
         default: {
           const auto it = model.find(key);
-          ASSERT_EQ(Get(*t, key), it == model.end() ? "-" : it->second);
+          ASSERT_EQ(t->Get(space(), key).value_or("-"), it == model.end() ? "-" : it->second);
         }
       }
     }
@@ -687,10 +903,10 @@ TEST_P(TransactionModelTest, BehavesLikeAMapOverAMap) {
     if (random_.OneIn(5)) {
       ASSERT_OK(db_->Flush());
     }
-    if (random_.OneIn(8)) Open();
+    if (random_.OneIn(8)) Reopen();
     std::string all;
     for (const auto& [key, value] : committed) all += key + "=" + value + " ";
-    ASSERT_EQ(Scan(db_->NewIterator().get()), all);
+    ASSERT_EQ(Scan(space().NewIterator().get()), all);
   }
 }
 

@@ -25,6 +25,64 @@ namespace {
 
 // --- One namespace, with all the operations of the model of a whole store.
 
+// A transaction whose default namespace is another.
+class OneNamespaceTransaction : public Transaction {
+ public:
+  OneNamespaceTransaction(Transaction* inner, const Namespace& space)
+      : inner_(*inner), space_(space) {}
+
+  Result<std::string> Get(std::string_view key) override { return inner_.Get(space_, key); }
+  Status Get(std::string_view key, std::string* value) override {
+    return inner_.Get(space_, key, value);
+  }
+  Result<PinnedValue> GetPinned(std::string_view key) override {
+    return inner_.GetPinned(space_, key);
+  }
+  std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override {
+    return inner_.NewIterator(space_, options);
+  }
+  Status Put(std::string_view key, std::string_view value) override {
+    return inner_.Put(space_, key, value);
+  }
+  Status Delete(std::string_view key) override { return inner_.Delete(space_, key); }
+  Status DeleteRange(std::string_view begin, std::string_view end) override {
+    return inner_.DeleteRange(space_, begin, end);
+  }
+  Result<std::string> Get(const Namespace& space, std::string_view key) override {
+    return inner_.Get(space, key);
+  }
+  Status Get(const Namespace& space, std::string_view key, std::string* value) override {
+    return inner_.Get(space, key, value);
+  }
+  Result<PinnedValue> GetPinned(const Namespace& space, std::string_view key) override {
+    return inner_.GetPinned(space, key);
+  }
+  std::unique_ptr<Iterator> NewIterator(const Namespace& space,
+                                        const IteratorOptions& options) override {
+    return inner_.NewIterator(space, options);
+  }
+  Status Put(const Namespace& space, std::string_view key, std::string_view value) override {
+    return inner_.Put(space, key, value);
+  }
+  Status Delete(const Namespace& space, std::string_view key) override {
+    return inner_.Delete(space, key);
+  }
+  Status DeleteRange(const Namespace& space, std::string_view begin,
+                     std::string_view end) override {
+    return inner_.DeleteRange(space, begin, end);
+  }
+  Status DeleteAll(const Namespace& space) override { return inner_.DeleteAll(space); }
+  Status SetSavepoint() override { return inner_.SetSavepoint(); }
+  Status RollbackToSavepoint() override { return inner_.RollbackToSavepoint(); }
+  Status ReleaseSavepoint() override { return inner_.ReleaseSavepoint(); }
+  Status Commit() override { return inner_.Commit(); }
+  Status Rollback() override { return inner_.Rollback(); }
+
+ private:
+  Transaction& inner_;
+  const Namespace& space_;
+};
+
 // Shows one namespace of a store as if it were a store, while its neighbours are written, cleared and
 // dropped. With `name` empty it shows the default namespace.
 class OneNamespace : public Db {
@@ -79,6 +137,17 @@ class OneNamespace : public Db {
     return space_->NewIterator(options);
   }
   std::unique_ptr<Snapshot> GetSnapshot() override { return db_->GetSnapshot(); }
+  Status Transact(const Transaction::Body& body, const TransactionOptions& options) override {
+    return db_->Transact(
+        [&](Transaction& t) {
+          OneNamespaceTransaction mapped(&t, *space_);
+          return body(mapped);
+        },
+        options);
+  }
+  std::unique_ptr<Transaction> Begin(const TransactionOptions& options) override {
+    return db_->Begin(options);
+  }
   Result<std::shared_ptr<Namespace>> OpenNamespace(std::string_view name,
                                                    const NamespaceOptions& options) override {
     return db_->OpenNamespace(name, options);
