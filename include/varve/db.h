@@ -2,6 +2,7 @@
 #ifndef VARVE_DB_H_
 #define VARVE_DB_H_
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -72,6 +73,22 @@ class Db {
                                std::optional<std::string_view> desired,
                                const WriteOptions& = {}) = 0;
 
+  // --- Time to live. A put takes one in its options; a put without one makes the key stay. From its
+  // deadline on a key is absent for every reader, also through older snapshots. docs/ttl.md.
+
+  // Sets when `key` expires, leaving its value alone; deletes it when `ttl` is not positive. kNotFound when
+  // the key is absent. One atomic step. options.ttl and options.expire_at are not looked at.
+  virtual Status Expire(std::string_view key, std::chrono::milliseconds ttl,
+                        const WriteOptions& = {}) = 0;
+  virtual Status ExpireAt(std::string_view key, std::chrono::system_clock::time_point when,
+                          const WriteOptions& = {}) = 0;
+  // Makes `key` stay. kNotFound when it is absent; one that does not expire is no error.
+  virtual Status Persist(std::string_view key, const WriteOptions& = {}) = 0;
+  // What is left of the time to live of `key`, more than 0; std::nullopt when it does not expire.
+  // kNotFound when it is absent.
+  virtual Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,
+                                                                      const ReadOptions& = {}) = 0;
+
   // --- Reads. kNotFound when the key is absent.
 
   virtual Result<std::string> Get(std::string_view key, const ReadOptions& = {}) = 0;
@@ -112,10 +129,11 @@ class Db {
 };
 
 // Receives one change of a log, in order. `kind` is "WRITE", "DELETE" or "DELETERANGE" (value: the end
-// of the range).
+// of the range). `expire_at_millis` is when a written value expires, in milliseconds since 1970-01-01
+// UTC; 0: never.
 using WalVisitor =
     std::function<void(uint64_t sequence, std::string_view kind, std::string_view key,
-                       std::string_view value)>;
+                       std::string_view value, uint64_t expire_at_millis)>;
 
 // Reads the write-ahead log of the closed store in `dir` and calls `visit` for every change in it,
 // oldest first. Changes that have been flushed to segments are no longer in the log.

@@ -3,6 +3,7 @@
 #ifndef VARVE_WRITE_BATCH_H_
 #define VARVE_WRITE_BATCH_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -16,6 +17,10 @@ namespace varve {
 class WriteBatch {
  public:
   void Put(std::string_view key, std::string_view value);
+  // A value that is gone `ttl` after the batch is written, or at `expire_at`; as in WriteOptions.
+  void Put(std::string_view key, std::string_view value, std::chrono::milliseconds ttl);
+  void Put(std::string_view key, std::string_view value,
+           std::chrono::system_clock::time_point expire_at);
   void Delete(std::string_view key);
   // Deletes every key in [begin, end). An empty or inverted range changes nothing.
   void DeleteRange(std::string_view begin, std::string_view end);
@@ -28,10 +33,12 @@ class WriteBatch {
   size_t byte_size() const { return rep_.size(); }
 
   // The changes one after another, as docs/formats/wal.md describes a record's payload, values in
-  // place. For the engine.
+  // place; deadlines may be relative. For the engine.
   std::string_view rep() const { return rep_; }
 
  private:
+  void PutExpiring(std::string_view key, std::string_view value, uint64_t word);
+
   std::string rep_;
   uint32_t count_ = 0;
 };

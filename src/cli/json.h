@@ -47,9 +47,11 @@ class JsonArray {
 std::string JsonString(std::string_view text);
 
 // Reads a record as Bytes() writes it: an object with "key" or "key_b64" and "value" or
-// "value_b64", all strings. Other members are ignored. kInvalidArgument says what is wrong, without
+// "value_b64", all strings. "expire_at_ms" may be there; `*expire_at_millis` is 0 when not.
+// Other members are ignored. kInvalidArgument says what is wrong, without
 // the place.
-Status ParseJsonRecord(std::string_view line, std::string* key, std::string* value);
+Status ParseJsonRecord(std::string_view line, std::string* key, std::string* value,
+                       uint64_t* expire_at_millis);
 
 }  // namespace varve::cli
 

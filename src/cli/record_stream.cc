@@ -1,5 +1,8 @@
 #include "cli/record_stream.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include "base/status_macros.h"
 #include "cli/json.h"
 #include "cli/text.h"
@@ -26,10 +29,18 @@ Status ParseTsvRecord(std::string_view line, Record* record) {
   if (tab == std::string_view::npos) {
     return Status::InvalidArgument("expected key<TAB>value, found no tab");
   }
-  const std::string_view value = line.substr(tab + 1);
-  if (value.find('\t') != std::string_view::npos) {
-    return Status::InvalidArgument(
-        "expected key<TAB>value, found a second tab; a tab inside a value is written \\t");
+  const size_t second = std::min(line.find('\t', tab + 1), line.size());
+  const std::string_view value = line.substr(tab + 1, second - tab - 1);
+  record->expire_at_millis = 0;
+  if (second < line.size()) {
+    const std::string_view number = line.substr(second + 1);
+    const char* const last = number.data() + number.size();
+    const auto [end, error] = std::from_chars(number.data(), last, record->expire_at_millis);
+    if (error != std::errc() || end != last || record->expire_at_millis == 0) {
+      return Status::InvalidArgument(
+          "expected key<TAB>value, found a second tab without a time in milliseconds after it; a tab "
+          "inside a value is written \\t");
+    }
   }
   VARVE_RETURN_IF_ERROR(UnescapeInto(line.substr(0, tab), "key", &record->key));
   return UnescapeInto(value, "value", &record->value);
@@ -65,17 +76,21 @@ Result<bool> RecordReader::Next(Record* record) {
 
 Status RecordReader::ParseLine(Record* record) const {
   if (format_ == RecordFormat::kTsv) return ParseTsvRecord(line_, record);
-  return ParseJsonRecord(line_, &record->key, &record->value);
+  return ParseJsonRecord(line_, &record->key, &record->value, &record->expire_at_millis);
 }
 
 void AppendRecord(std::string* out, RecordFormat format, std::string_view key,
-                  std::string_view value) {
+                  std::string_view value, uint64_t expire_at_millis) {
   if (format == RecordFormat::kJson) {
-    out->append(JsonObject().Bytes("key", key).Bytes("value", value).Take());
+    JsonObject object;
+    object.Bytes("key", key).Bytes("value", value);
+    if (expire_at_millis != 0) object.Number("expire_at_ms", expire_at_millis);
+    out->append(object.Take());
   } else {
     AppendEscaped(out, key);
     out->push_back('\t');
     AppendEscaped(out, value);
+    if (expire_at_millis != 0) out->append("\t").append(std::to_string(expire_at_millis));
   }
   out->push_back('\n');
 }

@@ -1,6 +1,7 @@
 // Files of records: TSV and JSON lines, in and out.
 //
 // TSV: key, tab, value, newline; both escaped as text.h says. JSON lines: {"key":...,"value":...},
+// What expires has a third column, or "expire_at_ms": milliseconds since 1970-01-01 UTC.
 // with key_b64 or value_b64 for bytes that are not UTF-8. Any bytes survive a round trip through
 // either.
 #ifndef VARVE_CLI_RECORD_STREAM_H_
@@ -27,6 +28,7 @@ RecordFormat GuessRecordFormat(std::string_view path);
 struct Record {
   std::string key;
   std::string value;
+  uint64_t expire_at_millis = 0;  // 0: stays
 };
 
 // Reads records until the end of the stream. Thread-compatible; borrows the stream.
@@ -53,7 +55,7 @@ class RecordReader {
 
 // One record as a line with its newline, appended to `*out`.
 void AppendRecord(std::string* out, RecordFormat format, std::string_view key,
-                  std::string_view value);
+                  std::string_view value, uint64_t expire_at_millis = 0);
 
 }  // namespace varve::cli
 

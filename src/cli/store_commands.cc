@@ -93,7 +93,8 @@ int Compact(const Context& context) {
   return kExitOk;
 }
 
-std::string WalLine(std::string_view kind, std::string_view key, std::string_view value) {
+std::string WalLine(std::string_view kind, std::string_view key, std::string_view value,
+                    uint64_t expire_at) {
   std::string line(kind);
   line.push_back('\t');
   AppendEscaped(&line, key);
@@ -101,25 +102,28 @@ std::string WalLine(std::string_view kind, std::string_view key, std::string_vie
     line.push_back('\t');
     AppendEscaped(&line, value);
   }
+  if (expire_at != 0) line.append("\t").append(std::to_string(expire_at));
   return line;
 }
 
 std::string WalJson(uint64_t sequence, std::string_view kind, std::string_view key,
-                    std::string_view value) {
+                    std::string_view value, uint64_t expire_at) {
   JsonObject object;
   object.Number("sequence", sequence).Bytes("kind", kind);
   const bool is_range = kind == "DELETERANGE";
   object.Bytes(is_range ? "begin" : "key", key);
   if (kind != "DELETE") object.Bytes(is_range ? "end" : "value", value);
+  if (expire_at != 0) object.Number("expire_at_ms", expire_at);
   return object.Take();
 }
 
 int Wal(const Context& context) {
   const Status status = context.backend.read_wal(
       context.dir, Options{.create_if_missing = false, .read_only = true},
-      [&](uint64_t sequence, std::string_view kind, std::string_view key, std::string_view value) {
-        context.console.out << (context.json ? WalJson(sequence, kind, key, value)
-                                             : WalLine(kind, key, value))
+      [&](uint64_t sequence, std::string_view kind, std::string_view key, std::string_view value,
+          uint64_t expire_at) {
+        context.console.out << (context.json ? WalJson(sequence, kind, key, value, expire_at)
+                                             : WalLine(kind, key, value, expire_at))
                             << "\n";
       });
   return status.ok() ? kExitOk : FailToOpen(context, status);

@@ -50,6 +50,14 @@ void PrintSummary(const Context& context, const Transferred& total, uint64_t nan
   facts.Print(context.console, context.json);
 }
 
+// The last moment there is, for what lies beyond it.
+std::chrono::system_clock::time_point TimePoint(uint64_t millis) {
+  using Moment = std::chrono::system_clock::time_point;
+  constexpr uint64_t kMost =
+      std::chrono::floor<std::chrono::milliseconds>(Moment::max().time_since_epoch()).count();
+  return millis >= kMost ? Moment::max() : Moment(std::chrono::milliseconds(millis));
+}
+
 // Writes records in batches and counts what the store has acknowledged.
 class Loader {
  public:
@@ -72,7 +80,12 @@ class Loader {
     while (true) {
       VARVE_ASSIGN_OR_RETURN(const bool has_record, reader_.Next(&record));
       if (!has_record) return Status::Ok();
-      batch_.Put(record.key, record.value);
+      if (record.expire_at_millis == 0) {
+        batch_.Put(record.key, record.value);
+      } else {
+        // Past already: the batch deletes the key.
+        batch_.Put(record.key, record.value, TimePoint(record.expire_at_millis));
+      }
       if (batch_.count() < kBatchRecords && batch_.byte_size() < kBatchBytes) continue;
       VARVE_RETURN_IF_ERROR(WriteBatchOut());
     }
@@ -153,8 +166,9 @@ Result<Transferred> DumpTo(const Context& context, Db& db, const Range& range, R
     progress.Update(total.records, total.records);
     return out.good();
   };
-  VARVE_RETURN_IF_ERROR(Walk(db, range, {}, [&](std::string_view key, std::string_view value) {
-    AppendRecord(&lines, format, key, value);
+  VARVE_RETURN_IF_ERROR(Walk(db, range, {}, [&](std::string_view key, std::string_view value,
+                                               uint64_t expire_at) {
+    AppendRecord(&lines, format, key, value, expire_at);
     ++total.records;
     return lines.size() < kBatchBytes || write_out();
   }));
@@ -209,7 +223,7 @@ std::vector<Command> TransferCommands() {
         .details =
             "TSV: key, tab, value; \\t \\n \\r \\\\ and \\xNN stand for these bytes.\n"
             "JSON lines: {\"key\":\"...\",\"value\":\"...\"}; key_b64 and value_b64 hold base64.\n"
-            "A record that --progress has counted is stored: it survives kill -9.\n"},
+            "A third column, or \"expire_at_ms\", is when the record expires: milliseconds since 1970.\n"            "A record that --progress has counted is stored: it survives kill -9.\n"},
        Load},
       {{.name = "dump",
         .operands = "[FILE]",

@@ -62,6 +62,7 @@ std::unique_ptr<DbImpl::MergeContext> DbImpl::NewMergeContext(
   context->filtered_sequence = std::min(context->rules.boundaries.front(), lowest_other - 1);
   if (!durable.empty()) context->tombstones = RangeTombstones(durable, context->rules.boundaries);
   context->rules.tombstones = &context->tombstones;
+  context->rules.expired_until = store_clock_.Now();
   context->rules.is_bottom = is_bottom;
   context->rules.forget_sequences = is_bottom && durable.empty() && lowest_other == kMaxSequence;
   return context;
@@ -79,6 +80,7 @@ SegmentOutputOptions DbImpl::OutputOptions(uint64_t run_id, bool is_bottom, bool
                                       : Compression::kLz4;
   }
   options.hash_salt = context_.hash_salt;
+  options.now_millis = store_clock_.Now();
   options.target_bytes = tuning_.segment_bytes;
   options.next_file_number = [this] { return versions_.NextFileNumber(); };
   return options;
@@ -287,6 +289,32 @@ void DropCoveredSegments(const Version& version, SequenceNumber seen_by_all, Ver
 
 }  // namespace
 
+bool DbImpl::DropExpiredSegments(const Version& version, VersionEdit* edit) {
+  const std::unique_ptr<MergeContext> context = NewMergeContext({}, false);
+  const SequenceNumber seen_by_all = context->rules.boundaries.front();
+  const auto& runs = version.runs();
+  for (size_t i = 0; i < runs.size(); ++i) {
+    for (const SegmentSlice& slice : runs[i]->slices()) {
+      const SegmentMeta& meta = slice.meta();
+      const ExpirySummary& expiry = meta.expiry;
+      if (expiry.empty() || expiry.max_deadline > context->rules.expired_until ||
+          expiry.entry_count + meta.tombstone_count < meta.entry_count ||
+          meta.largest_sequence > seen_by_all) {
+        continue;
+      }
+      // As tombstones its entries may still hide what is older.
+      const bool hides = std::any_of(runs.begin() + static_cast<ptrdiff_t>(i) + 1, runs.end(),
+                                     [&](const auto& older) {
+        const size_t at = older->FirstAtOrAfter(meta.smallest_key);
+        return at < older->slices().size() &&
+               older->slices()[at].meta().smallest_key <= meta.largest_key;
+      });
+      if (!hides) edit->removed_segments.push_back({runs[i]->id(), meta.file_number});
+    }
+  }
+  return !edit->removed_segments.empty();
+}
+
 void DbImpl::CompleteEdit(const Version& base, bool may_drop, VersionEdit* edit) {
   // Before the memtables are asked: a file that comes into use in between is held or noted by then.
   const auto unused = values_.UnusedFiles();
@@ -414,11 +442,12 @@ bool DbImpl::IsIdle() {
   return now - idle_since_ >= tuning_.idle_millis * 1'000'000;
 }
 
-CompactionInput DbImpl::DescribeForPicker(const Version& version) {
+CompactionInput DbImpl::DescribeForPicker(const Version& version, bool idle) {
   CompactionInput input;
   bool has_snapshots;
   // What a merge would apply now: others would be found covered again after it.
-  const SequenceNumber applicable = NewMergeContext({}, false)->filtered_sequence;
+  const std::unique_ptr<MergeContext> context = NewMergeContext({}, false);
+  const SequenceNumber applicable = context->filtered_sequence;
   {
     MutexLock lock(&mu_);
     has_snapshots = !snapshots_.empty();
@@ -430,6 +459,10 @@ CompactionInput DbImpl::DescribeForPicker(const Version& version) {
         {run->logical_bytes(), has_snapshots ? 0 : run->tombstone_count(), run->entry_count()});
     input.segment_bytes += run->disk_bytes();
     for (const SegmentSlice& slice : run->slices()) {
+      // What is not visible yet would be kept.
+      input.runs.back().has_expired |=
+          slice.meta().largest_sequence <= context->rules.boundaries.back() &&
+          HasManyExpired(slice.meta(), context->rules.expired_until, idle);
       for (const RangeTombstone& tombstone : version.range_tombstones()) {
         input.has_covered_entries |=
             tombstone.sequence <= applicable && slice.filtered_sequence < tombstone.sequence &&
@@ -474,11 +507,12 @@ std::set<uint64_t> DbImpl::ValueFilesToEmpty(const Version& version) {
   return numbers;
 }
 
-CompactionJobOptions DbImpl::JobFor(const Version& version, const CompactionPick& pick) {
+CompactionJobOptions DbImpl::JobFor(const Version& version, const CompactionPick& pick, bool idle) {
   CompactionJobOptions job;
   for (size_t i = pick.first; i <= pick.last; ++i) job.run_ids.push_back(version.runs()[i]->id());
   if (pick.rewrites_values) job.empty_values = ValueFilesToEmpty(version);
   job.rewrite_all = pick.rewrites_all;
+  job.idle = idle;
   return job;
 }
 
@@ -540,6 +574,10 @@ bool DbImpl::CompactOnce(bool idle, bool all, Status* status) {
   // What can go without a merge goes first: value-log files that nothing points into, segments that a
   // range delete covers whole, range deletes that hide nothing.
   VersionEdit free_of_work;
+  if (DropExpiredSegments(*version, &free_of_work)) {
+    *status = ApplyEdit(std::move(free_of_work), nullptr);
+    return status->ok();
+  }
   CompleteEdit(*version, /*may_drop=*/true, &free_of_work);
   if (!free_of_work.removed_segments.empty() || !free_of_work.removed_value_logs.empty() ||
       !free_of_work.removed_range_tombstones.empty()) {
@@ -557,7 +595,7 @@ bool DbImpl::CompactOnce(bool idle, bool all, Status* status) {
       pick = CompactionPick{0, version->runs().size() - 1, true, true, "asked for"};
     }
   } else {
-    pick = PickCompaction(DescribeForPicker(*version), policy, idle);
+    pick = PickCompaction(DescribeForPicker(*version, idle), policy, idle);
   }
   if (!pick) return false;
   const bool is_bottom = pick->last + 1 == version->runs().size();
@@ -567,7 +605,7 @@ bool DbImpl::CompactOnce(bool idle, bool all, Status* status) {
     MutexLock lock(&mu_);
     kept_for_snapshots_ = 0;  // counted anew while it is rewritten
   }
-  RunningJob running{CompactionJob(JobFor(*version, *pick)), is_bottom, false};
+  RunningJob running{CompactionJob(JobFor(*version, *pick, idle)), is_bottom, false};
   *status = RunJob(&running);
   compaction_count_.fetch_add(1, std::memory_order_relaxed);
   return status->ok() && running.has_changed;
@@ -592,7 +630,7 @@ Status DbImpl::RunUrgentJobs(const RunningJob& running) {
     young.runs.push_back({run->logical_bytes(), 0, run->entry_count()});
   }
   if (young.runs.size() < tuning_.tier_runs) return Status::Ok();
-  RunningJob urgent{CompactionJob(JobFor(*version, {0, young.runs.size() - 1, false, false, ""})), false, false};
+  RunningJob urgent{CompactionJob(JobFor(*version, {0, young.runs.size() - 1, false, false, ""}, false)), false, false};
   bool done = false;
   while (!done) VARVE_RETURN_IF_ERROR(RunOneSlice(&urgent, &done));
   return Status::Ok();

@@ -2,6 +2,7 @@
 //
 //   db_impl.cc        open, close, maintenance calls, statistics
 //   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
+//   db_update.cc      writes that depend on what is there: compare-and-set, time to live
 //   db_read.cc        gets, iterators, snapshots
 //   db_background.cc  flush, compaction, the log's helper
 //   recovery.cc       what a directory holds after a crash
@@ -36,6 +37,7 @@
 #include "engine/directory_sync.h"
 #include "engine/event_log.h"
 #include "engine/recovery.h"
+#include "engine/store_clock.h"
 #include "engine/super_version.h"
 #include "engine/sync_group.h"
 #include "engine/tuning.h"
@@ -60,6 +62,14 @@ class DbImpl final : public Db {
   Status CompareAndSet(std::string_view key, std::optional<std::string_view> expected,
                        std::optional<std::string_view> desired, const WriteOptions& options) override;
 
+  Status Expire(std::string_view key, std::chrono::milliseconds ttl,
+                const WriteOptions& options) override;
+  Status ExpireAt(std::string_view key, std::chrono::system_clock::time_point when,
+                  const WriteOptions& options) override;
+  Status Persist(std::string_view key, const WriteOptions& options) override;
+  Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,
+                                                              const ReadOptions& options) override;
+
   Result<std::string> Get(std::string_view key, const ReadOptions& options) override;
   Status Get(std::string_view key, std::string* value, const ReadOptions& options) override;
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions& options) override;
@@ -83,8 +93,9 @@ class DbImpl final : public Db {
   struct Change {
     uint8_t kind = 0;
     std::string_view key;
-    std::string_view value;
+    std::string_view value;  // as given, or a pointer; StoreChange puts a deadline before it
     uint64_t hash = 0;
+    uint64_t deadline = 0;  // of the expiring kinds
   };
   // What the commit lock protects a group of changes with.
   struct Commit {
@@ -95,6 +106,8 @@ class DbImpl final : public Db {
     uint64_t payload_hash = 0;  // WalPayloadHash, computed outside the lock
     // Set: nothing is done when the key of changes[0] has a version newer than this.
     std::optional<SequenceNumber> unchanged_since = std::nullopt;
+    // With unchanged_since: from this time on the key has changed too, by expiring. 0: never.
+    uint64_t unexpired_at = 0;
   };
   struct Ticket {
     uint64_t position = 0;
@@ -111,7 +124,8 @@ class DbImpl final : public Db {
   };
   // Where a read found its entry.
   struct Lookup {
-    Entry entry;
+    Entry entry;            // kValue or kValuePointer, also of an expiring entry
+    uint64_t deadline = 0;  // 0: does not expire
     Frame* frame = nullptr;
     MemTableSlot* slot = nullptr;
     SuperVersion* super = nullptr;
@@ -154,6 +168,37 @@ class DbImpl final : public Db {
   // --- Write path (db_write.cc).
   Status CheckLimits(std::string_view key, size_t value_bytes) const;
   Status CheckWritable() VARVE_EXCLUDES(mu_);
+  // A put or delete of a key that is as it was read, with what UpdateOne has read.
+  struct Current {
+    bool exists = false;
+    uint64_t deadline = 0;  // 0: does not expire
+    std::string value;
+  };
+  // What becomes of the key; also what follows from it for the caller.
+  struct Update {
+    Status status;  // not OK: nothing is written, and this is returned
+    bool is_done = false;  // nothing is to be written, and all is well
+    std::optional<std::string_view> value;  // nullopt: delete the key
+    bool has_deadline = false;
+    uint64_t deadline = 0;  // of the value
+  };
+  // Reads the key, lets `decide` choose, and writes that if the key is still as it was read; if not, begins
+  // again. One atomic step.
+  Status UpdateOne(std::string_view key, const std::function<Update(const Current&)>& decide,
+                   const WriteOptions& options);
+  Status ChangeDeadline(std::string_view key, std::optional<uint64_t> deadline,
+                        const WriteOptions& options);
+  Status ReadCurrent(std::string_view key, const Snapshot* snapshot, Current* current);
+  // Whether the key of a commit with unchanged_since is not as it was read.
+  Result<bool> HasChanged(const Commit& commit) VARVE_REQUIRES(commit_lock_);
+  // Gives the put `change` a deadline; one that is past makes it a delete.
+  static void SetDeadline(uint64_t deadline, uint64_t now, Change* change);
+  // Bytes in a log record, and writing it there; an expiring change's value then points there.
+  bool IsLarge(const Change& change) const;
+  // Puts an encoded pointer in the place of a large value.
+  static void PointTo(const char* pointer, Change* change);
+  static size_t StoredBytes(const Change& change);
+  static char* StoreChange(Change* change, char* to);
   Status WriteChanges(std::vector<Change>* changes, const WriteOptions& options);
   Status WriteOne(const Change& change, const WriteOptions& options);
   Status SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values);
@@ -178,6 +223,9 @@ class DbImpl final : public Db {
   // --- Read path (db_read.cc). REQUIRES an EpochGuard where a SuperVersion* is returned or taken.
   SuperVersion* CurrentSuper() const { return super_version_.load(std::memory_order_acquire); }
   Status Find(SuperVersion* super, std::string_view key, SequenceNumber sequence, Lookup* found);
+  // The newest version at `sequence`, dead or alive, as it is stored; false when there is none.
+  Result<bool> FindVersion(SuperVersion* super, std::string_view key, SequenceNumber sequence,
+                           Lookup* found);
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
                     SequenceNumber sequence, Lookup* found, bool* is_found);
   Status FindFor(std::string_view key, const ReadOptions& options, Lookup* found);
@@ -216,13 +264,16 @@ class DbImpl final : public Db {
       const std::vector<std::shared_ptr<MemTableSlot>>& flushing, bool is_bottom) VARVE_EXCLUDES(mu_);
   SegmentOutputOptions OutputOptions(uint64_t run_id, bool is_bottom, bool is_flush);
   void SealGarbage(const Version& version);
-  CompactionInput DescribeForPicker(const Version& version);
+  CompactionInput DescribeForPicker(const Version& version, bool idle);
+  // Lists segments of which nothing can be read any more, because all of it has expired or is deleted, and
+  // which hide nothing. False when there are none.
+  bool DropExpiredSegments(const Version& version, VersionEdit* edit);
   // True when something was merged.
   bool CompactOnce(bool idle, bool all, Status* status);
   Status RunJob(RunningJob* running);
   Status RunUrgentJobs(const RunningJob& running);
   Status RunOneSlice(RunningJob* running, bool* done);
-  CompactionJobOptions JobFor(const Version& version, const CompactionPick& pick);
+  CompactionJobOptions JobFor(const Version& version, const CompactionPick& pick, bool idle);
   // Files with enough garbage that nothing in memory points into.
   std::set<uint64_t> ValueFilesToEmpty(const Version& version);
   void ReportBackgroundError(const char* what, const Status& status) VARVE_EXCLUDES(mu_);
@@ -233,6 +284,7 @@ class DbImpl final : public Db {
   const Tuning tuning_;
   Env* const env_;
   Clock* const clock_;
+  StoreClock store_clock_;
   std::unique_ptr<FileLock> lock_;
   EventLog events_;
   DirectorySync directory_;

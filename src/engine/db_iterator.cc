@@ -67,8 +67,8 @@ void DbIterator::FindNext(bool skipping) {
       source.Next();
       continue;
     }
-    // What is older of a deleted key is deleted as well.
-    if (entry.kind == EntryKind::kDelete || IsHidden(entry)) {
+    // What is older of a deleted or expired key is deleted as well.
+    if (!IsShown(entry)) {
       skip_key_.assign(entry.key);
       skipping = true;
       source.Next();
@@ -116,7 +116,7 @@ void DbIterator::FindPrev() {
     }
     if (!have_key && IsBeforeLower(entry.key)) break;
     if (IsVisible(entry)) {
-      shown = entry.kind != EntryKind::kDelete && !IsHidden(entry);
+      shown = IsShown(entry);
       SaveCurrent(entry);
       have_key = true;
     }
@@ -140,9 +140,14 @@ void DbIterator::Prev() {
   FindPrev();
 }
 
+uint64_t DbIterator::expire_at_millis() const {
+  const Entry& entry = Current();
+  return IsExpiring(entry.kind) ? DeadlineOf(entry.value) : 0;
+}
+
 std::string_view DbIterator::value() {
-  const Entry& entry = direction_ == Direction::kForward ? parts_.source->entry() : saved_;
-  if (entry.kind == EntryKind::kValue) return entry.value;
+  const Entry& entry = Current();
+  if (!HasPointer(entry.kind)) return PlainValueOf(entry.kind, entry.value);
   if (!value_is_loaded_) {
     Result<PinnedValue> value = parts_.read_value(entry);
     if (!value.ok()) {

@@ -1,5 +1,5 @@
 // DbIterator: what a user's iterator does with the entries of all layers: shows the newest version of
-// each key that is not newer than its sequence number, and hides deleted keys.
+// each key that is not newer than its sequence number, and hides deleted and expired keys.
 #ifndef VARVE_ENGINE_DB_ITERATOR_H_
 #define VARVE_ENGINE_DB_ITERATOR_H_
 
@@ -10,6 +10,7 @@
 
 #include "engine/internal_iterator.h"
 #include "engine/range_tombstones.h"
+#include "engine/store_clock.h"
 #include "varve/iterator.h"
 #include "varve/pinned_value.h"
 
@@ -21,6 +22,7 @@ struct DbIteratorParts {
   std::unique_ptr<InternalIterator> source;
   SequenceNumber sequence = 0;
   const RangeTombstones* tombstones = nullptr;  // never null
+  StoreClock* clock = nullptr;                  // never null
   std::optional<std::string> lower_bound;       // inclusive
   std::optional<std::string> upper_bound;       // exclusive
   // Reads a separated value.
@@ -45,6 +47,7 @@ class DbIterator : public Iterator {
                                              : std::string_view(saved_key_);
   }
   std::string_view value() override;
+  uint64_t expire_at_millis() const override;
   Status status() const override {
     return error_.ok() ? parts_.source->status() : error_;
   }
@@ -53,6 +56,13 @@ class DbIterator : public Iterator {
   enum class Direction { kForward, kReverse };
 
   bool IsVisible(const Entry& entry) const { return entry.sequence <= parts_.sequence; }
+  const Entry& Current() const {
+    return direction_ == Direction::kForward ? parts_.source->entry() : saved_;
+  }
+  // True when `entry`, the newest visible version of its key, is to be seen.
+  bool IsShown(const Entry& entry) {
+    return IsLive(entry.kind, entry.value, [this] { return parts_.clock->Now(); }) && !IsHidden(entry);
+  }
   // True when a range delete hides `entry`.
   bool IsHidden(const Entry& entry);
   bool IsAtOrAfterUpper(std::string_view key) const {

@@ -66,8 +66,8 @@ Status DbImpl::FindInRuns(SuperVersion* super, std::string_view key, uint64_t ha
   return Status::Ok();
 }
 
-Status DbImpl::Find(SuperVersion* super, std::string_view key, SequenceNumber sequence,
-                    Lookup* found) {
+Result<bool> DbImpl::FindVersion(SuperVersion* super, std::string_view key, SequenceNumber sequence,
+                                 Lookup* found) {
   const uint64_t hash = PointIndexHash(key, context_.hash_salt);
   found->super = super;
   bool is_found = false;
@@ -86,10 +86,21 @@ Status DbImpl::Find(SuperVersion* super, std::string_view key, SequenceNumber se
   if (!is_found) {
     VARVE_RETURN_IF_ERROR(FindInRuns(super, key, hash, sequence, found, &is_found));
   }
-  if (!is_found || found->entry.kind == EntryKind::kDelete) return Status::NotFound();
-  if (!super->tombstones.empty() &&
-      super->tombstones.MaxCovering(key, sequence) > found->entry.sequence) {
+  return is_found && (super->tombstones.empty() || super->tombstones.MaxCovering(key, sequence) <=
+                                                       found->entry.sequence);
+}
+
+Status DbImpl::Find(SuperVersion* super, std::string_view key, SequenceNumber sequence,
+                    Lookup* found) {
+  VARVE_ASSIGN_OR_RETURN(const bool is_found, FindVersion(super, key, sequence, found));
+  Entry& entry = found->entry;
+  if (!is_found || !IsLive(entry.kind, entry.value, [this] { return store_clock_.Now(); })) {
     return Status::NotFound();
+  }
+  if (IsExpiring(entry.kind)) {
+    found->deadline = DeadlineOf(entry.value);
+    entry.value.remove_prefix(kDeadlineBytes);
+    entry.kind = HasPointer(entry.kind) ? EntryKind::kValuePointer : EntryKind::kValue;
   }
   return Status::Ok();
 }
@@ -262,8 +273,9 @@ std::unique_ptr<Iterator> DbImpl::NewIterator(const IteratorOptions& options) {
     iterator_count_.fetch_sub(1, std::memory_order_relaxed);
   });
   parts.tombstones = &super->tombstones;
+  parts.clock = &store_clock_;
   parts.read_value = [this, super](const Entry& entry) {
-    return ReadSeparated(*super->version, entry.value);
+    return ReadSeparated(*super->version, PlainValueOf(entry.kind, entry.value));
   };
   ApplyBounds(options, &parts);
 

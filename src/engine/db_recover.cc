@@ -37,9 +37,10 @@ Result<bool> DbImpl::ValuesAreWhole(const WalRecord& record) {
   WalOpReader ops(record.payload, record.count);
   std::string buffer;
   for (WalOp op; ops.Next(&op);) {
-    if (op.kind != static_cast<uint8_t>(EntryKind::kValuePointer)) continue;
+    const EntryKind kind = static_cast<EntryKind>(op.kind);
+    if (!HasPointer(kind)) continue;
     ValuePointer pointer;
-    if (!DecodeValuePointer(op.value, &pointer)) return false;
+    if (!DecodePointerOf(kind, op.value, &pointer)) return false;
     const auto file = values_.Find(pointer.file_number);
     if (file == nullptr) return false;
     auto value = file->ReadInto(pointer, &buffer);
@@ -139,9 +140,10 @@ Status DbImpl::ReplayOp(SequenceNumber sequence, const WalOp& op, MemTableSlot* 
     return Status::Ok();
   }
   const EntryKind kind = static_cast<EntryKind>(op.kind);
-  if (kind == EntryKind::kValuePointer) {
+  if (!IsWellFormed(kind, op.value)) return Status::Corruption("a malformed deadline");
+  if (HasPointer(kind)) {
     ValuePointer pointer;
-    if (!DecodeValuePointer(op.value, &pointer)) return Status::Corruption("a malformed value pointer");
+    if (!DecodePointerOf(kind, op.value, &pointer)) return Status::Corruption("a malformed value pointer");
     auto file = values_.Find(pointer.file_number);
     if (file != nullptr) {
       file->MarkDirtyFrom(pointer.offset);
@@ -298,19 +300,24 @@ Status ReadWal(const std::string& dir, const Options& options, const WalVisitor&
       versions.oldest_log_number(), versions.durable_log(), [](uint64_t) { return Status::Ok(); },
       [](const WalRecord&) -> Result<bool> { return true; },
       [&](SequenceNumber sequence, const WalOp& op) -> Status {
-        if (op.kind == static_cast<uint8_t>(EntryKind::kDelete)) {
-          visit(sequence, "DELETE", op.key, {});
-        } else if (op.kind == kDeleteRangeOp) {
-          visit(sequence, "DELETERANGE", op.key, op.value);
-        } else if (op.kind == static_cast<uint8_t>(EntryKind::kValue)) {
-          visit(sequence, "WRITE", op.key, op.value);
+        const EntryKind kind = static_cast<EntryKind>(op.kind);
+        if (op.kind == kDeleteRangeOp) {
+          visit(sequence, "DELETERANGE", op.key, op.value, 0);
+          return Status::Ok();
+        }
+        if (!IsWellFormed(kind, op.value)) return Status::Corruption("a malformed deadline");
+        const uint64_t deadline = IsExpiring(kind) ? DeadlineOf(op.value) : 0;
+        if (kind == EntryKind::kDelete) {
+          visit(sequence, "DELETE", op.key, {}, 0);
+        } else if (!HasPointer(kind)) {
+          visit(sequence, "WRITE", op.key, PlainValueOf(kind, op.value), deadline);
         } else {
           ValuePointer pointer;
-          if (!DecodeValuePointer(op.value, &pointer)) return Status::Corruption("a bad value pointer");
+          if (!DecodePointerOf(kind, op.value, &pointer)) return Status::Corruption("a bad value pointer");
           auto file = values.Find(pointer.file_number);
           if (file == nullptr) return Status::Corruption("a value-log file is missing");
           VARVE_ASSIGN_OR_RETURN(std::string_view value, file->ReadInto(pointer, &buffer));
-          visit(sequence, "WRITE", op.key, value);
+          visit(sequence, "WRITE", op.key, value, deadline);
         }
         return Status::Ok();
       });

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
+#include "engine/deadline.h"
 #include "format/filename.h"
 #include "format/point_index.h"
 #include "format/value_log.h"
@@ -54,17 +55,17 @@ Status DbImpl::CheckWritable() {
 }
 
 Status DbImpl::Put(std::string_view key, std::string_view value, const WriteOptions& options) {
-  return WriteOne({KindOf(EntryKind::kValue), key, value, 0}, options);
+  return WriteOne({KindOf(EntryKind::kValue), key, value}, options);
 }
 
 Status DbImpl::Delete(std::string_view key, const WriteOptions& options) {
-  return WriteOne({KindOf(EntryKind::kDelete), key, {}, 0}, options);
+  return WriteOne({KindOf(EntryKind::kDelete), key, {}}, options);
 }
 
 Status DbImpl::DeleteRange(std::string_view begin, std::string_view end,
                            const WriteOptions& options) {
   // An empty range is logged like any other: it makes what came before as durable as it asks for.
-  return WriteOne({kDeleteRangeOp, begin, end, 0}, options);
+  return WriteOne({kDeleteRangeOp, begin, end}, options);
 }
 
 Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
@@ -75,9 +76,60 @@ Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
   std::vector<Change> changes;
   changes.reserve(batch.count());
   WalOpReader ops(batch.rep(), batch.count());
-  for (WalOp op; ops.Next(&op);) changes.push_back({op.kind, op.key, op.value, 0});
+  const bool has_deadline = HasDeadline(options);
+  uint64_t now = 0;  // read once, when needed
+  for (WalOp op; ops.Next(&op);) {
+    Change& change = changes.emplace_back(Change{op.kind, op.key, op.value});
+    const bool is_expiring = IsExpiring(static_cast<EntryKind>(op.kind));
+    if (!is_expiring && !(has_deadline && op.kind == KindOf(EntryKind::kValue))) continue;
+    if (now == 0) now = store_clock_.Now();
+    if (!is_expiring) {
+      SetDeadline(RequestedDeadline(options, now), now, &change);
+      continue;
+    }
+    const bool is_relative = (LoadFixed<uint64_t>(op.value.data()) & kDeadlineRelativeFlag) != 0;
+    change.value.remove_prefix(kDeadlineBytes);
+    SetDeadline(std::min(kMaxDeadline, DeadlineOf(op.value) + (is_relative ? now : 0)), now, &change);
+  }
   VARVE_CHECK(ops.ok());
   return WriteChanges(&changes, options);
+}
+
+void DbImpl::SetDeadline(uint64_t deadline, uint64_t now, Change* change) {
+  if (deadline <= now) {
+    change->kind = KindOf(EntryKind::kDelete);
+    change->value = {};
+    return;
+  }
+  change->kind = KindOf(EntryKind::kExpiringValue);
+  change->deadline = deadline;
+}
+
+size_t DbImpl::StoredBytes(const Change& change) {
+  const bool is_expiring = IsExpiring(static_cast<EntryKind>(change.kind));
+  return WalOpBytes(change.kind, change.key.size(),
+                    change.value.size() + (is_expiring ? kDeadlineBytes : 0));
+}
+
+char* DbImpl::StoreChange(Change* change, char* to) {
+  const EntryKind kind = static_cast<EntryKind>(change->kind);
+  WalOp op{change->kind, change->key, change->value};
+  if (!IsExpiring(kind)) return StoreWalOp(op, to);
+  to = StoreExpiringWalOp(EncodeDeadline(change->deadline, kind), &op, to);
+  change->value = op.value;
+  return to;
+}
+
+bool DbImpl::IsLarge(const Change& change) const {
+  return (change.kind == KindOf(EntryKind::kValue) ||
+          change.kind == KindOf(EntryKind::kExpiringValue)) &&
+         change.value.size() >= tuning_.separation_threshold_bytes;
+}
+
+void DbImpl::PointTo(const char* pointer, Change* change) {
+  const bool is_expiring = change->kind == KindOf(EntryKind::kExpiringValue);
+  change->kind = KindOf(is_expiring ? EntryKind::kExpiringPointer : EntryKind::kValuePointer);
+  change->value = {pointer, kValuePointerBytes};
 }
 
 Status DbImpl::WriteOne(const Change& change, const WriteOptions& options) {
@@ -89,40 +141,38 @@ Status DbImpl::WriteOne(const Change& change, const WriteOptions& options) {
   Change prepared = change;
   char pointer[kValuePointerBytes];
   ValueLogHold hold;
-  if (change.kind == KindOf(EntryKind::kValue) &&
-      change.value.size() >= tuning_.separation_threshold_bytes) {
+  if (change.kind == KindOf(EntryKind::kValue) && HasDeadline(options)) {
+    const uint64_t now = store_clock_.Now();
+    SetDeadline(RequestedDeadline(options, now), now, &prepared);
+  }
+  if (IsLarge(prepared)) {
     VARVE_ASSIGN_OR_RETURN(AppendedValue appended, values_.Append(change.key, change.value));
     hold = std::move(appended.hold);
     EncodeValuePointer(appended.where, pointer);
-    prepared.kind = KindOf(EntryKind::kValuePointer);
-    prepared.value = {pointer, sizeof(pointer)};
+    PointTo(pointer, &prepared);
   }
   prepared.hash = PointIndexHash(change.key, context_.hash_salt);
 
-  const size_t bytes = WalOpBytes(prepared.kind, prepared.key.size(), prepared.value.size());
+  const size_t bytes = StoredBytes(prepared);
   char stack[kStackPayloadBytes];
   char* payload = stack;
   if (bytes > sizeof(stack)) {
     ThreadBuffer().resize(bytes);
     payload = ThreadBuffer().data();
   }
-  StoreWalOp({prepared.kind, prepared.key, prepared.value}, payload);
+  StoreChange(&prepared, payload);
   const bool deletes = prepared.kind == KindOf(EntryKind::kDelete) || is_range;
   return CommitChanges({{payload, bytes}, &prepared, 1, deletes, 0}, options);
 }
 
 Status DbImpl::SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values) {
   for (Change& change : *changes) {
-    if (change.kind != KindOf(EntryKind::kValue) ||
-        change.value.size() < tuning_.separation_threshold_bytes) {
-      continue;
-    }
+    if (!IsLarge(change)) continue;
     VARVE_ASSIGN_OR_RETURN(AppendedValue appended, values_.Append(change.key, change.value));
     SeparatedValue& separated = values->emplace_back();
     separated.hold = std::move(appended.hold);
     EncodeValuePointer(appended.where, separated.pointer);
-    change.kind = KindOf(EntryKind::kValuePointer);
-    change.value = {separated.pointer, sizeof(separated.pointer)};
+    PointTo(separated.pointer, &change);
   }
   return Status::Ok();
 }
@@ -141,7 +191,7 @@ Status DbImpl::WriteChanges(std::vector<Change>* changes, const WriteOptions& op
   bool only_deletes = true;
   for (Change& change : *changes) {
     change.hash = PointIndexHash(change.key, context_.hash_salt);
-    bytes += WalOpBytes(change.kind, change.key.size(), change.value.size());
+    bytes += StoredBytes(change);
     only_deletes &= change.kind == KindOf(EntryKind::kDelete) || change.kind == kDeleteRangeOp;
   }
   if (bytes > kMaxWalPayloadBytes || changes->size() > kMaxWalRecordOps) {
@@ -151,68 +201,9 @@ Status DbImpl::WriteChanges(std::vector<Change>* changes, const WriteOptions& op
   }
   std::string payload(bytes, '\0');
   char* to = payload.data();
-  for (const Change& change : *changes) to = StoreWalOp({change.kind, change.key, change.value}, to);
+  for (Change& change : *changes) to = StoreChange(&change, to);
   return CommitChanges(
       {payload, changes->data(), static_cast<uint32_t>(changes->size()), only_deletes, 0}, options);
-}
-
-Status DbImpl::CompareAndSet(std::string_view key, std::optional<std::string_view> expected,
-                             std::optional<std::string_view> desired, const WriteOptions& options) {
-  VARVE_RETURN_IF_ERROR(CheckLimits(key, desired ? desired->size() : 0));
-  VARVE_RETURN_IF_ERROR(CheckWritable());
-  std::vector<Change> changes(1);
-  changes[0].kind = KindOf(desired ? EntryKind::kValue : EntryKind::kDelete);
-  changes[0].key = key;
-  changes[0].value = desired.value_or(std::string_view());
-  changes[0].hash = PointIndexHash(key, context_.hash_salt);
-  std::deque<SeparatedValue> separated_values;
-  bool separated = false;
-  std::string current;
-  std::string payload;
-  while (true) {
-    // The value is read without the lock; under the lock it is enough to see that nothing newer has come.
-    // The snapshot keeps merges from forgetting the sequence numbers of newer versions.
-    const std::unique_ptr<Snapshot> snapshot = GetSnapshot();
-    Status status = Get(key, &current, {.snapshot = snapshot.get()});
-    if (!status.ok() && !status.IsNotFound()) return status;
-    const bool matches = status.IsNotFound() ? !expected : expected && *expected == current;
-    if (!matches) {
-      return Status::Conflict(status.IsNotFound() ? "the key is absent"
-                                                  : "the key has another value");
-    }
-    if (!separated) {
-      VARVE_RETURN_IF_ERROR(SeparateLargeValues(&changes, &separated_values));
-      separated = true;
-      payload.resize(WalOpBytes(changes[0].kind, key.size(), changes[0].value.size()));
-      StoreWalOp({changes[0].kind, key, changes[0].value}, payload.data());
-    }
-    const Commit commit{payload, changes.data(), 1, !desired, WalPayloadHash(payload),
-                        snapshot->sequence()};
-    Ticket ticket;
-    {
-      CommitLockHolder lock(&commit_lock_);
-      status = AppendAndApply(commit, options.durability.value_or(options_.durability), &ticket);
-    }
-    status = FinishCommit(ticket, std::move(status));
-    if (!status.ok() || !ticket.has_changed) return status;
-  }
-}
-
-Result<bool> DbImpl::ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence) {
-  EpochGuard guard;
-  SuperVersion* super = CurrentSuper();
-  if (super->tombstones.MaxCovering(key, kMaxSequence) > sequence) return true;
-  // The newest version decides; what is below it need not be looked at.
-  Entry entry;
-  if (super->active->memtable->Get(key, hash, kMaxSequence, &entry)) return entry.sequence > sequence;
-  for (const auto& slot : super->immutables) {
-    if (slot->memtable->Get(key, hash, kMaxSequence, &entry)) return entry.sequence > sequence;
-  }
-  // What has been flushed since is looked up like anything else.
-  Lookup found;
-  bool is_found = false;
-  VARVE_RETURN_IF_ERROR(FindInRuns(super, key, hash, kMaxSequence, &found, &is_found));
-  return is_found && found.entry.sequence > sequence;
 }
 
 // --- The commit.
@@ -245,9 +236,7 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
   VARVE_RETURN_IF_ERROR(MakeRoom(record_bytes, commit.only_deletes));
   // Making room may let go of the lock; from here on it is held to the end.
   if (commit.unchanged_since) {
-    VARVE_ASSIGN_OR_RETURN(
-        ticket->has_changed,
-        ChangedSince(commit.changes[0].key, commit.changes[0].hash, *commit.unchanged_since));
+    VARVE_ASSIGN_OR_RETURN(ticket->has_changed, HasChanged(commit));
     if (ticket->has_changed) {
       // What changed it may not be visible yet: then the caller waits for that before it looks again.
       const SequenceNumber visible = visible_sequence_.load(std::memory_order_relaxed);
@@ -311,7 +300,7 @@ void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) {
       continue;
     }
     const EntryKind kind = static_cast<EntryKind>(change.kind);
-    if (kind == EntryKind::kValuePointer) NoteValuePointer(change.value);
+    if (HasPointer(kind)) NoteValuePointer(PlainValueOf(kind, change.value));
     memtable->Add(first + i, kind, change.key, change.value, change.hash);
   }
   user_bytes_.store(user_bytes_.load(std::memory_order_relaxed) + user_bytes,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "format/expiry.h"
+
 namespace varve {
 
 size_t MergeFilter::StripeOf(SequenceNumber sequence) const {
@@ -32,6 +34,10 @@ bool MergeFilter::Keep(Entry* entry) {
   if (!rules_.tombstones->empty() &&
       rules_.tombstones->MaxCovering(entry->key, rules_.boundaries.front()) > entry->sequence) {
     return false;
+  }
+  if (IsExpiredAt(entry->kind, entry->value, rules_.expired_until)) {
+    entry->kind = EntryKind::kDelete;
+    entry->value = {};
   }
   if (rules_.is_bottom && stripe == 0) {
     if (entry->kind == EntryKind::kDelete) return false;

@@ -16,13 +16,15 @@ struct Parsed {
 
 Status Parse(std::string_view line) {
   Parsed parsed;
-  return ParseJsonRecord(line, &parsed.key, &parsed.value);
+  uint64_t expire_at = 0;
+  return ParseJsonRecord(line, &parsed.key, &parsed.value, &expire_at);
 }
 
 std::string RoundTrip(const std::string& bytes) {
   Parsed parsed;
   const std::string line = JsonObject().Bytes("key", bytes).Bytes("value", bytes).Take();
-  EXPECT_OK(ParseJsonRecord(line, &parsed.key, &parsed.value)) << line;
+  uint64_t expire_at = 0;
+  EXPECT_OK(ParseJsonRecord(line, &parsed.key, &parsed.value, &expire_at)) << line;
   EXPECT_EQ(parsed.key, parsed.value);
   return parsed.key;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/context.h"
+#include "engine/deadline.h"
 #include "format/wal.h"
 #include "varve/db.h"
 
@@ -19,11 +20,13 @@ using Contents = std::map<std::string, std::string>;
 
 struct LoggedChange {
   std::string kind, key, value;
+  uint64_t expire_at_millis = 0;
 };
 
 // One directory. Tests set the statuses to make the store fail.
 struct MemoryStore {
   Contents contents;
+  std::map<std::string, uint64_t> deadlines;  // of the keys that expire
   std::vector<LoggedChange> log;
   Statistics statistics;
   VerifyReport report;
@@ -45,7 +48,10 @@ class MemoryIterator : public Iterator {
       const bool is_inside = key.starts_with(options.prefix) &&
                              (!options.lower_bound || key >= *options.lower_bound) &&
                              (!options.upper_bound || key < *options.upper_bound);
-      if (is_inside) records_.push_back(record);
+      if (!is_inside) continue;
+      records_.push_back(record);
+      const auto deadline = store.deadlines.find(key);
+      deadlines_.push_back(deadline == store.deadlines.end() ? 0 : deadline->second);
     }
     at_ = records_.size();
   }
@@ -61,6 +67,7 @@ class MemoryIterator : public Iterator {
   }
   void Next() override { ++at_; }
   void Prev() override { --at_; }
+  uint64_t expire_at_millis() const override { return deadlines_[at_]; }
   std::string_view key() const override { return records_[at_].first; }
   std::string_view value() override {
     value_was_read_ = true;
@@ -72,15 +79,18 @@ class MemoryIterator : public Iterator {
   const Status value_status_;
   bool value_was_read_ = false;
   std::vector<std::pair<std::string, std::string>> records_;
+  std::vector<uint64_t> deadlines_;
   size_t at_;  // not an index: before the first or after the last
 };
 
 class MemoryDb : public Db {
  public:
+  static constexpr uint64_t kNowMillis = 1'700'000'000'000;
   explicit MemoryDb(MemoryStore& store) : store_(store) {}
 
   Status Put(std::string_view key, std::string_view value, const WriteOptions& options) override {
-    return Apply("WRITE", key, value, options);
+    const uint64_t deadline = HasDeadline(options) ? RequestedDeadline(options, kNowMillis) : 0;
+    return Apply("WRITE", key, value, options, deadline);
   }
   Status Delete(std::string_view key, const WriteOptions& options) override {
     return Apply("DELETE", key, "", options);
@@ -94,10 +104,35 @@ class MemoryDb : public Db {
     WalOpReader changes(batch.rep(), batch.count());
     Status status = store_.write_status;
     for (WalOp change; status.ok() && changes.Next(&change);) {
-      const bool is_put = change.kind == static_cast<uint8_t>(EntryKind::kValue);
-      status = Apply(is_put ? "WRITE" : "DELETE", change.key, change.value, options);
+      const EntryKind kind = static_cast<EntryKind>(change.kind);
+      const bool is_put = kind != EntryKind::kDelete;
+      const uint64_t deadline = IsExpiring(kind) ? DeadlineOf(change.value) : 0;
+      status = Apply(is_put ? "WRITE" : "DELETE", change.key, PlainValueOf(kind, change.value), options,
+                     deadline);
     }
     return status;
+  }
+  Status Expire(std::string_view key, std::chrono::milliseconds ttl,
+                const WriteOptions& options) override {
+    if (store_.contents.count(std::string(key)) == 0) return Status::NotFound();
+    const std::string value = store_.contents[std::string(key)];
+    return Apply("WRITE", key, value, options, DeadlineAfter(kNowMillis, ttl));
+  }
+  Status ExpireAt(std::string_view, std::chrono::system_clock::time_point,
+                  const WriteOptions&) override {
+    return Status::NotSupported("not a command");
+  }
+  Status Persist(std::string_view key, const WriteOptions& options) override {
+    if (store_.contents.count(std::string(key)) == 0) return Status::NotFound();
+    const std::string value = store_.contents[std::string(key)];
+    return Apply("WRITE", key, value, options);
+  }
+  Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,
+                                                              const ReadOptions&) override {
+    if (store_.contents.count(std::string(key)) == 0) return Status::NotFound();
+    const auto deadline = store_.deadlines.find(std::string(key));
+    if (deadline == store_.deadlines.end()) return std::optional<std::chrono::milliseconds>();
+    return std::optional<std::chrono::milliseconds>(deadline->second - kNowMillis);
   }
   Status CompareAndSet(std::string_view, std::optional<std::string_view>,
                        std::optional<std::string_view>, const WriteOptions&) override {
@@ -142,18 +177,20 @@ class MemoryDb : public Db {
 
  private:
   Status Apply(const std::string& kind, std::string_view key, std::string_view value,
-               const WriteOptions& options) {
+               const WriteOptions& options, uint64_t deadline = 0) {
     if (store_.options.read_only) return Status::InvalidArgument("opened for reading only");
     if (!store_.write_status.ok()) return store_.write_status;
     store_.durability = options.durability;
     Contents& contents = store_.contents;
     if (kind == "WRITE") contents[std::string(key)] = value;
+    store_.deadlines.erase(std::string(key));
+    if (deadline != 0) store_.deadlines[std::string(key)] = deadline;
     if (kind == "DELETE") contents.erase(std::string(key));
     if (kind == "DELETERANGE") {
       contents.erase(contents.lower_bound(std::string(key)),
                      contents.lower_bound(std::string(value)));
     }
-    store_.log.push_back({kind, std::string(key), std::string(value)});
+    store_.log.push_back({kind, std::string(key), std::string(value), deadline});
     return Status::Ok();
   }
 
@@ -183,7 +220,7 @@ class MemoryStores {
           if (!Exists(dir)) return Status::NotFound(dir + ": no store");
           uint64_t sequence = 0;
           for (const LoggedChange& change : At(dir).log) {
-            visit(++sequence, change.kind, change.key, change.value);
+            visit(++sequence, change.kind, change.key, change.value, change.expire_at_millis);
           }
           return At(dir).open_status;
         },

@@ -664,7 +664,8 @@ TEST_P(DbTest, LogOfAClosedStoreCanBeRead) {
   Close();
   std::vector<std::string> seen;
   ASSERT_OK(ReadWal("/db", options_,
-                    [&](uint64_t, std::string_view kind, std::string_view key, std::string_view value) {
+                    [&](uint64_t, std::string_view kind, std::string_view key, std::string_view value,
+                        uint64_t) {
                       seen.push_back(std::string(kind) + " " + std::string(key) + " " + std::string(value));
                     }));
   EXPECT_THAT(seen, ElementsAre("WRITE a 1", "DELETE b ", "DELETERANGE c d", "WRITE e " + Large('e')));

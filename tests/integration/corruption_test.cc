@@ -156,8 +156,9 @@ std::string LogOf(CrashEnv* env) {
   options.env = env;
   const Status status = ReadWal(
       kDir, options,
-      [&](uint64_t sequence, std::string_view kind, std::string_view key, std::string_view value) {
-        text += std::to_string(sequence) + " ";
+      [&](uint64_t sequence, std::string_view kind, std::string_view key, std::string_view value,
+          uint64_t expire_at) {
+        text += std::to_string(expire_at) + " " + std::to_string(sequence) + " ";
         for (const std::string_view part : {kind, key, value}) {
           text += std::string(part) + "\t";
         }

@@ -57,6 +57,21 @@ class FakeDb : public Db {
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                             const ReadOptions& options) override;
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
+  // The double has no time to live.
+  Status Expire(std::string_view, std::chrono::milliseconds, const WriteOptions&) override {
+    return Status::NotSupported("time to live");
+  }
+  Status ExpireAt(std::string_view, std::chrono::system_clock::time_point,
+                  const WriteOptions&) override {
+    return Status::NotSupported("time to live");
+  }
+  Status Persist(std::string_view, const WriteOptions&) override {
+    return Status::NotSupported("time to live");
+  }
+  Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view,
+                                                              const ReadOptions&) override {
+    return Status::NotSupported("time to live");
+  }
   std::unique_ptr<Snapshot> GetSnapshot() override;
   Status Flush() override { return Sync(); }
   Status Compact() override;
