@@ -29,34 +29,43 @@ class StoreClock {
   // price of reading the wall clock, except after a jump back.
   uint64_t Now() {
     const uint64_t wall = clock_->WallMillis();
-    uint64_t last = last_.load(std::memory_order_relaxed);
-    if (wall < last) return NowBehind();
-    // Relaxed: a single variable, whose changes have one order for everybody.
-    while (wall > last && !last_.compare_exchange_weak(last, wall, std::memory_order_relaxed)) {
-    }
-    return std::max(wall, last);
+    const uint64_t last = last_.load(std::memory_order_relaxed);
+    if (wall < last || is_behind_.load(std::memory_order_relaxed)) return NowBehind();
+    return Raise(wall);
   }
 
  private:
-  // The wall clock shows less than it did.
-  uint64_t NowBehind() VARVE_EXCLUDES(mu_) {
-    MutexLock lock(&mu_);
-    const uint64_t monotonic = clock_->MonotonicNanos() / 1'000'000;
+  // Relaxed: a single variable, whose changes have one order for everybody.
+  uint64_t Raise(uint64_t now) {
     uint64_t last = last_.load(std::memory_order_relaxed);
-    uint64_t now = anchor_now_ + (monotonic - anchor_monotonic_);
-    if (anchor_now_ == 0 || now < last) {
-      anchor_now_ = now = last;
-      anchor_monotonic_ = monotonic;
-    }
     while (now > last && !last_.compare_exchange_weak(last, now, std::memory_order_relaxed)) {
     }
     return std::max(now, last);
   }
 
+  // The wall clock shows less than it did, or has not caught up yet.
+  uint64_t NowBehind() VARVE_EXCLUDES(mu_) {
+    MutexLock lock(&mu_);
+    const uint64_t wall = clock_->WallMillis();
+    const uint64_t monotonic = clock_->MonotonicNanos();
+    const uint64_t last = last_.load(std::memory_order_relaxed);
+    if (!is_behind_.load(std::memory_order_relaxed)) {
+      if (wall >= last) return Raise(wall);  // another thread was just faster
+      anchor_now_ = last;
+      anchor_monotonic_ = monotonic;
+      is_behind_.store(true, std::memory_order_relaxed);
+    }
+    const uint64_t now = anchor_now_ + (monotonic - anchor_monotonic_) / 1'000'000;
+    if (wall < now) return Raise(now);
+    is_behind_.store(false, std::memory_order_relaxed);
+    return Raise(wall);
+  }
+
   Clock* const clock_;
   std::atomic<uint64_t> last_{0};
+  std::atomic<bool> is_behind_{false};
   Mutex mu_;
-  // Times that belong together, since the last jump back. 0: none yet.
+  // Times that belong together, of the last jump back.
   uint64_t anchor_now_ VARVE_GUARDED_BY(mu_) = 0;
   uint64_t anchor_monotonic_ VARVE_GUARDED_BY(mu_) = 0;
 };

@@ -74,6 +74,25 @@ TEST(RecordStreamTest, ErrorsNameTheLine) {
             "invalid argument: line 2: expected either \"key\" or \"key_b64\"");
 }
 
+TEST(RecordStreamTest, DeadlinesSurviveARoundTrip) {
+  for (const RecordFormat format : {RecordFormat::kTsv, RecordFormat::kJson}) {
+    std::string text;
+    AppendRecord(&text, format, "a", "1", 1'700'000'000'000);
+    AppendRecord(&text, format, "b", "2");
+    std::istringstream in(text);
+    RecordReader reader(in, format);
+    Record record;
+    ASSERT_TRUE(*reader.Next(&record));
+    EXPECT_EQ(record.value, "1");
+    EXPECT_EQ(record.expire_at_millis, 1'700'000'000'000u);
+    ASSERT_TRUE(*reader.Next(&record));
+    EXPECT_EQ(record.expire_at_millis, 0u);
+  }
+  for (const char* line : {"a\t1\t\n", "a\t1\t0\n", "a\t1\t7x\n", "a\t1\t-7\n", "a\t1\t7\t8\n"}) {
+    EXPECT_NE(MessageOf(line, RecordFormat::kTsv).find("second tab"), std::string::npos) << line;
+  }
+}
+
 TEST(RecordStreamTest, AFailingStreamIsNotTheEnd) {
   class FailingBuffer : public std::streambuf {
     int_type underflow() override { throw std::runtime_error("device gone"); }
