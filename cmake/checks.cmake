@@ -18,7 +18,11 @@ if(NOT VARVE_SANITIZE)
     set(built --compile-commands ${CMAKE_BINARY_DIR}/compile_commands.json)
   endif()
   varve_check(check.tidy ${tools}/tidy.py ${built} ${CMAKE_SOURCE_DIR})
+  # Every planted bug is in the table of the documents.
+  varve_check(check.planted_bugs ${tools}/planted_bugs.py --check)
   varve_check(check.checks ${CMAKE_SOURCE_DIR}/tests/tools/checks_test.py ${tools})
+  varve_check(types.compile_fail ${CMAKE_SOURCE_DIR}/tests/types/compile_fail_test.py
+              ${CMAKE_SOURCE_DIR} ${CMAKE_CXX_COMPILER})
   # The consumer is compiled by the same compiler, without the sanitizers' flags.
   varve_check(check.consumer ${CMAKE_SOURCE_DIR}/tests/integration/consumer/consumer_test.py
               ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})

@@ -4,11 +4,14 @@
 //   auto db = varve::Db::Open("data");
 //   if (!db.ok()) return fail(db.status().ToString());
 //   (*db)->Put("key", "value");
+//
+// Keys and values of C++ types: varve/typed_db.h.
 #ifndef VARVE_VARVE_H_
 #define VARVE_VARVE_H_
 
 #include "varve/db.h"
 #include "varve/iterator.h"
+#include "varve/namespace.h"
 #include "varve/options.h"
 #include "varve/pinned_value.h"
 #include "varve/snapshot.h"

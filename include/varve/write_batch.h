@@ -11,6 +11,8 @@
 
 namespace varve {
 
+class Namespace;
+
 // Thread-compatible. Changes apply in the order in which they were added: the last one to a key wins.
 // Keys and values are copied on the call. Limits (Options::max_key_bytes, max_value_bytes) are checked
 // by Db::Write, which refuses the whole batch.
@@ -25,6 +27,18 @@ class WriteBatch {
   // Deletes every key in [begin, end). An empty or inverted range changes nothing.
   void DeleteRange(std::string_view begin, std::string_view end);
 
+  // The same in a namespace. All namespaces of a batch must belong to one store. The handle may go
+  // before the batch is written.
+  void Put(const Namespace& space, std::string_view key, std::string_view value);
+  void Put(const Namespace& space, std::string_view key, std::string_view value,
+           std::chrono::milliseconds ttl);
+  void Put(const Namespace& space, std::string_view key, std::string_view value,
+           std::chrono::system_clock::time_point expire_at);
+  void Delete(const Namespace& space, std::string_view key);
+  void DeleteRange(const Namespace& space, std::string_view begin, std::string_view end);
+  // Deletes all keys of the namespace.
+  void DeleteAll(const Namespace& space);
+
   void Clear();
   // Number of changes.
   uint32_t count() const { return count_; }
@@ -33,14 +47,18 @@ class WriteBatch {
   size_t byte_size() const { return rep_.size(); }
 
   // The changes one after another, as docs/formats/wal.md describes a record's payload, values in
-  // place; deadlines may be relative. For the engine.
+  // place and keys as they are stored; deadlines may be relative. For the engine.
   std::string_view rep() const { return rep_; }
+  // Whether every namespace named so far belongs to `store`. For the engine.
+  bool IsFor(const void* store) const { return !is_mixed_ && (store_ == nullptr || store_ == store); }
 
  private:
-  void PutExpiring(std::string_view key, std::string_view value, uint64_t word);
+  void NoteStore(const Namespace& space);
 
   std::string rep_;
   uint32_t count_ = 0;
+  const void* store_ = nullptr;  // of the namespaces named
+  bool is_mixed_ = false;
 };
 
 }  // namespace varve

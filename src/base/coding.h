@@ -101,6 +101,19 @@ inline uint64_t KeyHead(std::string_view key) {
   return __builtin_bswap64(head);
 }
 
+// The number of values below `value` among `values`, `count` in ascending order. O(log count), without
+// a branch that depends on them.
+inline size_t LowerBoundOf(const uint64_t* values, size_t count, uint64_t value) {
+  const uint64_t* first = values;
+  for (size_t left = count; left > 0;) {
+    const size_t half = left / 2;
+    const bool below = first[half] < value;
+    first = below ? first + half + 1 : first;
+    left = below ? left - half - 1 : half;
+  }
+  return static_cast<size_t>(first - values);
+}
+
 }  // namespace varve
 
 #endif  // VARVE_BASE_CODING_H_

@@ -14,6 +14,9 @@ inline uint64_t Hash64(std::string_view bytes, uint64_t seed = 0) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
+// The same value; twice as fast from some kilobytes on where the processor has wide registers.
+uint64_t Hash64Long(std::string_view bytes, uint64_t seed = 0);
+
 // A seed that ties a checksum to the place of the bytes, so that a block read from the wrong file or
 // offset fails its check.
 inline uint64_t PlaceSeed(uint64_t file_number, uint64_t offset) {

@@ -18,6 +18,7 @@ struct Command {
 std::vector<Command> WriteCommands();     // put del delrange expire persist
 std::vector<Command> ReadCommands();      // get scan count
 std::vector<Command> TransferCommands();  // load dump
+std::vector<Command> NamespaceCommands(); // namespaces drop
 std::vector<Command> StoreCommands();     // stats verify compact wal
 
 // All of them, in the order of the help.

@@ -52,6 +52,20 @@ Result<std::unique_ptr<Db>> OpenStore(const Context& context, Access access) {
   return context.backend.open(context.dir, options);
 }
 
+Result<std::shared_ptr<Namespace>> OpenSpace(Db& db, std::string_view name, Access access) {
+  if (name.empty()) return std::shared_ptr<Namespace>(std::shared_ptr<void>(), &db);
+  return db.OpenNamespace(name, {.create_if_missing = access == Access::kChangeOrCreate});
+}
+
+Result<std::shared_ptr<Namespace>> OpenSpace(const Context& context, Db& db, Access access) {
+  const std::optional<std::string> name = context.arguments.Value("-n");
+  if (!name.has_value()) return OpenSpace(db, "", access);
+  if (name->empty()) return Status::InvalidArgument("the name of a namespace is not empty");
+  Result<std::string> bytes = BytesFromCommandLine(context, *name);
+  if (!bytes.ok()) return bytes.status();
+  return OpenSpace(db, *bytes, access);
+}
+
 void PrintError(const Console& console, bool json, const Status& status, std::string_view hint) {
   const std::string message = status.message().empty() ? std::string(StatusCodeName(status.code()))
                                                        : std::string(status.message());
@@ -78,6 +92,14 @@ int FailToOpen(const Context& context, const Status& status) {
   PrintError(context.console, context.json, status, OpenHint(context, status.code()));
   // A missing store is an error, not an absent key: scripts tell them apart by the exit code.
   return status.IsCorruption() ? kExitCorruption : kExitError;
+}
+
+int FailToOpenSpace(const Context& context, const Status& status) {
+  if (status.code() == StatusCode::kInvalidArgument) return FailUsage(context, status);
+  if (!status.IsNotFound()) return Fail(context, status);
+  PrintError(context.console, context.json, status,
+             StoreCommand(context, "namespaces") + " lists those that there are");
+  return kExitError;
 }
 
 int FailUsage(const Context& context, const Status& status) {

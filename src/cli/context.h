@@ -42,9 +42,20 @@ struct Context {
 enum class Access { kRead, kChange, kChangeOrCreate };
 Result<std::unique_ptr<Db>> OpenStore(const Context& context, Access access);
 
+// The flag that names a namespace, for a verb's list.
+inline constexpr FlagSpec kNamespaceFlag = {"-n", "NAME", "work on this namespace"};
+
+// The namespace of -n, or the default one, of `db`, which it borrows. Only kChangeOrCreate makes a
+// missing one; else that is kNotFound.
+Result<std::shared_ptr<Namespace>> OpenSpace(const Context& context, Db& db, Access access);
+// The same for a name; empty: the default one.
+Result<std::shared_ptr<Namespace>> OpenSpace(Db& db, std::string_view name, Access access);
+
 // Each reports a failure on the error stream, with what to do next, and returns the exit code.
 int Fail(const Context& context, const Status& status);
 int FailToOpen(const Context& context, const Status& status);
+// After OpenSpace: a missing namespace is an error, as a missing store is.
+int FailToOpenSpace(const Context& context, const Status& status);
 int FailUsage(const Context& context, const Status& status);
 
 // A key, value or bound from the command line: `text` itself, or unescaped with --escaped.

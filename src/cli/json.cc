@@ -93,7 +93,7 @@ std::string JsonArray::Take() {
 }
 
 Status ParseJsonRecord(std::string_view line, std::string* key, std::string* value,
-                       uint64_t* expire_at_millis) {
+                       uint64_t* expire_at_millis, std::string* name_space) {
   const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (object.is_discarded()) return Status::InvalidArgument("not a JSON value");
   if (!object.is_object()) return Status::InvalidArgument("not a JSON object");
@@ -104,6 +104,12 @@ Status ParseJsonRecord(std::string_view line, std::string* key, std::string* val
       return Status::InvalidArgument("\"expire_at_ms\" is not a time in milliseconds");
     }
     *expire_at_millis = found->get<uint64_t>();
+  }
+  if (name_space != nullptr) {
+    name_space->clear();
+    if (object.contains("namespace") || object.contains("namespace_b64")) {
+      VARVE_RETURN_IF_ERROR(TakeBytes(object, "namespace", name_space));
+    }
   }
   return TakeBytes(object, "value", value);
 }

@@ -15,7 +15,8 @@ Status TakeBound(const Context& context, std::string_view flag, std::optional<st
 }  // namespace
 
 std::vector<FlagSpec> RangeFlagsAnd(std::vector<FlagSpec> others) {
-  others.insert(others.begin(), {{"--prefix", "P", "only keys that start with P"},
+  others.insert(others.begin(), {kNamespaceFlag,
+                                 {"--prefix", "P", "only keys that start with P"},
                                  {"--from", "A", "only keys from A on, A included"},
                                  {"--to", "B", "only keys before B"}});
   return others;
@@ -31,12 +32,13 @@ Result<Range> RangeFrom(const Context& context) {
   return range;
 }
 
-Status Walk(Db& db, const Range& range, const WalkOptions& options, const RecordVisitor& visit) {
+Status Walk(Namespace& space, const Range& range, const WalkOptions& options,
+            const RecordVisitor& visit) {
   IteratorOptions iterator_options;
   iterator_options.prefix = range.prefix;
   iterator_options.lower_bound = range.from;
   iterator_options.upper_bound = range.to;
-  const std::unique_ptr<Iterator> it = db.NewIterator(iterator_options);
+  const std::unique_ptr<Iterator> it = space.NewIterator(iterator_options);
   uint64_t left = options.limit.value_or(UINT64_MAX);
   if (left > 0) options.reverse ? it->SeekToLast() : it->SeekToFirst();
   while (it->Valid() && left > 0) {

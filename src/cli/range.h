@@ -38,7 +38,7 @@ struct WalkOptions {
 // `expire_at_millis`: when the record expires, in milliseconds since 1970; 0: never.
 using RecordVisitor = std::function<bool(std::string_view key, std::string_view value,
                                          uint64_t expire_at_millis)>;
-Status Walk(Db& db, const Range& range, const WalkOptions& options, const RecordVisitor& visit);
+Status Walk(Namespace& space, const Range& range, const WalkOptions& options, const RecordVisitor& visit);
 
 }  // namespace varve::cli
 

@@ -13,14 +13,18 @@ int Get(const Context& context) {
   if (!key.ok()) return FailUsage(context, key.status());
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kRead);
   if (!db.ok()) return FailToOpen(context, db.status());
-  const Result<PinnedValue> value = (*db)->GetPinned(*key);
+  const auto space = OpenSpace(context, **db, Access::kRead);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  const Result<PinnedValue> value = (*space)->GetPinned(*key);
   if (value.status().IsNotFound()) {
     return Fail(context, Status::NotFound("key not found: " + Escape(*key)));
   }
   if (!value.ok()) return Fail(context, value.status());
   const Console& console = context.console;
   if (context.json) {
-    console.out << JsonObject().Bytes("key", *key).Bytes("value", value->view()).Take() << "\n";
+    JsonObject object;
+    if (!(*space)->name().empty()) object.Bytes("namespace", (*space)->name());
+    console.out << object.Bytes("key", *key).Bytes("value", value->view()).Take() << "\n";
     return kExitOk;
   }
   console.out.write(value->data(), static_cast<std::streamsize>(value->size()));
@@ -35,11 +39,14 @@ int Scan(const Context& context) {
   if (!limit.ok()) return FailUsage(context, limit.status());
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kRead);
   if (!db.ok()) return FailToOpen(context, db.status());
+  const auto space = OpenSpace(context, **db, Access::kRead);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
   const WalkOptions options{.reverse = context.arguments.Has("--reverse"),
                             .keys_only = context.arguments.Has("--keys"),
                             .limit = *limit};
-  RecordPrinter printer(context.console, context.json, options.keys_only);
-  const Status status = Walk(**db, *range, options,
+  RecordPrinter printer(context.console, context.json, options.keys_only,
+                        std::string((*space)->name()));
+  const Status status = Walk(**space, *range, options,
                              [&](std::string_view key, std::string_view value, uint64_t) {
                                return printer.Print(key, value);
                              });
@@ -52,13 +59,17 @@ int Count(const Context& context) {
   if (!range.ok()) return FailUsage(context, range.status());
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kRead);
   if (!db.ok()) return FailToOpen(context, db.status());
+  const auto space = OpenSpace(context, **db, Access::kRead);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
   uint64_t count = 0;
-  const Status status = Walk(**db, *range, {.keys_only = true},
+  const Status status = Walk(**space, *range, {.keys_only = true},
                              [&](std::string_view, std::string_view, uint64_t) { return ++count > 0; });
   if (!status.ok()) return Fail(context, status);
   const Console& console = context.console;
   if (context.json) {
-    console.out << JsonObject().Number("count", count).Take() << "\n";
+    JsonObject object;
+    if (!(*space)->name().empty()) object.Bytes("namespace", (*space)->name());
+    console.out << object.Number("count", count).Take() << "\n";
   } else {
     console.out << (console.out_is_terminal ? WithThousands(count) : std::to_string(count)) << "\n";
   }
@@ -70,7 +81,9 @@ int Ttl(const Context& context) {
   if (!key.ok()) return FailUsage(context, key.status());
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kRead);
   if (!db.ok()) return FailToOpen(context, db.status());
-  const auto left = (*db)->TimeToLive(*key);
+  const auto space = OpenSpace(context, **db, Access::kRead);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  const auto left = (*space)->TimeToLive(*key);
   if (left.status().IsNotFound()) {
     return Fail(context, Status::NotFound("key not found: " + Escape(*key)));
   }
@@ -78,6 +91,7 @@ int Ttl(const Context& context) {
   const uint64_t millis = left->has_value() ? static_cast<uint64_t>((*left)->count()) : 0;
   if (context.json) {
     JsonObject object;
+    if (!(*space)->name().empty()) object.Bytes("namespace", (*space)->name());
     object.Bytes("key", *key);
     left->has_value() ? object.Number("ttl_ms", millis) : object.Raw("ttl_ms", "null");
     context.console.out << object.Take() << "\n";
@@ -95,6 +109,7 @@ std::vector<Command> ReadCommands() {
         .operands = "KEY",
         .min_operands = 1,
         .max_operands = 1,
+        .flags = {kNamespaceFlag},
         .summary = "Prints the value of a key, byte for byte",
         .examples = "varve --dir data get fruit/apple\n"
                     "varve --dir data get logo > logo.png\n"
@@ -108,7 +123,8 @@ std::vector<Command> ReadCommands() {
         .summary = "Prints records in the order of their keys",
         .examples = "varve --dir data scan --prefix fruit/\n"
                     "varve --dir data scan --from 2024-01 --to 2024-04 --json\n"
-                    "varve --dir data scan --prefix log/ --reverse --limit 10   # the last ten\n",
+                    "varve --dir data scan --prefix log/ --reverse --limit 10   # the last ten\n"
+                    "varve --dir data scan -n users\n",
         .details =
             "On a terminal: columns, long values cut. Elsewhere: key, tab, value, with \\t \\n "
             "\\r \\\\ for these\nand \\xNN for other bytes that are not printable.\n"},
@@ -117,6 +133,7 @@ std::vector<Command> ReadCommands() {
         .operands = "KEY",
         .min_operands = 1,
         .max_operands = 1,
+        .flags = {kNamespaceFlag},
         .summary = "Prints how long a key has still to live: milliseconds, or none",
         .examples = "varve --dir data ttl session/17      # 9500ms\n"
                     "varve --dir data ttl --json session/17\n"},
@@ -125,7 +142,8 @@ std::vector<Command> ReadCommands() {
         .flags = RangeFlagsAnd({}),
         .summary = "Counts keys",
         .examples = "varve --dir data count\n"
-                    "varve --dir data count --prefix fruit/\n"},
+                    "varve --dir data count --prefix fruit/\n"
+                    "varve --dir data count -n users\n"},
        Count},
   };
 }

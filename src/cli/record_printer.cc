@@ -23,9 +23,12 @@ bool RecordPrinter::Print(std::string_view key, std::string_view value) {
   }
   line_.clear();
   if (!keys_only_) {
-    AppendRecord(&line_, json_ ? RecordFormat::kJson : RecordFormat::kTsv, key, value);
+    AppendRecord(&line_, json_ ? RecordFormat::kJson : RecordFormat::kTsv, key, value,
+                 json_ ? name_space_ : "");
   } else if (json_) {
-    line_ = JsonObject().Bytes("key", key).Take() + "\n";
+    JsonObject object;
+    if (!name_space_.empty()) object.Bytes("namespace", name_space_);
+    line_ = object.Bytes("key", key).Take() + "\n";
   } else {
     AppendEscaped(&line_, key);
     line_.push_back('\n');

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/console.h"
@@ -15,8 +16,9 @@ namespace varve::cli {
 // asked. Thread-compatible; borrows the console. Call Finish at the end.
 class RecordPrinter {
  public:
-  RecordPrinter(const Console& console, bool json, bool keys_only)
-      : console_(console), json_(json), keys_only_(keys_only) {}
+  // JSON names the namespace, if it is not the default one.
+  RecordPrinter(const Console& console, bool json, bool keys_only, std::string name_space = {})
+      : console_(console), json_(json), keys_only_(keys_only), name_space_(std::move(name_space)) {}
 
   // False when the output has failed and more is pointless.
   bool Print(std::string_view key, std::string_view value);
@@ -31,6 +33,7 @@ class RecordPrinter {
   const Console& console_;
   const bool json_;
   const bool keys_only_;
+  const std::string name_space_;
   uint64_t record_count_ = 0;
   std::string line_;
 

@@ -25,7 +25,15 @@ Status UnescapeInto(std::string_view text, std::string_view what, std::string* b
 }
 
 Status ParseTsvRecord(std::string_view line, Record* record) {
-  const size_t tab = line.find('\t');
+  record->name_space.clear();
+  size_t tab = line.find('\t');
+  if (tab > 1 && tab != std::string_view::npos && line[0] == '@' &&
+      line.find('\t', tab + 1) != std::string_view::npos) {
+    VARVE_RETURN_IF_ERROR(
+        UnescapeInto(line.substr(1, tab - 1), "name of the namespace", &record->name_space));
+    line.remove_prefix(tab + 1);
+    tab = line.find('\t');
+  }
   if (tab == std::string_view::npos) {
     return Status::InvalidArgument("expected key<TAB>value, found no tab");
   }
@@ -76,17 +84,29 @@ Result<bool> RecordReader::Next(Record* record) {
 
 Status RecordReader::ParseLine(Record* record) const {
   if (format_ == RecordFormat::kTsv) return ParseTsvRecord(line_, record);
-  return ParseJsonRecord(line_, &record->key, &record->value, &record->expire_at_millis);
+  return ParseJsonRecord(line_, &record->key, &record->value, &record->expire_at_millis,
+                         &record->name_space);
 }
 
 void AppendRecord(std::string* out, RecordFormat format, std::string_view key,
-                  std::string_view value, uint64_t expire_at_millis) {
+                  std::string_view value, std::string_view name_space, uint64_t expire_at_millis) {
   if (format == RecordFormat::kJson) {
     JsonObject object;
+    if (!name_space.empty()) object.Bytes("namespace", name_space);
     object.Bytes("key", key).Bytes("value", value);
     if (expire_at_millis != 0) object.Number("expire_at_ms", expire_at_millis);
     out->append(object.Take());
   } else {
+    if (!name_space.empty()) {
+      out->push_back('@');
+      AppendEscaped(out, name_space);
+      out->push_back('\t');
+    }
+    // Before three columns an "@" would name a namespace.
+    if (name_space.empty() && expire_at_millis != 0 && key.starts_with('@')) {
+      out->append("\\x40");
+      key.remove_prefix(1);
+    }
     AppendEscaped(out, key);
     out->push_back('\t');
     AppendEscaped(out, value);

@@ -75,7 +75,8 @@ int Dispatch(const std::vector<std::string>& words, const std::optional<std::str
 const std::vector<Command>& AllCommands() {
   static const std::vector<Command> commands = [] {
     std::vector<Command> all;
-    for (auto* group : {WriteCommands, ReadCommands, TransferCommands, StoreCommands}) {
+    for (auto* group :
+         {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, StoreCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }
     return all;

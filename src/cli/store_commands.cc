@@ -93,38 +93,49 @@ int Compact(const Context& context) {
   return kExitOk;
 }
 
-std::string WalLine(std::string_view kind, std::string_view key, std::string_view value,
-                    uint64_t expire_at) {
-  std::string line(kind);
-  line.push_back('\t');
-  AppendEscaped(&line, key);
-  if (kind != "DELETE") {
-    line.push_back('\t');
-    AppendEscaped(&line, value);
+// What a change has besides its kind.
+bool HasKey(std::string_view kind) {
+  return kind == "WRITE" || kind == "DELETE" || kind == "DELETERANGE";
+}
+bool HasValue(std::string_view kind) { return HasKey(kind) && kind != "DELETE"; }
+
+std::string WalLine(const WalChange& change) {
+  std::string line(change.kind);
+  // The default namespace goes without saying.
+  if (!change.name_space.empty()) {
+    line.append("\t@");
+    AppendEscaped(&line, change.name_space);
   }
-  if (expire_at != 0) line.append("\t").append(std::to_string(expire_at));
+  if (HasKey(change.kind)) {
+    line.push_back('\t');
+    AppendEscaped(&line, change.key);
+  }
+  if (HasValue(change.kind)) {
+    line.push_back('\t');
+    AppendEscaped(&line, change.value);
+  }
+  if (change.expire_at_millis != 0) {
+    line.append("\t").append(std::to_string(change.expire_at_millis));
+  }
   return line;
 }
 
-std::string WalJson(uint64_t sequence, std::string_view kind, std::string_view key,
-                    std::string_view value, uint64_t expire_at) {
+std::string WalJson(const WalChange& change) {
   JsonObject object;
-  object.Number("sequence", sequence).Bytes("kind", kind);
-  const bool is_range = kind == "DELETERANGE";
-  object.Bytes(is_range ? "begin" : "key", key);
-  if (kind != "DELETE") object.Bytes(is_range ? "end" : "value", value);
-  if (expire_at != 0) object.Number("expire_at_ms", expire_at);
+  object.Number("sequence", change.sequence).Bytes("kind", change.kind);
+  if (!change.name_space.empty()) object.Bytes("namespace", change.name_space);
+  const bool is_range = change.kind == "DELETERANGE";
+  if (HasKey(change.kind)) object.Bytes(is_range ? "begin" : "key", change.key);
+  if (HasValue(change.kind)) object.Bytes(is_range ? "end" : "value", change.value);
+  if (change.expire_at_millis != 0) object.Number("expire_at_ms", change.expire_at_millis);
   return object.Take();
 }
 
 int Wal(const Context& context) {
   const Status status = context.backend.read_wal(
       context.dir, Options{.create_if_missing = false, .read_only = true},
-      [&](uint64_t sequence, std::string_view kind, std::string_view key, std::string_view value,
-          uint64_t expire_at) {
-        context.console.out << (context.json ? WalJson(sequence, kind, key, value, expire_at)
-                                             : WalLine(kind, key, value, expire_at))
-                            << "\n";
+      [&](const WalChange& change) {
+        context.console.out << (context.json ? WalJson(change) : WalLine(change)) << "\n";
       });
   return status.ok() ? kExitOk : FailToOpen(context, status);
 }
@@ -156,8 +167,9 @@ std::vector<Command> StoreCommands() {
         .examples = "varve --dir data wal\n"
                     "varve --dir data wal --json\n",
         .details =
-            "WRITE, key, value; DELETE, key; DELETERANGE, begin, end: with tabs between, "
-            "escaped as 'scan' does.\nChanges that are in segments are no longer in the log.\n"},
+            "WRITE, key, value; DELETE, key; DELETERANGE, begin, end; CLEAR: with tabs between, "
+            "escaped as\n'scan' does. In a namespace @name comes before the key; NAMESPACE and DROP are "
+            "its beginning, or\na change of its options, and its end.\nChanges that are in segments are no longer in the log.\n"},
        Wal},
   };
 }

@@ -1,6 +1,9 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
+#include <memory>
+#include <vector>
 
 #include "base/status_macros.h"
 #include "cli/commands.h"
@@ -61,8 +64,13 @@ std::chrono::system_clock::time_point TimePoint(uint64_t millis) {
 // Writes records in batches and counts what the store has acknowledged.
 class Loader {
  public:
-  Loader(const Context& context, Db& db, RecordReader& reader, Progress& progress)
-      : db_(db), reader_(reader), progress_(progress), options_(WriteOptionsFrom(context)) {}
+  // `space`: where records go that name no namespace.
+  Loader(const Context& context, Db& db, Namespace& space, RecordReader& reader, Progress& progress)
+      : db_(db),
+        space_(space),
+        reader_(reader),
+        progress_(progress),
+        options_(WriteOptionsFrom(context)) {}
 
   // Loads everything, or everything before what went wrong; the message then says how much.
   Status Run() {
@@ -80,15 +88,27 @@ class Loader {
     while (true) {
       VARVE_ASSIGN_OR_RETURN(const bool has_record, reader_.Next(&record));
       if (!has_record) return Status::Ok();
+      VARVE_ASSIGN_OR_RETURN(Namespace * space, SpaceOf(record));
       if (record.expire_at_millis == 0) {
-        batch_.Put(record.key, record.value);
+        batch_.Put(*space, record.key, record.value);
       } else {
         // Past already: the batch deletes the key.
-        batch_.Put(record.key, record.value, TimePoint(record.expire_at_millis));
+        batch_.Put(*space, record.key, record.value, TimePoint(record.expire_at_millis));
       }
       if (batch_.count() < kBatchRecords && batch_.byte_size() < kBatchBytes) continue;
       VARVE_RETURN_IF_ERROR(WriteBatchOut());
     }
+  }
+
+  Result<Namespace*> SpaceOf(const Record& record) {
+    if (record.name_space.empty()) return &space_;
+    auto found = named_.find(record.name_space);
+    if (found == named_.end()) {
+      VARVE_ASSIGN_OR_RETURN(std::shared_ptr<Namespace> space,
+                             OpenSpace(db_, record.name_space, Access::kChangeOrCreate));
+      found = named_.emplace(record.name_space, std::move(space)).first;
+    }
+    return found->second.get();
   }
 
   Status WriteBatchOut() {
@@ -105,6 +125,8 @@ class Loader {
   }
 
   Db& db_;
+  Namespace& space_;
+  std::map<std::string, std::shared_ptr<Namespace>> named_;  // those met so far
   RecordReader& reader_;
   Progress& progress_;
   const WriteOptions options_;
@@ -115,6 +137,8 @@ class Loader {
 int LoadFrom(const Context& context, std::istream& in, uint64_t size, RecordFormat format) {
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChangeOrCreate);
   if (!db.ok()) return FailToOpen(context, db.status());
+  const auto space = OpenSpace(context, **db, Access::kChangeOrCreate);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
   Transferred total;
   uint64_t nanos = 0;
   Status status;
@@ -122,7 +146,7 @@ int LoadFrom(const Context& context, std::istream& in, uint64_t size, RecordForm
     Progress progress(context.console, {.activity = "loading", .past = "loaded"}, size,
                       context.arguments.Has("--progress"));
     RecordReader reader(in, format);
-    Loader loader(context, **db, reader, progress);
+    Loader loader(context, **db, **space, reader, progress);
     status = loader.Run();
     total = loader.total();
     nanos = progress.ElapsedNanos();
@@ -151,10 +175,28 @@ int Load(const Context& context) {
   return LoadFrom(context, file, size < 0 ? 0 : static_cast<uint64_t>(size), *format);
 }
 
-Result<Transferred> DumpTo(const Context& context, Db& db, const Range& range, RecordFormat format,
+// A namespace to be dumped, and the name that its records get.
+struct DumpedSpace {
+  std::shared_ptr<Namespace> space;
+  std::string shown_name;
+};
+
+// With -n that one; with a range, which is one of the default namespace, that one; else all.
+Result<std::vector<DumpedSpace>> SpacesToDump(const Context& context, Db& db, const Range& range) {
+  std::vector<DumpedSpace> spaces(1);
+  VARVE_ASSIGN_OR_RETURN(spaces[0].space, OpenSpace(context, db, Access::kRead));
+  if (context.arguments.Has("-n") || !range.IsEverything()) return spaces;
+  VARVE_ASSIGN_OR_RETURN(const std::vector<NamespaceInfo> infos, db.ListNamespaces());
+  for (const NamespaceInfo& info : infos) {
+    VARVE_ASSIGN_OR_RETURN(auto space, OpenSpace(db, info.name, Access::kRead));
+    spaces.push_back({std::move(space), info.name});
+  }
+  return spaces;
+}
+
+Result<Transferred> DumpTo(const Context& context, const std::vector<DumpedSpace>& spaces,
+                           uint64_t expected, const Range& range, RecordFormat format,
                            std::ostream& out) {
-  // Overwritten entries count until they are merged away, so the bar may jump to its end.
-  const uint64_t expected = range.IsEverything() ? db.Stats().entry_count : 0;
   Progress progress(context.console, {.activity = "dumping", .past = "dumped"}, expected,
                     context.arguments.Has("--progress"));
   Transferred total;
@@ -166,12 +208,16 @@ Result<Transferred> DumpTo(const Context& context, Db& db, const Range& range, R
     progress.Update(total.records, total.records);
     return out.good();
   };
-  VARVE_RETURN_IF_ERROR(Walk(db, range, {}, [&](std::string_view key, std::string_view value,
-                                               uint64_t expire_at) {
-    AppendRecord(&lines, format, key, value, expire_at);
-    ++total.records;
-    return lines.size() < kBatchBytes || write_out();
-  }));
+  for (const DumpedSpace& dumped : spaces) {
+    VARVE_RETURN_IF_ERROR(Walk(
+        *dumped.space, range, {},
+        [&](std::string_view key, std::string_view value, uint64_t expire_at) {
+          AppendRecord(&lines, format, key, value, dumped.shown_name, expire_at);
+          ++total.records;
+          return lines.size() < kBatchBytes || write_out();
+        }));
+    if (!out.good()) break;
+  }
   if (!lines.empty()) write_out();
   out.flush();
   return total;
@@ -186,8 +232,14 @@ int Dump(const Context& context) {
   if (!range.ok()) return FailUsage(context, range.status());
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kRead);
   if (!db.ok()) return FailToOpen(context, db.status());
+  // Before the file is made: a slip in a name must not cost an old dump.
+  const auto spaces = SpacesToDump(context, **db, *range);
+  if (!spaces.ok()) return FailToOpenSpace(context, spaces.status());
+  // Overwritten entries count until they are merged away, so the bar may jump to its end.
+  const uint64_t expected = range->IsEverything() ? (*db)->Stats().entry_count : 0;
   if (path == kStandardStream) {
-    const Result<Transferred> total = DumpTo(context, **db, *range, *format, context.console.out);
+    const Result<Transferred> total =
+        DumpTo(context, *spaces, expected, *range, *format, context.console.out);
     return total.ok() ? kExitOk : Fail(context, total.status());
   }
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -195,7 +247,7 @@ int Dump(const Context& context) {
     return Fail(context, Status::IoError("cannot write " + path + ": " + std::strerror(errno)));
   }
   const uint64_t started_at = context.console.now_nanos();
-  const Result<Transferred> total = DumpTo(context, **db, *range, *format, file);
+  const Result<Transferred> total = DumpTo(context, *spaces, expected, *range, *format, file);
   if (!total.ok()) return Fail(context, total.status());
   file.close();
   if (!file) {
@@ -213,7 +265,8 @@ std::vector<Command> TransferCommands() {
         .operands = "FILE|-",
         .min_operands = 1,
         .max_operands = 1,
-        .flags = {kFormatFlag,
+        .flags = {{"-n", "NAME", "records that name no namespace go to this one"},
+                  kFormatFlag,
                   kProgressFlag,
                   {"--sync", "", "each batch survives loss of power before the next one"}},
         .summary = "Stores the records of a file; makes the store if there is none",
@@ -223,7 +276,9 @@ std::vector<Command> TransferCommands() {
         .details =
             "TSV: key, tab, value; \\t \\n \\r \\\\ and \\xNN stand for these bytes.\n"
             "JSON lines: {\"key\":\"...\",\"value\":\"...\"}; key_b64 and value_b64 hold base64.\n"
-            "A third column, or \"expire_at_ms\", is when the record expires: milliseconds since 1970.\n"            "A record that --progress has counted is stored: it survives kill -9.\n"},
+            "A record of a namespace: @name, tab, key, tab, value; or a member \"namespace\".\n"
+            "A last column, or \"expire_at_ms\", is when the record expires: milliseconds since 1970.\n"
+            "A record that --progress has counted is stored: it survives kill -9.\n"},
        Load},
       {{.name = "dump",
         .operands = "[FILE]",
@@ -232,7 +287,11 @@ std::vector<Command> TransferCommands() {
         .summary = "Writes records to a file or standard output, so that load takes them back",
         .examples = "varve --dir data dump backup.tsv\n"
                     "varve --dir data dump backup.jsonl\n"
-                    "varve --dir data dump | gzip > backup.tsv.gz\n"},
+                    "varve --dir data dump | gzip > backup.tsv.gz\n"
+                    "varve --dir data dump -n users users.tsv\n",
+        .details =
+            "Without -n and range flags: the records of all namespaces, named as 'load' reads them.\n"
+            "With -n: those of one, without its name.\n"},
        Dump},
   };
 }

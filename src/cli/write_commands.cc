@@ -74,7 +74,9 @@ int Put(const Context& context) {
   }
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChangeOrCreate);
   if (!db.ok()) return FailToOpen(context, db.status());
-  return Finish(context, (*db)->Put(*key, *value, *options));
+  const auto space = OpenSpace(context, **db, Access::kChangeOrCreate);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  return Finish(context, (*space)->Put(*key, *value, *options));
 }
 
 int Del(const Context& context) {
@@ -82,7 +84,9 @@ int Del(const Context& context) {
   if (!key.ok()) return FailUsage(context, key.status());
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
   if (!db.ok()) return FailToOpen(context, db.status());
-  return Finish(context, (*db)->Delete(*key, WriteOptionsFrom(context)));
+  const auto space = OpenSpace(context, **db, Access::kChange);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  return Finish(context, (*space)->Delete(*key, WriteOptionsFrom(context)));
 }
 
 // The end of commands on a key that must be there.
@@ -99,7 +103,9 @@ int Expire(const Context& context) {
   if (!ttl.ok()) return FailUsage(context, ttl.status());
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
   if (!db.ok()) return FailToOpen(context, db.status());
-  return FinishOn(context, *key, (*db)->Expire(*key, *ttl, WriteOptionsFrom(context)));
+  const auto space = OpenSpace(context, **db, Access::kChange);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  return FinishOn(context, *key, (*space)->Expire(*key, *ttl, WriteOptionsFrom(context)));
 }
 
 int Persist(const Context& context) {
@@ -107,7 +113,9 @@ int Persist(const Context& context) {
   if (!key.ok()) return FailUsage(context, key.status());
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
   if (!db.ok()) return FailToOpen(context, db.status());
-  return FinishOn(context, *key, (*db)->Persist(*key, WriteOptionsFrom(context)));
+  const auto space = OpenSpace(context, **db, Access::kChange);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  return FinishOn(context, *key, (*space)->Persist(*key, WriteOptionsFrom(context)));
 }
 
 int DelRange(const Context& context) {
@@ -122,7 +130,9 @@ int DelRange(const Context& context) {
   }
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
   if (!db.ok()) return FailToOpen(context, db.status());
-  return Finish(context, (*db)->DeleteRange(*begin, *end, WriteOptionsFrom(context)));
+  const auto space = OpenSpace(context, **db, Access::kChange);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  return Finish(context, (*space)->DeleteRange(*begin, *end, WriteOptionsFrom(context)));
 }
 
 }  // namespace
@@ -133,21 +143,24 @@ std::vector<Command> WriteCommands() {
         .operands = "KEY VALUE",
         .min_operands = 2,
         .max_operands = 2,
-        .flags = {kSyncFlag, {"--ttl", "T", "the key is gone after this time: 500ms, 10s, 5m, 2h, 7d"}},
+        .flags = {kNamespaceFlag,
+                  kSyncFlag,
+                  {"--ttl", "T", "the key is gone after this time: 500ms, 10s, 5m, 2h, 7d"}},
         .summary = "Stores a value under a key; makes the store if there is none",
         .examples = "varve --dir data put fruit/apple red\n"
                     "varve --dir data put logo @logo.png     # the content of a file\n"
                     "date | varve --dir data put today -     # what comes on standard input\n"
                     "varve --dir data put --ttl 10s session/17 open\n"
                     "varve --dir data put -- -key -5         # -- before words that begin with -\n"
-                    "varve --dir data put --escaped 'a\\x00b' 'two\\nlines'\n",
+                    "varve --dir data put --escaped 'a\\x00b' 'two\\nlines'\n"
+                    "varve --dir data put -n users ada 1815  # in a namespace, made if it is missing\n",
         .details = "A value that itself is - or begins with @ can be given on standard input.\n"},
        Put},
       {{.name = "del",
         .operands = "KEY",
         .min_operands = 1,
         .max_operands = 1,
-        .flags = {kSyncFlag},
+        .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Deletes a key; an absent one is no error",
         .examples = "varve --dir data del fruit/apple\n"},
        Del},
@@ -155,7 +168,7 @@ std::vector<Command> WriteCommands() {
         .operands = "KEY T",
         .min_operands = 2,
         .max_operands = 2,
-        .flags = {kSyncFlag},
+        .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Sets how long a key has still to live; 0s deletes it",
         .examples = "varve --dir data expire session/17 10m\n",
         .details = "T is a whole number and ms, s, m, h or d. An absent key is exit code 3.\n"},
@@ -164,7 +177,7 @@ std::vector<Command> WriteCommands() {
         .operands = "KEY",
         .min_operands = 1,
         .max_operands = 1,
-        .flags = {kSyncFlag},
+        .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Makes a key that would expire stay",
         .examples = "varve --dir data persist session/17\n"},
        Persist},
@@ -172,7 +185,7 @@ std::vector<Command> WriteCommands() {
         .operands = "A B",
         .min_operands = 2,
         .max_operands = 2,
-        .flags = {kSyncFlag},
+        .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Deletes all keys from A on and before B, at once",
         .examples = "varve --dir data delrange log/2023 log/2024\n"},
        DelRange},

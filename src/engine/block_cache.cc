@@ -61,6 +61,12 @@ std::atomic<uint64_t>& BlockCache::WordOf(const Frame* frame) {
   return frame->slots->words_[frame->index];
 }
 
+uint64_t BlockCache::ColdWord(const Frame* frame) {
+  const auto address = reinterpret_cast<uint64_t>(frame);
+  VARVE_CHECK((address & ~kAddressMask) == 0);  // user space ends below 2^48 unless one asks for more
+  return frame->size > kMaxSizeInWord ? address : address | uint64_t{frame->size} << kSizeShift;
+}
+
 uint64_t BlockCache::HeatOf(const Frame* frame) {
   return WordOf(frame).load(std::memory_order_relaxed) & kHeatMask;
 }
@@ -89,13 +95,16 @@ Frame* BlockCache::AllocateFrame(size_t size) {
     MutexLock lock(&mu_);
     ++misses_;
     if (size > FrameAllocator::kSlabBlockBytes && charge > capacity_ / kSmallShare) {
-      frame = frames_.Allocate(this, size, capacity_);
+      frame = frames_.AllocateFromHeap(this, size);
       frame->is_passing = true;
       passing_bytes_ += charge;
       return frame;
     }
     MakeRoom(charge, &victims);
-    if (frames_.used_bytes() - passing_bytes_ + charge <= capacity_) {
+    // Slabs of large frames hold few: those that are waiting for the epoch weigh.
+    const bool is_over = size > FrameAllocator::kSlabBlockBytes &&
+                         frames_.bytes() - passing_bytes_ + charge > capacity_;
+    if (!is_over && frames_.used_bytes() - passing_bytes_ + charge <= capacity_) {
       frame = frames_.Allocate(this, size, capacity_);
     }
   }
@@ -128,7 +137,7 @@ Frame* BlockCache::Publish(BlockSlots* slots, size_t index, Frame* frame) {
       frame->is_in_main = IsYoungGhost(word);
       QueueOf(frame).Push(frame);
       // Release: whoever finds the frame finds its bytes.
-      slot.store(reinterpret_cast<uint64_t>(frame), std::memory_order_release);
+      slot.store(ColdWord(frame), std::memory_order_release);
       MakeRoom(0, &victims);
     }
   }
@@ -210,7 +219,7 @@ bool BlockCache::StepSmall(Frame** victims) {
   frame->is_in_main = true;
   main_.Push(frame);
   // Cold again. Release, as in Publish: this store replaces the one that readers synchronise with.
-  WordOf(frame).store(reinterpret_cast<uint64_t>(frame), std::memory_order_release);
+  WordOf(frame).store(ColdWord(frame), std::memory_order_release);
   return false;
 }
 
@@ -237,7 +246,7 @@ bool BlockCache::IsYoungGhost(uint64_t word) const {
 // Slabs only shrink when other frames took their place in the budget, or the budget itself shrank.
 void BlockCache::EmptySlabs(Frame** victims) {
   while (frames_.bytes_after_emptying() - passing_bytes_ > capacity_ &&
-         frames_.free_slab_frames() >= FrameAllocator::kFramesPerSlab) {
+         frames_.free_slab_bytes() >= FrameAllocator::kUsableSlabBytes) {
     std::vector<Frame*> in_use;
     if (!frames_.StartEmptyingSlab(&in_use)) return;
     for (Frame* frame : in_use) {

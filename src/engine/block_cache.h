@@ -7,7 +7,10 @@
 //
 // A slot's word is one of
 //    0                              never cached, or forgotten
-//    frame address | heat           cached; heat in the two low bits (frames are 64-byte aligned)
+//    frame address | size | heat    cached; the block's size in bits 48 to 62 (zero when it does not
+//                                   fit: the frame knows), so that a hit need not wait for the
+//                                   frame's header; heat in the two low bits (frames are 64-byte
+//                                   aligned)
 //    sign bit | stamp               evicted from the small queue as the stamp-th block: the ghost
 // and changes as
 //    empty or ghost -> frame        [Publish, under the mutex]
@@ -40,6 +43,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "base/epoch.h"
 #include "base/mutex.h"
@@ -83,6 +87,16 @@ class BlockCache {
   // The block if it is cached, else nullptr. The frame lives until the caller's guard ends; Ref it
   // to keep it longer. REQUIRES: an EpochGuard; index < slots.size().
   static Frame* Lookup(BlockSlots& slots, size_t index);
+  // The same with the block's bytes, for which it rarely has to look at the frame.
+  static Frame* Lookup(BlockSlots& slots, size_t index, std::string_view* bytes);
+
+  // For prefetching: the block's bytes if it is cached and small, else an empty view. Does not count
+  // as a use. The same REQUIRES.
+  static std::string_view Peek(const BlockSlots& slots, size_t index);
+  // Brings the word that Lookup will load near.
+  static void PrefetchSlot(const BlockSlots& slots, size_t index) {
+    __builtin_prefetch(&slots.words_[index]);
+  }
 
   // A frame of `size` bytes to read a block into, content unspecified. The caller owns its one
   // reference: Publish it, or Unref it when the read failed. Makes room by evicting. Counts one
@@ -129,8 +143,13 @@ class BlockCache {
 
   static constexpr uint64_t kHeatMask = 3;
   static constexpr uint64_t kGhostBit = uint64_t{1} << 63;
+  static constexpr int kSizeShift = 48;
+  static constexpr uint64_t kMaxSizeInWord = 0x7fff;
+  static constexpr uint64_t kAddressMask = ((uint64_t{1} << kSizeShift) - 1) & ~kHeatMask;
   static bool IsFrame(uint64_t word) { return static_cast<int64_t>(word) > 0; }
-  static Frame* FrameOf(uint64_t word) { return reinterpret_cast<Frame*>(word & ~kHeatMask); }
+  static Frame* FrameOf(uint64_t word) { return reinterpret_cast<Frame*>(word & kAddressMask); }
+  // The word of a slot that holds `frame`, cold.
+  static uint64_t ColdWord(const Frame* frame);
 
   static void EndRetirement(void* frame);
   void Free(Frame* frame) VARVE_REQUIRES(mu_);
@@ -172,11 +191,25 @@ inline void BlockCache::CountHit() {
 }
 
 inline Frame* BlockCache::Lookup(BlockSlots& slots, size_t index) {
+  std::string_view bytes;
+  return Lookup(slots, index, &bytes);
+}
+
+inline std::string_view BlockCache::Peek(const BlockSlots& slots, size_t index) {
+  // Acquire, as in Lookup.
+  const uint64_t word = slots.words_[index].load(std::memory_order_acquire);
+  if (!IsFrame(word)) return {};
+  return {FrameOf(word)->data(), word >> kSizeShift};
+}
+
+inline Frame* BlockCache::Lookup(BlockSlots& slots, size_t index, std::string_view* bytes) {
   std::atomic<uint64_t>& slot = slots.words_[index];
   // Acquire: the block's bytes were written before the frame was published.
   uint64_t word = slot.load(std::memory_order_acquire);
   if (!IsFrame(word)) return nullptr;
   Frame* frame = FrameOf(word);
+  const size_t size = word >> kSizeShift;
+  *bytes = {frame->data(), size != 0 ? size : frame->size};
   // Warm blocks stay unwritten, so that their slot's line stays shared. Losing the race is losing
   // one degree. Relaxed: heat orders nothing; the word keeps pointing to the same frame.
   if ((word & kHeatMask) != kHeatMask) {

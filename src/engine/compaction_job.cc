@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/compaction_picker.h"
 #include "engine/merging_iterator.h"
@@ -31,12 +32,14 @@ std::string_view CompactionJob::LowerKeyOf(const Input& input, size_t index) con
 
 bool CompactionJob::MustRewrite(const SegmentSlice& slice, const MergeRules& rules,
                                 const Version& version, SequenceNumber filtered_sequence) const {
-  if (options_.rewrite_all || slice.trim) return true;
+  if (options_.rewrite_all) return true;
+  if (slice.trim && !VARVE_PLANTED_BUG("merge.moves_trimmed_segments_whole")) return true;
   const SegmentMeta& meta = slice.meta();
   if (rules.is_bottom && meta.tombstone_count > 0) return true;
   if (HasManyExpired(meta, rules.expired_until, options_.idle)) return true;
   for (const RangeTombstone& tombstone : version.range_tombstones()) {
-    const bool may_hide = tombstone.sequence <= filtered_sequence &&
+    const bool may_hide = (tombstone.sequence <= filtered_sequence ||
+                           VARVE_PLANTED_BUG("merge.without_effect_for_ever")) &&
                           slice.filtered_sequence < tombstone.sequence &&
                           meta.smallest_sequence < tombstone.sequence &&
                           meta.largest_key >= tombstone.begin && meta.smallest_key < tombstone.end;
@@ -185,7 +188,9 @@ Result<CompactionSlice> CompactionJob::RunSlice(const std::shared_ptr<const Vers
   SegmentOutput output(std::move(output_options));
   VARVE_RETURN_IF_ERROR(Merge(inputs, rules, &output, values, *version, stop, &slice));
   // Moved values must be as durable as the segments that point to them.
-  if (empties_values()) VARVE_RETURN_IF_ERROR(values->Sync());
+  if (empties_values() && !VARVE_PLANTED_BUG("merge.moved_values_not_synced")) {
+    VARVE_RETURN_IF_ERROR(values->Sync());
+  }
   slice.bytes_written = output.written_bytes();
   slice.edit.added_segments = output.Release();
   DescribeInputs(inputs, &slice);

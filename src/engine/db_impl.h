@@ -2,9 +2,13 @@
 //
 //   db_impl.cc        open, close, maintenance calls, statistics
 //   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
-//   db_update.cc      writes that depend on what is there: compare-and-set, time to live
 //   db_read.cc        gets, iterators, snapshots
-//   db_background.cc  flush, compaction, the log's helper
+//   db_modify.cc      compare-and-set, time to live and the other read-modify-writes
+//   db_namespaces.cc  the table of namespaces
+//   db_background.cc  what flush and compaction share: edits, super versions, what merges may drop
+//   db_flush.cc       memtables become a run
+//   db_compaction.cc  runs are merged
+//   db_housekeeping.cc what is not needed any more goes; the log's helper
 //   recovery.cc       what a directory holds after a crash
 //
 // Invariants
@@ -16,8 +20,11 @@
 //  4. A log is removed only after a manifest that no longer needs it is durable.
 //  5. After a failed sync of log, values or manifest nothing is acknowledged any more (fatal_).
 //
-// Order of locks: commit_lock_, then mu_. Neither is held across I/O, except that a new log is opened
-// under commit_lock_ when the helper has not prepared one.
+// Keys here, and below, are stored keys (format/stored_key.h); the methods that the user calls map them.
+//
+// Order of locks: namespace_mu_, commit_lock_, mu_. The last two are not held across I/O, except that a
+// new log is opened under commit_lock_ when the helper has not prepared one, and that a read-modify-write
+// which has lost every race before reads under it.
 #ifndef VARVE_ENGINE_DB_IMPL_H_
 #define VARVE_ENGINE_DB_IMPL_H_
 
@@ -25,6 +32,7 @@
 #include <deque>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,11 +44,13 @@
 #include "engine/compaction_picker.h"
 #include "engine/directory_sync.h"
 #include "engine/event_log.h"
+#include "engine/namespace_table.h"
 #include "engine/recovery.h"
 #include "engine/store_clock.h"
 #include "engine/super_version.h"
 #include "engine/sync_group.h"
 #include "engine/tuning.h"
+#include "engine/turn_queue.h"
 #include "engine/value_log_set.h"
 #include "engine/version_set.h"
 #include "format/wal.h"
@@ -59,14 +69,8 @@ class DbImpl final : public Db {
   Status DeleteRange(std::string_view begin, std::string_view end,
                      const WriteOptions& options) override;
   Status Write(const WriteBatch& batch, const WriteOptions& options) override;
-  Status CompareAndSet(std::string_view key, std::optional<std::string_view> expected,
-                       std::optional<std::string_view> desired, const WriteOptions& options) override;
+  Status Clear(const WriteOptions& options) override;
 
-  Status Expire(std::string_view key, std::chrono::milliseconds ttl,
-                const WriteOptions& options) override;
-  Status ExpireAt(std::string_view key, std::chrono::system_clock::time_point when,
-                  const WriteOptions& options) override;
-  Status Persist(std::string_view key, const WriteOptions& options) override;
   Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,
                                                               const ReadOptions& options) override;
 
@@ -78,6 +82,11 @@ class DbImpl final : public Db {
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
   std::unique_ptr<Snapshot> GetSnapshot() override;
 
+  Result<std::shared_ptr<Namespace>> OpenNamespace(std::string_view name,
+                                                   const NamespaceOptions& options) override;
+  Status DropNamespace(std::string_view name) override;
+  Result<std::vector<NamespaceInfo>> ListNamespaces() override;
+
   Status Flush() override;
   Status Compact() override;
   Status WaitForBackgroundWork() override;
@@ -86,8 +95,14 @@ class DbImpl final : public Db {
   Statistics Stats() override;
   std::optional<std::string> GetProperty(std::string_view name) override;
 
+ protected:
+  Status ReadModifyWrite(std::string_view key, const Modifier& modify,
+                         const WriteOptions& options) override;
+
  private:
+  friend class NamespaceImpl;
   class SnapshotImpl;
+  struct Modifying;
 
   // One change, ready to be applied.
   struct Change {
@@ -96,6 +111,11 @@ class DbImpl final : public Db {
     std::string_view value;  // as given, or a pointer; StoreChange puts a deadline before it
     uint64_t hash = 0;
     uint64_t deadline = 0;  // of the expiring kinds
+  };
+  // The namespaces that a group of changes concerns.
+  struct CommitScope {
+    std::span<NamespaceState* const> spaces;  // nothing is done when one of these has been dropped
+    NamespaceState* dropped = nullptr;        // nothing may be written to this one from now on
   };
   // What the commit lock protects a group of changes with.
   struct Commit {
@@ -108,6 +128,7 @@ class DbImpl final : public Db {
     std::optional<SequenceNumber> unchanged_since = std::nullopt;
     // With unchanged_since: from this time on the key has changed too, by expiring. 0: never.
     uint64_t unexpired_at = 0;
+    const CommitScope* scope = nullptr;  // null: only the default namespace
   };
   struct Ticket {
     uint64_t position = 0;
@@ -168,66 +189,95 @@ class DbImpl final : public Db {
   // --- Write path (db_write.cc).
   Status CheckLimits(std::string_view key, size_t value_bytes) const;
   Status CheckWritable() VARVE_EXCLUDES(mu_);
-  // A put or delete of a key that is as it was read, with what UpdateOne has read.
-  struct Current {
-    bool exists = false;
-    uint64_t deadline = 0;  // 0: does not expire
-    std::string value;
-  };
-  // What becomes of the key; also what follows from it for the caller.
-  struct Update {
-    Status status;  // not OK: nothing is written, and this is returned
-    bool is_done = false;  // nothing is to be written, and all is well
-    std::optional<std::string_view> value;  // nullopt: delete the key
-    bool has_deadline = false;
-    uint64_t deadline = 0;  // of the value
-  };
-  // Reads the key, lets `decide` choose, and writes that if the key is still as it was read; if not, begins
-  // again. One atomic step.
-  Status UpdateOne(std::string_view key, const std::function<Update(const Current&)>& decide,
-                   const WriteOptions& options);
-  Status ChangeDeadline(std::string_view key, std::optional<uint64_t> deadline,
-                        const WriteOptions& options);
-  Status ReadCurrent(std::string_view key, const Snapshot* snapshot, Current* current);
-  // Whether the key of a commit with unchanged_since is not as it was read.
-  Result<bool> HasChanged(const Commit& commit) VARVE_REQUIRES(commit_lock_);
   // Gives the put `change` a deadline; one that is past makes it a delete.
   static void SetDeadline(uint64_t deadline, uint64_t now, Change* change);
-  // Bytes in a log record, and writing it there; an expiring change's value then points there.
+  // The same for the puts of a batch. `Change::deadline` is the word of the batch where it gives one.
+  void SetDeadlines(const WriteOptions& options, const std::vector<NamespaceTable::Ref>& spaces,
+                    std::vector<Change>* changes);
   bool IsLarge(const Change& change) const;
   // Puts an encoded pointer in the place of a large value.
   static void PointTo(const char* pointer, Change* change);
+  // Bytes in a log record, and writing it there; an expiring change's value then points there.
   static size_t StoredBytes(const Change& change);
   static char* StoreChange(Change* change, char* to);
-  Status WriteChanges(std::vector<Change>* changes, const WriteOptions& options);
-  Status WriteOne(const Change& change, const WriteOptions& options);
+  // `space`: the named namespace that the change is in, if any.
+  Status WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space = nullptr);
+  // The hashes of the changes are filled in; their sizes have been checked.
+  Status CommitPrepared(std::vector<Change>* changes, const WriteOptions& options,
+                        const CommitScope* scope);
   Status SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values);
   Status CommitChanges(Commit commit, const WriteOptions& options);
   Status FinishCommit(const Ticket& ticket, Status status);
   Status AppendAndApply(const Commit& commit, Durability durability, Ticket* ticket)
       VARVE_REQUIRES(commit_lock_);
-  void ApplyToMemTable(const Commit& commit, SequenceNumber first) VARVE_REQUIRES(commit_lock_);
+  // noexcept, here and below: half of it done could not be taken back. Out of memory ends the process, after
+  // which the log has all of it or nothing.
+  void ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcept VARVE_REQUIRES(commit_lock_);
   void NoteValuePointer(std::string_view encoded) VARVE_REQUIRES(commit_lock_);
   Status MakeRoom(uint64_t record_bytes, bool only_deletes) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
-  Status Rotate(uint64_t record_bytes) VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
+  Status Rotate(uint64_t record_bytes) noexcept VARVE_REQUIRES(commit_lock_) VARVE_EXCLUDES(mu_);
   Result<std::shared_ptr<LogFile>> NewLog(uint64_t record_bytes) VARVE_REQUIRES(commit_lock_);
-  Status WaitForFlush() VARVE_EXCLUDES(mu_, commit_lock_);
+  Status WaitForFlush() noexcept VARVE_EXCLUDES(mu_, commit_lock_);
   void UpdateThrottle(uint32_t count, Ticket* ticket) VARVE_REQUIRES(commit_lock_);
   void Throttle(uint64_t not_before);
   void NoteSlowdown(uint64_t nanos);
   Result<uint64_t> MakeLogDurable(bool sync) VARVE_EXCLUDES(commit_lock_);
   void Fail(const Status& status) VARVE_EXCLUDES(mu_);
+
+  // --- Read-modify-write (db_modify.cc).
+  Status ModifyStored(std::string_view key, const Modifier& modify, const WriteOptions& options,
+                      NamespaceState* space);
+  // Asks the modifier about work->current, and prepares what is to be written. False: nothing is.
+  Result<bool> Decide(Modifying* work);
+  // Reads it. REQUIRES an EpochGuard.
+  Status ReadCurrent(SuperVersion* super, SequenceNumber sequence, Modifying* work);
+  // An attempt each: OK and ticket->has_changed when the race was lost.
+  Status TryModify(Modifying* work, Ticket* ticket) VARVE_EXCLUDES(commit_lock_);
+  Status ModifyLocked(Modifying* work, Ticket* ticket) VARVE_EXCLUDES(commit_lock_);
+  static Commit CommitOf(const Modifying& work, CommitScope* scope, SequenceNumber unchanged_since);
+  // Whether the key of a commit with unchanged_since is not as it was read.
+  Result<bool> HasChanged(const Commit& commit) VARVE_REQUIRES(commit_lock_);
   Result<bool> ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence)
       VARVE_REQUIRES(commit_lock_);
 
+  // --- Namespaces (db_namespaces.cc).
+  static Status NamespaceWasDropped(const NamespaceState& state);
+  Status LoadNamespaces() VARVE_EXCLUDES(namespace_mu_);
+  bool HasNamespaces();
+  Result<NamespaceTable::Ref> CreateNamespace(std::string_view name, const NamespaceOptions& options)
+      VARVE_REQUIRES(namespace_mu_);
+  Status SetNamespaceOptions(NamespaceState* state, const NamespaceOptions& options)
+      VARVE_REQUIRES(namespace_mu_);
+  Status CommitNamespaceChange(std::vector<Change>* changes, NamespaceState* dropped)
+      VARVE_REQUIRES(namespace_mu_);
+  // The named namespaces that `changes` are in. kNotFound when one is gone.
+  Status FindNamespaces(const std::vector<Change>& changes, std::vector<NamespaceTable::Ref>* found,
+                        bool* has_default) const;
+  Durability DurabilityOver(const std::vector<NamespaceTable::Ref>& spaces, bool has_default) const;
+  Compression CompressionOf(std::string_view stored_key) const;
+
   // --- Read path (db_read.cc). REQUIRES an EpochGuard where a SuperVersion* is returned or taken.
   SuperVersion* CurrentSuper() const { return super_version_.load(std::memory_order_acquire); }
-  Status Find(SuperVersion* super, std::string_view key, SequenceNumber sequence, Lookup* found);
-  // The newest version at `sequence`, dead or alive, as it is stored; false when there is none.
-  Result<bool> FindVersion(SuperVersion* super, std::string_view key, SequenceNumber sequence,
-                           Lookup* found);
+  // A key to look up. The runs before `first_run` are known not to hold it.
+  struct LookupKey {
+    std::string_view key;
+    uint64_t hash = 0;
+    size_t first_run = 0;
+  };
+  LookupKey KeyFor(std::string_view key) const;
+  Status Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence, Lookup* found);
+  Status GetStored(std::string_view key, std::string* value, const ReadOptions& options);
+  Result<std::optional<std::chrono::milliseconds>> TimeToLiveStored(std::string_view key,
+                                                                    const ReadOptions& options);
+  Result<PinnedValue> GetPinnedStored(std::string_view key, const ReadOptions& options);
+  std::vector<Result<std::string>> MultiGetStored(const std::vector<std::string_view>& keys,
+                                                  const ReadOptions& options);
+  std::unique_ptr<Iterator> NewIteratorIn(const Keyspace& keyspace, const IteratorOptions& options);
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
-                    SequenceNumber sequence, Lookup* found, bool* is_found);
+                    SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
+  // Looks `count` keys up together, so that their cache misses overlap, and appends the values.
+  void MultiGetGroup(SuperVersion* super, const std::string_view* keys, size_t count,
+                     SequenceNumber sequence, std::vector<Result<std::string>>* results);
   Status FindFor(std::string_view key, const ReadOptions& options, Lookup* found);
   // A super version and the sequence to read it at, which belong together.
   SuperVersion* ReadPoint(const Snapshot* snapshot, SequenceNumber* sequence) const;
@@ -237,10 +287,13 @@ class DbImpl final : public Db {
 
   // --- Super version.
   std::vector<SequenceNumber> BoundariesLocked() VARVE_REQUIRES(mu_);
-  void InstallSuperVersion() VARVE_REQUIRES(mu_);
+  // `tombstones`: those of all layers, if known; they are looked up else.
+  void InstallSuperVersion(const RangeTombstones* tombstones = nullptr) VARVE_REQUIRES(mu_);
 
-  // --- Background (db_background.cc).
+  // --- Background (db_background.cc, db_flush.cc, db_compaction.cc, db_housekeeping.cc).
   static constexpr uint64_t kHelperPollMicros = 5'000;
+  // How long a background thread waits before it tries again what failed (a full disk, say).
+  static constexpr uint64_t kRetryMicros = 200'000;
   void FlushLoop();
   void CompactionLoop();
   void LogHelperLoop();
@@ -295,6 +348,12 @@ class DbImpl final : public Db {
   VersionSet versions_;
   ValueLogSet values_;
 
+  // --- Namespaces.
+  NamespaceTable namespaces_;
+  Mutex namespace_mu_;  // held while one is made, changed or dropped
+  uint32_t next_namespace_id_ VARVE_GUARDED_BY(namespace_mu_) = 1;
+  Status namespace_status_;  // constant after Open: why the table could not be read
+
   // --- Write side.
   CommitLock commit_lock_;
   std::shared_ptr<MemTableSlot> active_ VARVE_GUARDED_BY(commit_lock_);
@@ -309,6 +368,7 @@ class DbImpl final : public Db {
   uint64_t position_ VARVE_GUARDED_BY(commit_lock_) = 1;
   std::atomic<SequenceNumber> visible_sequence_{0};
   SyncGroup sync_group_;
+  TurnQueue modify_turns_;
   std::atomic<bool> is_failed_{false};       // fatal_ is set
   std::atomic<uint64_t> put_count_{0}, user_bytes_{0}, wal_bytes_{0}, sync_count_{0};
   std::atomic<uint64_t> slowdown_nanos_{0}, slowdown_nanos_max_{0};

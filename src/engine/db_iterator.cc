@@ -1,6 +1,7 @@
 #include "engine/db_iterator.h"
 
 #include "base/check.h"
+#include "base/coding.h"
 
 namespace varve {
 
@@ -14,7 +15,7 @@ bool DbIterator::IsHidden(const Entry& entry) {
 }
 
 void DbIterator::SeekToFirst() {
-  if (parts_.lower_bound.has_value()) return Seek(*parts_.lower_bound);
+  if (parts_.lower_bound.has_value()) return SeekStored(*parts_.lower_bound);
   ReleaseValue();
   error_ = Status::Ok();
   direction_ = Direction::kForward;
@@ -23,6 +24,10 @@ void DbIterator::SeekToFirst() {
 }
 
 void DbIterator::Seek(std::string_view target) {
+  SeekStored(parts_.keyspace.ToStored(target, &target_));
+}
+
+void DbIterator::SeekStored(std::string_view target) {
   ReleaseValue();
   error_ = Status::Ok();
   if (IsBeforeLower(target)) target = *parts_.lower_bound;
@@ -35,19 +40,17 @@ void DbIterator::SeekToLast() {
   ReleaseValue();
   error_ = Status::Ok();
   direction_ = Direction::kReverse;
-  if (parts_.upper_bound.has_value()) {
-    // The last entry before every version of the bound.
-    parts_.source->SeekForPrev(*parts_.upper_bound, kMaxSequence);
-    while (parts_.source->Valid() && IsAtOrAfterUpper(parts_.source->entry().key)) {
-      parts_.source->Prev();
-    }
-  } else {
-    parts_.source->SeekToLast();
+  // The last entry before every version of the bound.
+  parts_.source->SeekForPrev(
+      parts_.upper_bound ? std::string_view(*parts_.upper_bound) : kDefaultNamespaceEnd, kMaxSequence);
+  while (parts_.source->Valid() && IsAtOrAfterUpper(parts_.source->entry().key)) {
+    parts_.source->Prev();
   }
   FindPrev();
 }
 
 void DbIterator::SeekForPrev(std::string_view target) {
+  target = parts_.keyspace.ToStored(target, &target_);
   if (IsAtOrAfterUpper(target)) return SeekToLast();
   ReleaseValue();
   error_ = Status::Ok();
@@ -79,6 +82,30 @@ void DbIterator::FindNext(bool skipping) {
   }
 }
 
+namespace {
+
+// a != b. Neighbours share their beginnings, so the ends are looked at first, without a call.
+bool KeysDiffer(std::string_view a, std::string_view b) {
+  constexpr size_t kTail = sizeof(uint64_t);
+  if (a.size() != b.size()) return true;
+  if (a.size() < kTail) return a != b;
+  const size_t tail = a.size() - kTail;
+  if (LoadFixed<uint64_t>(a.data() + tail) != LoadFixed<uint64_t>(b.data() + tail)) return true;
+  return a.substr(0, tail) != b.substr(0, tail);
+}
+
+}  // namespace
+
+// The usual case of Next, without a copy of the key: one step led to another key, which is to be seen.
+bool DbIterator::StandsOnNextKey(std::string_view left) const {
+  const InternalIterator& source = *parts_.source;
+  if (!source.Valid()) return false;
+  const Entry& entry = source.entry();
+  return IsVisible(entry) && entry.kind != EntryKind::kDelete && !IsExpiring(entry.kind) &&
+         KeysDiffer(entry.key, left) &&
+         parts_.tombstones->empty() && !IsAtOrAfterUpper(entry.key);
+}
+
 void DbIterator::Next() {
   if (!error_.ok()) return;  // reading the value failed, and a loop goes on to here
   VARVE_DCHECK(valid_);
@@ -89,8 +116,10 @@ void DbIterator::Next() {
     // Standing before the key: move into it, FindNext passes over its versions.
     parts_.source->Seek(skip_key_, kMaxSequence);
   } else {
-    skip_key_.assign(parts_.source->entry().key);
+    const std::string_view left = parts_.source->entry().key;
     parts_.source->Next();
+    if (StandsOnNextKey(left)) return;
+    skip_key_.assign(left);
   }
   FindNext(/*skipping=*/true);
 }

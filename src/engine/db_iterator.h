@@ -11,6 +11,7 @@
 #include "engine/internal_iterator.h"
 #include "engine/range_tombstones.h"
 #include "engine/store_clock.h"
+#include "format/stored_key.h"
 #include "varve/iterator.h"
 #include "varve/pinned_value.h"
 
@@ -23,6 +24,8 @@ struct DbIteratorParts {
   SequenceNumber sequence = 0;
   const RangeTombstones* tombstones = nullptr;  // never null
   StoreClock* clock = nullptr;                  // never null
+  Keyspace keyspace;                            // the namespace shown
+  // Stored keys. Unset: no further than the default namespace, to which the iterator then belongs.
   std::optional<std::string> lower_bound;       // inclusive
   std::optional<std::string> upper_bound;       // exclusive
   // Reads a separated value.
@@ -43,8 +46,10 @@ class DbIterator : public Iterator {
   void Next() override;
   void Prev() override;
   std::string_view key() const override {
-    return direction_ == Direction::kForward ? parts_.source->entry().key
-                                             : std::string_view(saved_key_);
+    const std::string_view stored = direction_ == Direction::kForward
+                                        ? parts_.source->entry().key
+                                        : std::string_view(saved_key_);
+    return parts_.keyspace.ToUser(stored, &user_key_);
   }
   std::string_view value() override;
   uint64_t expire_at_millis() const override;
@@ -66,14 +71,17 @@ class DbIterator : public Iterator {
   // True when a range delete hides `entry`.
   bool IsHidden(const Entry& entry);
   bool IsAtOrAfterUpper(std::string_view key) const {
-    return parts_.upper_bound.has_value() && key >= *parts_.upper_bound;
+    return parts_.upper_bound.has_value() ? key >= *parts_.upper_bound
+                                          : IsBeyondDefaultNamespace(key);
   }
   bool IsBeforeLower(std::string_view key) const {
     return parts_.lower_bound.has_value() && key < *parts_.lower_bound;
   }
+  void SeekStored(std::string_view target);
   // From the source's position on, shows the first key that is to be seen; entries whose key equals
   // skip_key_ are passed over when `skipping`.
   void FindNext(bool skipping);
+  bool StandsOnNextKey(std::string_view left) const;
   void FindPrev();
   void SaveCurrent(const Entry& entry);
   void ReleaseValue() { value_.Reset(); value_is_loaded_ = false; }
@@ -81,6 +89,8 @@ class DbIterator : public Iterator {
   DbIteratorParts parts_;
   bool valid_ = false;
   Direction direction_ = Direction::kForward;
+  mutable std::string user_key_;  // what key() shows, where it is no part of the stored key
+  std::string target_;            // the stored key of what is sought
   std::string skip_key_;
   std::string saved_key_;
   std::string saved_value_;

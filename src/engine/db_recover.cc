@@ -1,10 +1,12 @@
 // What DbImpl does with the logs and files that it finds when it is opened.
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
 #include "engine/recovery.h"
 #include "engine/rewrite.h"
+#include "engine/wal_names.h"
 #include "format/filename.h"
 #include "format/point_index.h"
 #include "format/value_log.h"
@@ -68,9 +70,13 @@ Status DbImpl::RecoverLogs() {
   CommitLockHolder lock(&commit_lock_);
   inserted_sequence_ = std::max(versions_.recovered_sequence(), replay.last_sequence());
   for (const auto& run : versions_.current()->runs()) {
+    if (VARVE_PLANTED_BUG("recovery.number_of_an_unseen_change_used_again")) break;
     for (const SegmentSlice& slice : run->slices()) {
       inserted_sequence_ = std::max(inserted_sequence_, slice.meta().largest_sequence);
     }
+  }
+  if (VARVE_PLANTED_BUG("recovery.sequence_used_again")) {
+    inserted_sequence_ = replay.last_sequence();
   }
   visible_sequence_.store(inserted_sequence_, std::memory_order_release);
   if (!replay.replayed().empty()) {
@@ -106,6 +112,7 @@ Status DbImpl::RecoverLogs() {
 }
 
 Status DbImpl::RenewNames(const MemTableSlot& slot) {
+  if (VARVE_PLANTED_BUG("recovery.names_taken_for_durable")) return Status::Ok();
   VARVE_RETURN_IF_ERROR(RenewName(env_, JoinPath(dir_, WalFileName(slot.log_number))));
   for (const auto& file : slot.value_logs) VARVE_RETURN_IF_ERROR(RenewName(env_, file->path()));
   return Status::Ok();
@@ -117,7 +124,7 @@ Status DbImpl::SyncRecoveredLogs() {
     MutexLock lock(&mu_);
     paths = unsynced_recovered_logs_;
   }
-  if (paths.empty()) return Status::Ok();
+  if (paths.empty() || VARVE_PLANTED_BUG("recovery.logs_taken_for_durable")) return Status::Ok();
   for (const std::string& path : paths) {
     Status status = RewriteAndSync(env_, path, 0);
     if (!status.ok() && !status.IsNotFound()) return status;  // gone: flushed meanwhile
@@ -146,7 +153,9 @@ Status DbImpl::ReplayOp(SequenceNumber sequence, const WalOp& op, MemTableSlot* 
     if (!DecodePointerOf(kind, op.value, &pointer)) return Status::Corruption("a malformed value pointer");
     auto file = values_.Find(pointer.file_number);
     if (file != nullptr) {
-      file->MarkDirtyFrom(pointer.offset);
+      if (!VARVE_PLANTED_BUG("recovery.values_taken_for_durable")) {
+        file->MarkDirtyFrom(pointer.offset);
+      }
       auto& files = slot->value_logs;
       if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(std::move(file));
     }
@@ -175,7 +184,7 @@ Status DbImpl::RemoveForeignLogs(const LogReplay& replay) {
     const bool is_replayed = parsed->number == log_->number() || std::any_of(
         replay.replayed().begin(), replay.replayed().end(),
         [&](const ReplayedLog& log) { return log.number == parsed->number; });
-    if (is_replayed) continue;
+    if (is_replayed || VARVE_PLANTED_BUG("recovery.foreign_logs_stay")) continue;
     VARVE_RETURN_IF_ERROR(env_->RemoveFile(JoinPath(dir_, name)));
     removed = true;
   }
@@ -186,7 +195,8 @@ Status DbImpl::ContinueLog(const ReplayedLog& replayed, std::shared_ptr<MemTable
   LogFileOptions options = LogOptions(0);
   const std::string path = JoinPath(dir_, WalFileName(replayed.number));
   const DurableLog& durable = versions_.durable_log();
-  if (durable.number != replayed.number || durable.end < replayed.end) {
+  if ((durable.number != replayed.number || durable.end < replayed.end) &&
+      !VARVE_PLANTED_BUG("recovery.continued_log_taken_for_durable")) {
     VARVE_RETURN_IF_ERROR(RenewNames(*slot));
     VARVE_RETURN_IF_ERROR(RewriteAndSync(env_, path, 0));
     VARVE_RETURN_IF_ERROR(directory_.Sync());
@@ -251,7 +261,8 @@ Status DbImpl::RemoveLeftovers() {
         break;
       case FileType::kValueLog:
         is_leftover = !versions_.recovered_value_logs().contains(parsed->number) &&
-                      !pointed_to.contains(parsed->number);
+                      (!pointed_to.contains(parsed->number) ||
+                       VARVE_PLANTED_BUG("recovery.removes_values_of_the_log"));
         if (is_leftover) values_.Forget(parsed->number);
         break;
       case FileType::kManifest:
@@ -287,39 +298,38 @@ Status ReadWal(const std::string& dir, const Options& options, const WalVisitor&
   VersionSet versions(&context, &values);
   versions_of_set = &versions;
   VARVE_RETURN_IF_ERROR(versions.Recover(/*writable=*/false));
-  VARVE_ASSIGN_OR_RETURN(auto names, env->ListDir(dir));
-  for (const std::string& name : names) {
+  VARVE_ASSIGN_OR_RETURN(auto files, env->ListDir(dir));
+  for (const std::string& name : files) {
     const auto parsed = ParseFileName(name);
     if (parsed && parsed->type == FileType::kValueLog && values.Find(parsed->number) == nullptr) {
       values.AddExisting(parsed->number, env->FileSize(JoinPath(dir, name)).value_or(0));
     }
   }
   std::string buffer;
+  StoreClock clock(env->clock());
+  WalNames names;
+  // Damage to a segment must not hide the log: namespaces then go by their numbers.
+  (void)names.Load(versions.current(), &clock);
   LogReplay replay(env, dir);
   Status status = replay.Run(
       versions.oldest_log_number(), versions.durable_log(), [](uint64_t) { return Status::Ok(); },
       [](const WalRecord&) -> Result<bool> { return true; },
       [&](SequenceNumber sequence, const WalOp& op) -> Status {
         const EntryKind kind = static_cast<EntryKind>(op.kind);
-        if (op.kind == kDeleteRangeOp) {
-          visit(sequence, "DELETERANGE", op.key, op.value, 0);
-          return Status::Ok();
+        if (op.kind == kDeleteRangeOp || kind == EntryKind::kDelete) {
+          return names.Visit(sequence, op, 0, visit);
         }
         if (!IsWellFormed(kind, op.value)) return Status::Corruption("a malformed deadline");
         const uint64_t deadline = IsExpiring(kind) ? DeadlineOf(op.value) : 0;
-        if (kind == EntryKind::kDelete) {
-          visit(sequence, "DELETE", op.key, {}, 0);
-        } else if (!HasPointer(kind)) {
-          visit(sequence, "WRITE", op.key, PlainValueOf(kind, op.value), deadline);
-        } else {
-          ValuePointer pointer;
-          if (!DecodePointerOf(kind, op.value, &pointer)) return Status::Corruption("a bad value pointer");
-          auto file = values.Find(pointer.file_number);
-          if (file == nullptr) return Status::Corruption("a value-log file is missing");
-          VARVE_ASSIGN_OR_RETURN(std::string_view value, file->ReadInto(pointer, &buffer));
-          visit(sequence, "WRITE", op.key, value, deadline);
-        }
-        return Status::Ok();
+        WalOp plain{static_cast<uint8_t>(EntryKind::kValue), op.key, PlainValueOf(kind, op.value)};
+        if (!HasPointer(kind)) return names.Visit(sequence, plain, deadline, visit);
+        ValuePointer pointer;
+        if (!DecodePointerOf(kind, op.value, &pointer)) return Status::Corruption("a bad value pointer");
+        auto file = values.Find(pointer.file_number);
+        if (file == nullptr) return Status::Corruption("a value-log file is missing");
+        VARVE_ASSIGN_OR_RETURN(std::string_view value, file->ReadInto(pointer, &buffer));
+        plain.value = value;
+        return names.Visit(sequence, plain, deadline, visit);
       });
   versions.Release();
   values.Release();

@@ -29,6 +29,13 @@ inline bool HasDeadline(const WriteOptions& options) {
   return options.ttl.has_value() || options.expire_at.has_value();
 }
 
+// `options` with a time to live, where they ask for none.
+inline WriteOptions WithDefaultTtl(WriteOptions options,
+                                   std::optional<std::chrono::milliseconds> default_ttl) {
+  if (!HasDeadline(options)) options.ttl = default_ttl;
+  return options;
+}
+
 // The earlier of what `options` ask for. REQUIRES: HasDeadline(options).
 inline uint64_t RequestedDeadline(const WriteOptions& options, uint64_t now) {
   uint64_t deadline = kMaxDeadline;

@@ -23,14 +23,14 @@ constexpr std::align_val_t kFrameAlignment{alignof(Frame)};
 
 // Of the frame that was cut as the `position`-th.
 Frame* FrameAt(const Slab* slab, uint32_t position) {
-  return reinterpret_cast<Frame*>(slab->memory + position * FrameAllocator::kSlabFrameBytes);
+  return reinterpret_cast<Frame*>(slab->memory + position * slab->frame_bytes());
 }
 
 void Poison(Frame* frame) {
-  ASAN_POISON_MEMORY_REGION(frame->data(), FrameAllocator::kSlabBlockBytes);
+  ASAN_POISON_MEMORY_REGION(frame->data(), frame->slab->frame_bytes() - sizeof(Frame));
 }
 void Unpoison(Frame* frame) {
-  ASAN_UNPOISON_MEMORY_REGION(frame->data(), FrameAllocator::kSlabBlockBytes);
+  ASAN_UNPOISON_MEMORY_REGION(frame->data(), frame->slab->frame_bytes() - sizeof(Frame));
 }
 
 }  // namespace
@@ -40,21 +40,35 @@ FrameAllocator::~FrameAllocator() {
   while (!slabs_.empty()) ReleaseSlab(slabs_.back().get());
 }
 
+// Large frames share a budget with many more small ones: what lies free in their slabs must stay small
+// beside it.
+bool FrameAllocator::MayAddSlab(size_t frames, uint64_t limit_bytes) const {
+  constexpr uint64_t kFreeShare = 16;
+  if (bytes() + ChunkPool::kChunkBytes > limit_bytes) return false;
+  return frames == kFramesPerSlab ||
+         free_slab_bytes_ + ChunkPool::kChunkBytes <= limit_bytes / kFreeShare;
+}
+
 Frame* FrameAllocator::Allocate(BlockCache* cache, size_t size, uint64_t limit_bytes) {
+  const size_t frames = FramesInSlab(size);
+  if (frames == 0) return AllocateFromHeap(cache, size);
+  RoomyList& roomy = RoomyOf(frames);
+  if (roomy.empty() && MayAddSlab(frames, limit_bytes)) AddSlab(frames);
+  if (roomy.empty()) return AllocateFromHeap(cache, size);
+  Slab* slab = roomy.back();
+  used_bytes_ += Charge(size);
+  return Init(AllocateFromSlab(slab), cache, size, slab);
+}
+
+Frame* FrameAllocator::AllocateFromHeap(BlockCache* cache, size_t size) {
   const uint64_t charge = Charge(size);
-  Slab* slab = nullptr;
-  void* memory;
-  if (size <= kSlabBlockBytes) {
-    if (roomy_.empty() && bytes() + ChunkPool::kChunkBytes <= limit_bytes) AddSlab();
-    if (!roomy_.empty()) slab = roomy_.back();
-  }
-  if (slab != nullptr) {
-    memory = AllocateFromSlab(slab);
-  } else {
-    memory = ::operator new(static_cast<size_t>(charge), kFrameAlignment);
-    heap_bytes_ += charge;
-  }
+  void* memory = ::operator new(size + sizeof(Frame), kFrameAlignment);
+  heap_bytes_ += charge;
   used_bytes_ += charge;
+  return Init(memory, cache, size, nullptr);
+}
+
+Frame* FrameAllocator::Init(void* memory, BlockCache* cache, size_t size, Slab* slab) {
   auto* frame = new (memory) Frame;
   frame->refs.store(1, std::memory_order_relaxed);  // nobody else knows it yet
   frame->size = static_cast<uint32_t>(size);
@@ -77,24 +91,26 @@ void FrameAllocator::Free(Frame* frame) {
   frame->newer = slab->free_list;
   slab->free_list = frame;
   Poison(frame);
-  const bool was_full = slab->used_count == kFramesPerSlab;
+  const bool was_full = slab->used_count == slab->frames;
   --slab->used_count;
   if (slab->is_emptying) {
     if (slab->used_count == 0) ReleaseSlab(slab);
     return;
   }
-  ++free_slab_frames_;
+  free_slab_bytes_ += slab->frame_bytes();
   if (was_full) AddToRoomy(slab);
 }
 
 bool FrameAllocator::StartEmptyingSlab(std::vector<Frame*>* frames) {
   Slab* emptiest = nullptr;
-  for (Slab* slab : roomy_) {
-    if (emptiest == nullptr || slab->used_count < emptiest->used_count) emptiest = slab;
+  for (const RoomyList& roomy : roomy_) {
+    for (Slab* slab : roomy) {
+      if (emptiest == nullptr || slab->free_bytes() > emptiest->free_bytes()) emptiest = slab;
+    }
   }
   if (emptiest == nullptr) return false;
   RemoveFromRoomy(emptiest);
-  free_slab_frames_ -= kFramesPerSlab - emptiest->used_count;
+  free_slab_bytes_ -= emptiest->free_bytes();
   emptiest->is_emptying = true;
   ++emptying_slab_count_;
   for (uint32_t i = 0; i < emptiest->cut_count; ++i) {
@@ -113,17 +129,18 @@ Frame* FrameAllocator::AllocateFromSlab(Slab* slab) {
   } else {
     frame = FrameAt(slab, slab->cut_count++);
   }
-  --free_slab_frames_;
-  if (++slab->used_count == kFramesPerSlab) RemoveFromRoomy(slab);
+  free_slab_bytes_ -= slab->frame_bytes();
+  if (++slab->used_count == slab->frames) RemoveFromRoomy(slab);
   return frame;
 }
 
-void FrameAllocator::AddSlab() {
+void FrameAllocator::AddSlab(size_t frames) {
   auto slab = std::make_unique<Slab>();
+  slab->frames = static_cast<uint32_t>(frames);
   slab->memory = pool_->Allocate();
   slab->slab_index = slabs_.size();
   AddToRoomy(slab.get());
-  free_slab_frames_ += kFramesPerSlab;
+  free_slab_bytes_ += slab->free_bytes();
   slabs_.push_back(std::move(slab));
 }
 
@@ -133,7 +150,7 @@ void FrameAllocator::ReleaseSlab(Slab* slab) {
     --emptying_slab_count_;
   } else {
     RemoveFromRoomy(slab);
-    free_slab_frames_ -= kFramesPerSlab;
+    free_slab_bytes_ -= slab->free_bytes();
   }
   ASAN_UNPOISON_MEMORY_REGION(slab->memory, ChunkPool::kChunkBytes);
   pool_->Release(slab->memory);
@@ -144,14 +161,16 @@ void FrameAllocator::ReleaseSlab(Slab* slab) {
 }
 
 void FrameAllocator::AddToRoomy(Slab* slab) {
-  slab->roomy_index = roomy_.size();
-  roomy_.push_back(slab);
+  RoomyList& roomy = RoomyOf(slab->frames);
+  slab->roomy_index = roomy.size();
+  roomy.push_back(slab);
 }
 
 void FrameAllocator::RemoveFromRoomy(Slab* slab) {
-  roomy_[slab->roomy_index] = roomy_.back();
-  roomy_[slab->roomy_index]->roomy_index = slab->roomy_index;
-  roomy_.pop_back();
+  RoomyList& roomy = RoomyOf(slab->frames);
+  roomy[slab->roomy_index] = roomy.back();
+  roomy[slab->roomy_index]->roomy_index = slab->roomy_index;
+  roomy.pop_back();
 }
 
 }  // namespace varve

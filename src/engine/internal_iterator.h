@@ -10,7 +10,8 @@
 
 namespace varve {
 
-// Thread-compatible. entry() and its views live until the iterator moves.
+// Thread-compatible. entry() lives until the iterator moves. What its views show stays readable for one
+// movement longer, also across blocks, so that two neighbours can be compared without a copy.
 class InternalIterator {
  public:
   virtual ~InternalIterator() = default;

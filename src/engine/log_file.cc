@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 
 namespace varve {
@@ -39,7 +40,9 @@ Result<std::unique_ptr<LogFile>> LogFile::Continue(Env* env, const std::string& 
   // First of all, because closing cuts the file here.
   log->end_.store(end, std::memory_order_relaxed);
   log->pending_offset_ = end;
-  VARVE_RETURN_IF_ERROR(log->AllocateUpTo(end));
+  Status allocated = log->AllocateUpTo(end);
+  if (!allocated.ok() && VARVE_PLANTED_BUG("log.cut_when_it_cannot_be_continued")) log->end_ = 0;
+  VARVE_RETURN_IF_ERROR(std::move(allocated));
   return log;
 }
 
@@ -47,13 +50,20 @@ LogFile::~LogFile() { (void)Close(); }
 
 Status LogFile::AllocateWindow(uint64_t from, uint64_t size) {
   if (mapped_ != nullptr) return mapped_->Populate(from, size);
-  Status status = written_->Allocate(from, size);
-  if (status.code() != StatusCode::kNotSupported) return status;
-  // Zeros instead; never over what the file holds already.
+  // Zeros never go over what the file holds already. Asked first: allocating extends the file.
   VARVE_ASSIGN_OR_RETURN(const uint64_t present, written_->Size());
-  const uint64_t begin = std::max(from, present);
-  if (begin >= from + size) return Status::Ok();
-  return written_->Write(begin, std::string(static_cast<size_t>(from + size - begin), '\0'));
+  Status status = written_->Allocate(from, size);
+  const bool allocates = status.code() != StatusCode::kNotSupported;
+  if (allocates && (!status.ok() || !options_.write_zeros)) return status;
+  return WriteZeros(std::max(from, present), from + size);
+}
+
+Status LogFile::WriteZeros(uint64_t from, uint64_t end) {
+  if (from >= end) return Status::Ok();
+  VARVE_RETURN_IF_ERROR(written_->Write(from, std::string(static_cast<size_t>(end - from), '\0')));
+  // Under way before anybody waits for them; the next sync covers what is left.
+  written_->StartWriteback(from, end - from);
+  return Status::Ok();
 }
 
 Status LogFile::AllocateUpTo(uint64_t end) {
@@ -71,7 +81,9 @@ Status LogFile::AllocateUpTo(uint64_t end) {
   return Status::Ok();
 }
 
-uint64_t LogFile::reserve_bytes() const { return options_.window_bytes / 4; }
+uint64_t LogFile::reserve_bytes() const {
+  return VARVE_PLANTED_BUG("log.no_reserve_for_deletes") ? 0 : options_.window_bytes / 4;
+}
 
 Result<char*> LogFile::Reserve(size_t size, bool use_reserve) {
   const uint64_t end = end_.load(std::memory_order_relaxed);
@@ -112,8 +124,11 @@ Status LogFile::WriteOut(const Pending& pending) {
 Status LogFile::Sync(uint64_t end) {
   if (synced_end_.load(std::memory_order_relaxed) >= end) return Status::Ok();
   MutexLock lock(&io_mu_);
-  VARVE_RETURN_IF_ERROR(mapped_ != nullptr ? mapped_->Sync() : written_->Sync());
-  if (!name_is_synced_.load(std::memory_order_relaxed)) {
+  if (!VARVE_PLANTED_BUG("log.not_synced")) {
+    VARVE_RETURN_IF_ERROR(mapped_ != nullptr ? mapped_->Sync() : written_->Sync());
+  }
+  if (!name_is_synced_.load(std::memory_order_relaxed) &&
+      !VARVE_PLANTED_BUG("log.name_not_synced")) {
     VARVE_RETURN_IF_ERROR(options_.directory->Sync());
     name_is_synced_.store(true, std::memory_order_relaxed);
   }

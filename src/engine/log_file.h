@@ -27,6 +27,9 @@ struct LogFileOptions {
   bool mapped = true;
   uint64_t capacity_bytes = 0;  // no record may end beyond
   uint64_t window_bytes = 0;    // allocation step
+  // Written logs: fills what is allocated with zeros. A sync of bytes over zeros that are on the device
+  // writes only them; over blocks that were only allocated it writes the file's block map, too.
+  bool write_zeros = false;
   DirectorySync* directory = nullptr;  // of the file. Borrowed
 };
 
@@ -90,6 +93,7 @@ class LogFile {
   uint64_t reserve_bytes() const;
   Status AllocateUpTo(uint64_t end) VARVE_EXCLUDES(allocate_mu_);
   Status AllocateWindow(uint64_t from, uint64_t size);
+  Status WriteZeros(uint64_t from, uint64_t end);
   Status CloseFile(uint64_t final_size) VARVE_EXCLUDES(io_mu_, allocate_mu_);
 
   const std::string path_;

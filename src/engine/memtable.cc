@@ -20,7 +20,7 @@ const MemTableRecord* NewRecord(MemTableArena* arena, SequenceNumber sequence, E
       arena->Allocate(sizeof(MemTableRecord) + key.size() + value.size(), alignof(MemTableRecord));
   auto* record = new (memory)
       MemTableRecord{sequence << 8 | static_cast<uint8_t>(kind),
-                     static_cast<uint32_t>(value.size()), static_cast<uint16_t>(key.size())};
+                     static_cast<uint32_t>(value.size()), static_cast<uint32_t>(key.size())};
   char* data = memory + sizeof(MemTableRecord);
   if (!key.empty()) std::memcpy(data, key.data(), key.size());
   if (!value.empty()) std::memcpy(data + key.size(), value.data(), value.size());
@@ -33,9 +33,9 @@ uint8_t TagOf(uint64_t key_hash) { return static_cast<uint8_t>(key_hash); }
 
 MemTable::MemTable(ChunkPool* pool, size_t expected_bytes)
     : arena_(pool),
+      tree_(&arena_),
       filter_(NewFilterWords(&arena_, MemTableFilter::SizeFor(expected_bytes)),
-              MemTableFilter::SizeFor(expected_bytes)),
-      tree_(&arena_) {}
+              MemTableFilter::SizeFor(expected_bytes)) {}
 
 MemTable* MemTable::Create(ChunkPool* pool, size_t expected_bytes) {
   return new MemTable(pool, expected_bytes);
@@ -53,6 +53,10 @@ void MemTable::Add(SequenceNumber sequence, EntryKind kind, std::string_view key
   VARVE_DCHECK(sequence <= kMaxSequence);
   const MemTableRecord* record = NewRecord(&arena_, sequence, kind, key, value);
   filter_.Add(key_hash);
+  // Relaxed, as the filter's words are: who must see this entry has synchronised with a later store.
+  if (!has_entries_.load(std::memory_order_relaxed)) {
+    has_entries_.store(true, std::memory_order_relaxed);
+  }
   tree_.Insert(record, TagOf(key_hash));
   // Whoever sees the count also sees the entries.
   entry_count_.store(entry_count_.load(std::memory_order_relaxed) + 1, std::memory_order_release);

@@ -24,6 +24,7 @@
 #include "engine/memtable_filter.h"
 #include "engine/memtable_tree.h"
 #include "format/internal_key.h"
+#include "format/stored_key.h"
 
 namespace varve {
 
@@ -31,7 +32,7 @@ class MemTable {
  public:
   class Cursor;
 
-  static constexpr size_t kMaxKeyBytes = 65535;
+  static constexpr size_t kMaxKeyBytes = kMaxStoredKeyBytes;
   static constexpr size_t kMaxValueBytes = size_t{512} << 20;
 
   // An empty memtable with one reference, which the caller owns. `expected_bytes` is the
@@ -59,9 +60,14 @@ class MemTable {
            Entry* entry) const;
 
   // False only when no entry of a key with this hash was added; true may be wrong, for about one
-  // key in a hundred. Touches one cache line, which PrefetchFilter brings near. Thread-safe.
-  bool MayContain(uint64_t key_hash) const { return filter_.MayContain(key_hash); }
-  void PrefetchFilter(uint64_t key_hash) const { filter_.Prefetch(key_hash); }
+  // key in a hundred. Touches one cache line, which PrefetchFilter brings near, and none of an empty
+  // memtable. Thread-safe.
+  bool MayContain(uint64_t key_hash) const {
+    return has_entries_.load(std::memory_order_relaxed) && filter_.MayContain(key_hash);
+  }
+  void PrefetchFilter(uint64_t key_hash) const {
+    if (has_entries_.load(std::memory_order_relaxed)) filter_.Prefetch(key_hash);
+  }
 
   // Memory in use for entries, index and filter, in bytes. What is held in fact may be more by the
   // unused rest of one chunk. Thread-safe.
@@ -76,8 +82,10 @@ class MemTable {
   std::atomic<uint32_t> references_{1};
   std::atomic<uint64_t> entry_count_{0};
   MemTableArena arena_;
-  MemTableFilter filter_;
   MemTableTree tree_;
+  // What every read looks at first, on a line that the writer leaves alone after the first Add.
+  alignas(64) std::atomic<bool> has_entries_{false};
+  MemTableFilter filter_;
 };
 
 // A position among the entries of a memtable, in internal order: keys ascending, the versions of a

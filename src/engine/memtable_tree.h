@@ -27,7 +27,7 @@ enum class MemTableBound;
 struct MemTableRecord {
   uint64_t tag;  // sequence << 8 | kind
   uint32_t value_bytes;
-  uint16_t key_bytes;
+  uint32_t key_bytes;
 
   const char* data() const { return reinterpret_cast<const char*>(this + 1); }
   std::string_view key() const { return {data(), key_bytes}; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "format/expiry.h"
 
 namespace varve {
@@ -16,7 +17,8 @@ size_t MergeFilter::StripeOf(SequenceNumber sequence) const {
 
 bool MergeFilter::Keep(Entry* entry) {
   const size_t stripe = StripeOf(entry->sequence);
-  if (stripe == rules_.boundaries.size()) {
+  if (stripe == rules_.boundaries.size() &&
+      !VARVE_PLANTED_BUG("merge.hides_what_is_not_yet_visible")) {
     // Not visible yet, and who can say at which numbers readers will appear: hides nothing.
     key_.assign(entry->key);
     has_key_ = true;
@@ -39,6 +41,7 @@ bool MergeFilter::Keep(Entry* entry) {
     entry->kind = EntryKind::kDelete;
     entry->value = {};
   }
+  if (entry->kind == EntryKind::kDelete && VARVE_PLANTED_BUG("merge.loses_deletes")) return false;
   if (rules_.is_bottom && stripe == 0) {
     if (entry->kind == EntryKind::kDelete) return false;
     if (rules_.forget_sequences) entry->sequence = kOldestSequence;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/coding.h"
+#include "base/planted_bug.h"
 
 namespace varve {
 
@@ -21,6 +22,7 @@ bool MergingIterator::Before(const Node& a, const Node& b) const {
     const Entry& left = sources_[a.source]->entry();
     const Entry& right = sources_[b.source]->entry();
     order = CompareInternal(left.key, left.sequence, right.key, right.sequence);
+    if (VARVE_PLANTED_BUG("merge.older_version_first") && left.key == right.key) order = -order;
     if (order == 0) order = a.source < b.source ? -1 : 1;
   }
   return direction_ == Direction::kForward ? order < 0 : order > 0;

@@ -1,7 +1,9 @@
 #include "engine/range_tombstones.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <functional>
+#include <iterator>
 #include <set>
 
 namespace varve {
@@ -29,6 +31,11 @@ std::vector<SequenceNumber> KeepOnePerStripe(const std::multiset<SequenceNumber>
 RangeTombstones::RangeTombstones(const std::vector<RangeTombstone>& tombstones,
                                  std::vector<SequenceNumber> boundaries) {
   std::sort(boundaries.begin(), boundaries.end());
+  Append(Split(tombstones, boundaries));
+}
+
+RangeTombstones::Fragments RangeTombstones::Split(const std::vector<RangeTombstone>& tombstones,
+                                                  const std::vector<SequenceNumber>& boundaries) {
   struct Event {
     std::string_view key;
     SequenceNumber sequence;
@@ -44,6 +51,7 @@ RangeTombstones::RangeTombstones(const std::vector<RangeTombstone>& tombstones,
   std::sort(events.begin(), events.end(),
             [](const Event& a, const Event& b) { return a.key < b.key; });
 
+  Fragments fragments;
   std::multiset<SequenceNumber> active;
   for (size_t i = 0; i < events.size();) {
     const std::string_view begin = events[i].key;
@@ -57,22 +65,66 @@ RangeTombstones::RangeTombstones(const std::vector<RangeTombstone>& tombstones,
     if (active.empty()) continue;  // i < events.size() holds below: every open range closes later
     std::vector<SequenceNumber> sequences = KeepOnePerStripe(active, boundaries);
     const std::string_view end = events[i].key;
-    if (!fragments_.empty() && fragments_.back().end == begin &&
-        fragments_.back().sequences == sequences) {
-      fragments_.back().end = end;
+    if (!fragments.empty() && fragments.back().end == begin &&
+        fragments.back().sequences == sequences) {
+      fragments.back().end = end;
     } else {
-      fragments_.push_back({std::string(begin), std::string(end), std::move(sequences)});
+      fragments.push_back({std::string(begin), std::string(end), std::move(sequences)});
     }
+  }
+  return fragments;
+}
+
+void RangeTombstones::Append(Fragments fragments) {
+  size_ += fragments.size();
+  // Halves, when there are too many for one: then neither is full soon.
+  const size_t step = fragments.size() <= kChunkFragments ? kChunkFragments : kChunkFragments / 2;
+  for (size_t first = 0; first < fragments.size(); first += step) {
+    const auto from = fragments.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto to = from + static_cast<std::ptrdiff_t>(std::min(step, fragments.size() - first));
+    chunks_.push_back(std::make_shared<const Fragments>(std::make_move_iterator(from),
+                                                        std::make_move_iterator(to)));
   }
 }
 
+RangeTombstones RangeTombstones::With(const RangeTombstone& added,
+                                      std::vector<SequenceNumber> boundaries) const {
+  if (added.begin >= added.end) return *this;
+  std::sort(boundaries.begin(), boundaries.end());
+  // The chunks that the delete touches, and one at least, so that chunks do not stay small.
+  auto first = std::partition_point(chunks_.begin(), chunks_.end(), [&](const Chunk& chunk) {
+    return chunk->back().end < added.begin;
+  });
+  auto last = std::partition_point(first, chunks_.end(), [&](const Chunk& chunk) {
+    return chunk->front().begin <= added.end;
+  });
+  if (first == last && first != chunks_.begin()) --first;
+  std::vector<RangeTombstone> touched = {added};
+  for (auto chunk = first; chunk != last; ++chunk) {
+    for (const Fragment& fragment : **chunk) {
+      for (SequenceNumber sequence : fragment.sequences) {
+        touched.push_back({fragment.begin, fragment.end, sequence});
+      }
+    }
+  }
+  RangeTombstones with;
+  with.chunks_.assign(chunks_.begin(), first);
+  with.Append(Split(touched, boundaries));
+  with.chunks_.insert(with.chunks_.end(), last, chunks_.end());
+  with.size_ += size_;
+  for (auto chunk = first; chunk != last; ++chunk) with.size_ -= (*chunk)->size();
+  return with;
+}
+
 const RangeTombstones::Fragment* RangeTombstones::Find(std::string_view key) const {
-  auto after = std::upper_bound(
-      fragments_.begin(), fragments_.end(), key,
-      [](std::string_view k, const Fragment& fragment) { return k < fragment.begin; });
-  if (after == fragments_.begin()) return nullptr;
-  const Fragment& fragment = *std::prev(after);
-  return key < fragment.end ? &fragment : nullptr;
+  const auto chunk = std::partition_point(chunks_.begin(), chunks_.end(), [&](const Chunk& c) {
+    return c->back().end <= key;
+  });
+  if (chunk == chunks_.end()) return nullptr;
+  const auto fragment =
+      std::partition_point((*chunk)->begin(), (*chunk)->end(),
+                           [&](const Fragment& f) { return f.end <= key; });
+  return fragment->begin <= key ? &*fragment : nullptr;
 }
 
 SequenceNumber RangeTombstones::NewestAtMost(const Fragment& fragment,

@@ -8,6 +8,9 @@
 //                                                        [m,t) {25}
 //
 // A delete goes out of the set when no segment can hold an entry that it covers (version.h).
+//
+// Fragments lie in chunks, which sets share: adding one delete to a set of n fragments copies the chunks
+// that it touches, and n / kChunkFragments pointers.
 #ifndef VARVE_ENGINE_RANGE_TOMBSTONES_H_
 #define VARVE_ENGINE_RANGE_TOMBSTONES_H_
 
@@ -36,8 +39,12 @@ class RangeTombstones {
   RangeTombstones(const std::vector<RangeTombstone>& tombstones,
                   std::vector<SequenceNumber> boundaries);
 
-  bool empty() const { return fragments_.empty(); }
-  size_t size() const { return fragments_.size(); }
+  // This set and one more delete. What it does not touch stays as it is, whatever the boundaries.
+  RangeTombstones With(const RangeTombstone& added, std::vector<SequenceNumber> boundaries) const;
+
+  bool empty() const { return chunks_.empty(); }
+  // Number of fragments.
+  size_t size() const { return size_; }
 
   // The sequence of the newest delete at or before `read_sequence` that covers `key`; 0 when none.
   // O(log n).
@@ -49,7 +56,18 @@ class RangeTombstones {
   static SequenceNumber NewestAtMost(const Fragment& fragment, SequenceNumber read_sequence);
 
  private:
-  std::vector<Fragment> fragments_;  // disjoint, ascending
+  static constexpr size_t kChunkFragments = 64;
+  using Fragments = std::vector<Fragment>;  // disjoint, ascending
+  using Chunk = std::shared_ptr<const Fragments>;
+
+  // The fragments that `tombstones` make; `boundaries` are sorted.
+  static Fragments Split(const std::vector<RangeTombstone>& tombstones,
+                         const std::vector<SequenceNumber>& boundaries);
+  // Appends them as chunks.
+  void Append(Fragments fragments);
+
+  std::vector<Chunk> chunks_;  // none is empty; disjoint, ascending
+  size_t size_ = 0;
 };
 
 }  // namespace varve

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "format/filename.h"
 
@@ -66,7 +67,9 @@ Status LogReplay::ReplayOne(const Candidate& log, uint64_t durable_offset,
   }
   // Intact records of this log may lie behind a hole that a loss of power has left. They are not part of
   // history, and must not come to stand behind new ones.
+  if (VARVE_PLANTED_BUG("replay.drops_the_last_record") && !records.empty()) records.pop_back();
   const bool nothing_behind =
+      VARVE_PLANTED_BUG("replay.records_behind_a_hole") ||
       log.image.find_first_not_of('\0', static_cast<size_t>(reader.offset())) == std::string::npos;
   ReplayedLog done{log.number, reader.offset(), result == WalReadResult::kEnd && nothing_behind,
                    log.header};
@@ -82,7 +85,10 @@ Status LogReplay::ReplayOne(const Candidate& log, uint64_t durable_offset,
     }
     WalOpReader ops(intact.payload, intact.count);
     SequenceNumber sequence = intact.first_sequence;
-    for (WalOp op; ops.Next(&op); ++sequence) VARVE_RETURN_IF_ERROR(apply(sequence, op));
+    for (WalOp op; ops.Next(&op); ++sequence) {
+      if (VARVE_PLANTED_BUG("replay.half_a_batch") && sequence != intact.first_sequence) continue;
+      VARVE_RETURN_IF_ERROR(apply(sequence, op));
+    }
     if (!ops.ok()) {
       return Status::Corruption(JoinPath(dir_, WalFileName(log.number)) + " at offset " +
                                 std::to_string(intact.offset) + ": malformed record");
@@ -129,7 +135,7 @@ Status LogReplay::Run(uint64_t oldest, const DurableLog& durable, const BeginLog
                              ? log.number == oldest || oldest == 0
                              : log.header.previous_log_number == replayed_.back().number &&
                                    log.header.previous_end_offset == replayed_.back().end;
-    if (!chained) {
+    if (!chained && !VARVE_PLANTED_BUG("replay.does_not_look_at_the_chain")) {
       const uint64_t broken_log = replayed_.empty() ? oldest : replayed_.back().number;
       const uint64_t broken_at = replayed_.empty() ? 0 : replayed_.back().end;
       VARVE_RETURN_IF_ERROR(JudgeBreak(numbers, i, broken_log, broken_at));

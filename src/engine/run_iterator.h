@@ -16,8 +16,8 @@ enum class ReadMode {
   kStreaming,  // blocks are read past the cache in large pieces; for merges, which go forward only
 };
 
-// Holds the run, and the blocks it stands on (the one before too, so that the entry left last stays
-// readable for one more step). Prev and SeekForPrev and SeekToLast REQUIRE kCached.
+// Holds the run, the block it stands on, and the one it stood on before the last movement, so that the
+// entry left last stays readable until the next one. Prev and SeekForPrev and SeekToLast REQUIRE kCached.
 class RunIterator : public InternalIterator {
  public:
   RunIterator(std::shared_ptr<const Run> run, ReadMode mode) : run_(std::move(run)), mode_(mode) {}
@@ -33,13 +33,17 @@ class RunIterator : public InternalIterator {
 
  private:
   static constexpr size_t kStreamBytes = size_t{512} << 10;
+  // How many entries ahead of a walk forwards their memory is brought near.
+  static constexpr int kPrefetchDistance = 8;
 
   const SegmentSlice& slice() const { return run_->slices()[slice_]; }
   // Each returns false at an error or the end, with valid_ false.
   bool EnterSlice(size_t slice_index);
-  bool LoadBlock(size_t block);
+  // `for_search`: what comes next is a search in the block.
+  bool LoadBlock(size_t block, bool for_search = false);
   bool LoadStreamed(size_t block);
-  bool LoadCached(size_t block);
+  bool LoadCached(size_t block, bool for_search);
+  void KeepLeftFrame();
   bool DecodeAt(int slot);
   bool Fail(Status status);
 
@@ -59,6 +63,7 @@ class RunIterator : public InternalIterator {
 
   Frame* frame_ = nullptr;           // pinned; kCached
   Frame* previous_frame_ = nullptr;  // pinned
+  bool left_is_kept_ = false;        // this movement has put the block it began in there
   SegmentReader::BlockBatch batch_;   // kStreaming: blocks [batch_first_, batch_first_ + raws)
   SegmentReader::BlockBatch previous_batch_;
   const SegmentReader* batch_segment_ = nullptr;

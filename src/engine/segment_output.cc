@@ -1,7 +1,9 @@
 #include "engine/segment_output.h"
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "format/filename.h"
+#include "format/stored_key.h"
 #include "format/value_log.h"
 
 namespace varve {
@@ -27,12 +29,22 @@ Status SegmentOutput::Begin() {
   builder.now_millis = options_.now_millis;
   builder_ = std::make_unique<SegmentBuilder>(file_.get(), builder);
   value_refs_.clear();
+  space_.clear();
   return Status::Ok();
+}
+
+Status SegmentOutput::EnterNamespaceOf(std::string_view key) {
+  const std::string_view prefix = key.substr(0, kNamespacePrefixBytes);
+  if (prefix == space_ || !options_.compression_of) return Status::Ok();
+  space_ = prefix;
+  return builder_->SetCompression(options_.compression_of(key));
 }
 
 Status SegmentOutput::Add(const Entry& entry) {
   if (builder_ != nullptr && IsFull() && entry.key != last_key_) VARVE_RETURN_IF_ERROR(Finish());
   if (builder_ == nullptr) VARVE_RETURN_IF_ERROR(Begin());
+  // The default namespace comes first, and needs no look.
+  if (IsBeyondDefaultNamespace(entry.key)) VARVE_RETURN_IF_ERROR(EnterNamespaceOf(entry.key));
   last_key_.assign(entry.key);
   if (HasPointer(entry.kind)) {
     ValuePointer pointer;
@@ -48,7 +60,7 @@ Status SegmentOutput::Add(const Entry& entry) {
 Status SegmentOutput::Finish() {
   if (builder_ == nullptr) return Status::Ok();
   VARVE_ASSIGN_OR_RETURN(SegmentProperties properties, builder_->Finish());
-  VARVE_RETURN_IF_ERROR(file_->Sync());
+  if (!VARVE_PLANTED_BUG("segment.not_synced")) VARVE_RETURN_IF_ERROR(file_->Sync());
   VARVE_RETURN_IF_ERROR(file_->Close());
   SegmentMeta meta;
   meta.run_id = options_.run_id;

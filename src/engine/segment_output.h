@@ -18,7 +18,9 @@ struct SegmentOutputOptions {
   Env* env = nullptr;
   std::string dir;
   uint64_t run_id = 0;
-  Compression compression = Compression::kNone;
+  Compression compression = Compression::kNone;  // of the default namespace
+  // Of the named namespace that a stored key belongs to. Empty: the same.
+  std::function<Compression(std::string_view stored_key)> compression_of;
   uint64_t hash_salt = 0;
   uint64_t target_bytes = 0;
   SequenceNumber filtered_sequence = 0;
@@ -48,12 +50,15 @@ class SegmentOutput {
 
  private:
   Status Begin();
+  // Sees to the compression of the namespace that `key` belongs to.
+  Status EnterNamespaceOf(std::string_view key);
 
   const SegmentOutputOptions options_;
   std::unique_ptr<WritableFile> file_;
   std::unique_ptr<SegmentBuilder> builder_;
   uint64_t file_number_ = 0;
   std::string last_key_;
+  std::string space_;  // the prefix of the named namespace being written; empty: the default one
   std::map<uint64_t, uint64_t> value_refs_;  // of the segment under construction
   std::vector<SegmentMeta> finished_;
   std::vector<std::string> paths_;  // of all files created

@@ -1,5 +1,6 @@
 #include "engine/segment_reader.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -78,8 +79,8 @@ Result<const SegmentIndex*> SegmentReader::Index() {
   return &state->segment.index;
 }
 
-Result<Frame*> SegmentReader::Load(OpenState* state, BlockSlots* slots, size_t index, uint64_t offset,
-                                   size_t bytes, BlockKind kind) {
+Status SegmentReader::Load(OpenState* state, BlockSlots* slots, size_t index, uint64_t offset,
+                           size_t bytes, BlockKind kind, CachedBlock* loaded) {
   // Per thread, because a miss must not cost an allocation of a block on top of its frame.
   thread_local std::string disk;
   disk.resize(bytes);
@@ -88,72 +89,139 @@ Result<Frame*> SegmentReader::Load(OpenState* state, BlockSlots* slots, size_t i
   auto opened = OpenBlock(disk, meta_.file_number, offset);
   if (!opened.ok()) return opened.status().WithContext(path());
   if (opened->kind != kind) return Damaged("a block of another kind", offset);
+  if (kind == BlockKind::kPointIndex &&
+      opened->raw_bytes < kPointIndexBucketsPerPage * kPointIndexBucketBytes) {
+    return Damaged("a short page of the point index", offset);
+  }
   Frame* frame = context_->cache->AllocateFrame(opened->raw_bytes);
   Status status = UnpackBlock(*opened, meta_.file_number, offset, frame->data());
   if (!status.ok()) {
     BlockCache::Unref(frame);
     return status.WithContext(path());
   }
-  return context_->cache->Publish(slots, index, frame);
+  loaded->frame = context_->cache->Publish(slots, index, frame);
+  loaded->bytes = {loaded->frame->data(), loaded->frame->size};
+  return Status::Ok();
 }
 
-Result<Frame*> SegmentReader::DataBlock(OpenState* state, size_t block) {
-  Frame* frame = BlockCache::Lookup(*state->data_slots, block);
-  if (__builtin_expect(frame != nullptr, 1)) return frame;
+Status SegmentReader::LoadDataBlock(OpenState* state, size_t block, CachedBlock* loaded) {
   const SegmentIndex& index = state->segment.index;
-  return Load(state, state->data_slots.get(), block, index.block_offset(block),
-              index.block_bytes(block), BlockKind::kData);
-}
-
-Result<Frame*> SegmentReader::DataBlock(size_t block) {
-  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
-  return DataBlock(state, block);
-}
-
-Result<Frame*> SegmentReader::IndexPage(OpenState* state, uint32_t page) {
-  Frame* frame = BlockCache::Lookup(*state->index_slots, page);
-  if (__builtin_expect(frame != nullptr, 1)) return frame;
-  const uint64_t offset = state->segment.properties.point_index_offset + uint64_t{page} * kPageBytes;
-  VARVE_ASSIGN_OR_RETURN(frame, Load(state, state->index_slots.get(), page, offset, kPageBytes,
-                                     BlockKind::kPointIndex));
-  if (frame->size < kPointIndexBucketsPerPage * kPointIndexBucketBytes) {
-    return Damaged("a short page of the point index", offset);
+  VARVE_RETURN_IF_ERROR(Load(state, state->data_slots.get(), block, index.block_offset(block),
+                             index.block_bytes(block), BlockKind::kData, loaded));
+  BlockView view;
+  if (view.Parse(loaded->bytes) && view.count() > 0) {
+    // Relaxed: a hint.
+    state->entry_bytes_256.store(view.AverageEntryBytes256(), std::memory_order_relaxed);
   }
-  return frame;
+  return Status::Ok();
 }
+
+Status SegmentReader::DataBlock(size_t block, CachedBlock* found) {
+  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
+  return DataBlock(state, block, found);
+}
+
+Status SegmentReader::LoadIndexPage(OpenState* state, uint32_t page, CachedBlock* loaded) {
+  const uint64_t offset = state->segment.properties.point_index_offset + uint64_t{page} * kPageBytes;
+  return Load(state, state->index_slots.get(), page, offset, kPageBytes, BlockKind::kPointIndex,
+              loaded);
+}
+
+// --- Prefetching.
 
 void SegmentReader::Prefetch(uint64_t hash) const {
-  OpenState* state = state_.load(std::memory_order_acquire);
+  const OpenState* state = state_.load(std::memory_order_acquire);
   if (state == nullptr) return;
   const uint32_t pages = state->segment.properties.point_index_page_count;
   if (pages == 0) return;
-  Frame* frame = BlockCache::Lookup(*state->index_slots, PointIndexPageOf(hash, pages));
-  if (frame != nullptr) __builtin_prefetch(PointIndexBucketAddress(frame->data(), hash));
+  const std::string_view page = BlockCache::Peek(*state->index_slots, PointIndexPageOf(hash, pages));
+  if (!page.empty()) __builtin_prefetch(PointIndexBucketAddress(page.data(), hash));
 }
 
-void SegmentReader::PrefetchEntry(uint64_t hash) const {
-  OpenState* state = state_.load(std::memory_order_acquire);
-  if (state == nullptr) return;
+PointProbe SegmentReader::Probe(uint64_t hash) const {
+  PointProbe probe;
+  const OpenState* state = state_.load(std::memory_order_acquire);
+  if (state == nullptr) return probe;
   const uint32_t pages = state->segment.properties.point_index_page_count;
-  if (pages == 0) return;
-  Frame* page = BlockCache::Lookup(*state->index_slots, PointIndexPageOf(hash, pages));
-  if (page == nullptr) return;
-  PointIndexProbe probe(page->data(), hash);
-  PointLocation location;
-  if (!probe.Next(&location) || location.block >= state->segment.index.block_count()) return;
-  Frame* frame = BlockCache::Lookup(*state->data_slots, location.block);
-  BlockView view;
-  if (frame == nullptr || !view.Parse({frame->data(), frame->size})) return;
-  view.Prefetch(location.slot);
+  if (pages == 0) return probe;
+  const std::string_view page = BlockCache::Peek(*state->index_slots, PointIndexPageOf(hash, pages));
+  if (page.empty()) return probe;
+  probe.state = PointProbe::State::kAbsent;
+  if (!PointIndexProbe(page.data(), hash).Next(&probe.location)) return probe;
+  probe.state = PointProbe::State::kUnknown;
+  if (probe.location.block >= state->segment.index.block_count()) return probe;
+  probe.state = PointProbe::State::kFound;
+  BlockCache::PrefetchSlot(*state->data_slots, probe.location.block);
+  return probe;
 }
+
+void SegmentReader::PrefetchEntry(const PointProbe& probe) const {
+  const OpenState* state = state_.load(std::memory_order_acquire);
+  const std::string_view block = BlockCache::Peek(*state->data_slots, probe.location.block);
+  if (!block.empty()) PrefetchEntryIn(*state, block, probe.location.slot);
+}
+
+// Finding an entry takes two misses that depend on each other: the slot array at the block's end, and
+// where it points. Entries of one size let the second be guessed from the slot, so that both are under
+// way at once. A wrong guess costs the lines it brings.
+void SegmentReader::PrefetchEntryIn(const OpenState& state, std::string_view block, int slot) {
+  constexpr size_t kLine = 64;
+  constexpr size_t kMaxGuessedLines = 3;
+  if (block.size() < 2 * kLine) return;  // for the addresses below
+  const char* last = block.data() + block.size() - 1;
+  __builtin_prefetch(last);
+  __builtin_prefetch(last - kLine);
+  const size_t entry_bytes_256 = state.entry_bytes_256.load(std::memory_order_relaxed);
+  const size_t begin = static_cast<size_t>(slot) * entry_bytes_256 / 256;
+  const size_t end =
+      std::min({begin + entry_bytes_256 / 256, begin + kMaxGuessedLines * kLine, block.size()});
+  for (size_t at = begin & ~(kLine - 1); at < end; at += kLine) {
+    __builtin_prefetch(block.data() + at);
+  }
+}
+
+void SegmentReader::PrefetchBlock(size_t block) const {
+  constexpr size_t kLine = 64;
+  const OpenState* state = state_.load(std::memory_order_acquire);
+  const std::string_view bytes = BlockCache::Peek(*state->data_slots, block);
+  if (bytes.size() < 4 * kLine) return;
+  __builtin_prefetch(bytes.data() - sizeof(Frame), 1);  // for who pins it
+  __builtin_prefetch(bytes.data() + bytes.size() - 1);
+  for (size_t at = 0; at < 4 * kLine; at += kLine) __builtin_prefetch(bytes.data() + at);
+}
+
+void SegmentReader::PrefetchSearch(const CachedBlock& block) const {
+  constexpr size_t kLine = 64;
+  constexpr uint64_t kSlotBytes256 = 2 * 256;
+  constexpr int kSteps = 4;
+  __builtin_prefetch(block.frame, 1);
+  const std::string_view bytes = block.bytes;
+  const OpenState* state = state_.load(std::memory_order_acquire);
+  const uint64_t entry_bytes_256 = state->entry_bytes_256.load(std::memory_order_relaxed);
+  if (bytes.size() < 2 * kLine || entry_bytes_256 == 0) return;
+  const char* last = bytes.data() + bytes.size() - 1;
+  __builtin_prefetch(last);
+  __builtin_prefetch(last - kLine);
+  // The places of BlockView::LowerBound's first steps, if all entries are of one size.
+  const uint64_t count = bytes.size() * 256 / (entry_bytes_256 + kSlotBytes256);
+  for (int step = 0; step < kSteps; ++step) {
+    for (uint64_t i = 1; i < (uint64_t{2} << step); i += 2) {
+      const uint64_t at = (count * i >> (step + 1)) * entry_bytes_256 / 256;
+      __builtin_prefetch(bytes.data() + std::min<uint64_t>(at, bytes.size() - 1));
+    }
+  }
+}
+
+// --- Lookups.
 
 Result<bool> SegmentReader::FindVersion(OpenState* state, size_t block, int slot, std::string_view key,
                                         SequenceNumber max_sequence, FoundEntry* found) {
   // Versions of a key are neighbours, possibly over several blocks.
   for (; block < state->segment.index.block_count(); ++block, slot = 0) {
-    VARVE_ASSIGN_OR_RETURN(Frame * frame, DataBlock(state, block));
+    CachedBlock cached;
+    VARVE_RETURN_IF_ERROR(DataBlock(state, block, &cached));
     BlockView view;
-    if (!view.Parse({frame->data(), frame->size})) {
+    if (!view.Parse(cached.bytes)) {
       return Damaged("malformed block", state->segment.index.block_offset(block));
     }
     for (; slot < view.count(); ++slot) {
@@ -162,7 +230,7 @@ Result<bool> SegmentReader::FindVersion(OpenState* state, size_t block, int slot
       }
       if (found->entry.key != key) return false;
       if (found->entry.sequence <= max_sequence) {
-        found->frame = frame;
+        found->frame = cached.frame;
         return true;
       }
     }
@@ -173,10 +241,11 @@ Result<bool> SegmentReader::FindVersion(OpenState* state, size_t block, int slot
 Result<bool> SegmentReader::FindBySearch(OpenState* state, std::string_view key,
                                          SequenceNumber max_sequence, FoundEntry* found) {
   const size_t block = state->segment.index.FindBlock(key, max_sequence);
-  VARVE_ASSIGN_OR_RETURN(Frame * frame, DataBlock(state, block));
+  CachedBlock cached;
+  VARVE_RETURN_IF_ERROR(DataBlock(state, block, &cached));
   BlockView view;
   const uint64_t offset = state->segment.index.block_offset(block);
-  if (!view.Parse({frame->data(), frame->size})) return Damaged("malformed block", offset);
+  if (!view.Parse(cached.bytes)) return Damaged("malformed block", offset);
   const int slot = view.LowerBound(key, max_sequence);
   if (slot < 0) return Damaged("malformed entry", offset);
   return FindVersion(state, block, slot, key, max_sequence, found);
@@ -187,21 +256,28 @@ Result<bool> SegmentReader::Find(std::string_view key, uint64_t hash, SequenceNu
   VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
   const uint32_t pages = state->segment.properties.point_index_page_count;
   if (pages == 0) return FindBySearch(state, key, max_sequence, found);
-  VARVE_ASSIGN_OR_RETURN(Frame * page, IndexPage(state, PointIndexPageOf(hash, pages)));
-  PointIndexProbe probe(page->data(), hash);
+  const uint32_t page_number = PointIndexPageOf(hash, pages);
+  CachedBlock page;
+  page.frame = BlockCache::Lookup(*state->index_slots, page_number, &page.bytes);
+  if (__builtin_expect(page.frame == nullptr, 0)) {
+    VARVE_RETURN_IF_ERROR(LoadIndexPage(state, page_number, &page));
+  }
+  PointIndexProbe probe(page.bytes.data(), hash);
   for (PointLocation location; probe.Next(&location);) {
     if (location.block >= state->segment.index.block_count()) {
       return Damaged("the point index leads outside the segment",
                      state->segment.properties.point_index_offset);
     }
-    VARVE_ASSIGN_OR_RETURN(Frame * frame, DataBlock(state, location.block));
+    CachedBlock cached;
+    VARVE_RETURN_IF_ERROR(DataBlock(state, location.block, &cached));
+    PrefetchEntryIn(*state, cached.bytes, location.slot);
     BlockView view;
-    if (!view.Parse({frame->data(), frame->size}) || !view.Decode(location.slot, &found->entry)) {
+    if (!view.Parse(cached.bytes) || !view.Decode(location.slot, &found->entry)) {
       return Damaged("malformed entry", state->segment.index.block_offset(location.block));
     }
     if (found->entry.key != key) continue;  // another key with the same tag
     if (found->entry.sequence <= max_sequence) {
-      found->frame = frame;
+      found->frame = cached.frame;
       return true;
     }
     return FindVersion(state, location.block, location.slot, key, max_sequence, found);

@@ -17,6 +17,7 @@
 #include "env/env.h"
 #include "format/block.h"
 #include "format/block_file.h"
+#include "format/point_index.h"
 #include "format/segment.h"
 #include "format/version_edit.h"
 
@@ -40,6 +41,23 @@ struct FoundEntry {
   Frame* frame = nullptr;
 };
 
+// A raw block in the cache.
+struct CachedBlock {
+  Frame* frame = nullptr;
+  std::string_view bytes;
+};
+
+// A lookup on its way, of which each step brings near what the next one needs. Filled by Probe.
+struct PointProbe {
+  enum class State : uint8_t {
+    kAbsent,   // the segment does not hold the key
+    kFound,    // the index leads to `location`
+    kUnknown,  // not to be told without reading the file
+  };
+  State state = State::kUnknown;
+  PointLocation location;
+};
+
 // Thread-safe. The last reference removes the file when it has been marked obsolete.
 class SegmentReader {
  public:
@@ -56,16 +74,26 @@ class SegmentReader {
   // REQUIRES: an EpochGuard.
   Result<bool> Find(std::string_view key, uint64_t hash, SequenceNumber max_sequence,
                     FoundEntry* found);
-  // Brings the point-index bucket of `hash` near, if it is cached. REQUIRES: an EpochGuard.
+  // The steps of a lookup before Find, for lookups that are done in groups: each waits for one cache
+  // miss, and starts the next. Leaving them out, or stopping anywhere, changes no result. They count as
+  // no use of the blocks. REQUIRE: an EpochGuard.
+  //   1. the point-index bucket of `hash`
   void Prefetch(uint64_t hash) const;
-  // The same for the entry that the bucket leads to. Looks at the bucket. REQUIRES: an EpochGuard.
-  void PrefetchEntry(uint64_t hash) const;
+  //   2. where it leads, and the cache's word for that block
+  PointProbe Probe(uint64_t hash) const;
+  //   3. the entry there. REQUIRES: probe.state == kFound
+  void PrefetchEntry(const PointProbe& probe) const;
 
   // The sparse index; opens the file if that has not happened.
   Result<const SegmentIndex*> Index();
   // A verified data block from the cache or the file. The frame lasts as long as the caller's guard;
   // pin it to keep it. REQUIRES: an EpochGuard; block < Index()->block_count().
-  Result<Frame*> DataBlock(size_t block);
+  Status DataBlock(size_t block, CachedBlock* found);
+  // Brings the first lines of a data block near, if it is cached. REQUIRES: an EpochGuard, and that
+  // Index() has succeeded.
+  void PrefetchBlock(size_t block) const;
+  // Brings near what a search in `block`, one of this segment's, is likely to look at. The same REQUIRES.
+  void PrefetchSearch(const CachedBlock& block) const;
   // Reads data blocks [first, first + count) in one request, verifies and unpacks them, past the cache:
   // raw blocks are appended to `*raws`, in `*buffer` or `*unpacked`.
   struct BlockBatch {
@@ -92,14 +120,23 @@ class SegmentReader {
     OpenedSegment segment;
     std::unique_ptr<BlockSlots> data_slots;
     std::unique_ptr<BlockSlots> index_slots;
+    // Bytes of an entry in 256ths, on average over the data block read last; 0 before. For guessing
+    // where an entry lies before the slot array has arrived.
+    std::atomic<uint32_t> entry_bytes_256{0};
   };
 
   Result<OpenState*> Open();
   Result<std::unique_ptr<OpenState>> OpenFile() const;
-  Result<Frame*> Load(OpenState* state, BlockSlots* slots, size_t index, uint64_t offset, size_t bytes,
-                      BlockKind kind);
-  Result<Frame*> DataBlock(OpenState* state, size_t block);
-  Result<Frame*> IndexPage(OpenState* state, uint32_t page);
+  Status Load(OpenState* state, BlockSlots* slots, size_t index, uint64_t offset, size_t bytes,
+              BlockKind kind, CachedBlock* loaded);
+  Status LoadDataBlock(OpenState* state, size_t block, CachedBlock* loaded);
+  Status LoadIndexPage(OpenState* state, uint32_t page, CachedBlock* loaded);
+  Status DataBlock(OpenState* state, size_t block, CachedBlock* found) {
+    found->frame = BlockCache::Lookup(*state->data_slots, block, &found->bytes);
+    if (__builtin_expect(found->frame != nullptr, 1)) return Status::Ok();
+    return LoadDataBlock(state, block, found);
+  }
+  static void PrefetchEntryIn(const OpenState& state, std::string_view block, int slot);
   Result<bool> FindBySearch(OpenState* state, std::string_view key, SequenceNumber max_sequence,
                             FoundEntry* found);
   // From the newest version of a key at (block, slot) to the newest one <= max_sequence.

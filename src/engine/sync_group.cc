@@ -2,6 +2,8 @@
 
 #include <thread>
 
+#include "base/planted_bug.h"
+
 namespace varve {
 
 namespace {
@@ -18,7 +20,7 @@ void SyncGroup::Gather() {
   }
 }
 
-Status SyncGroup::Lead(bool sync) {
+Status SyncGroup::Lead(bool sync) noexcept {
   Gather();
   last_group_.store(arrived_.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
   Result<uint64_t> reached = work_(sync);
@@ -26,6 +28,7 @@ Status SyncGroup::Lead(bool sync) {
   has_leader_ = false;
   if (reached.ok()) {
     written_.store(*reached, std::memory_order_release);
+    sync |= VARVE_PLANTED_BUG("sync_group.write_taken_for_sync");
     if (sync) synced_.store(*reached, std::memory_order_release);
   } else if (failure_.ok()) {
     failure_ = reached.status();

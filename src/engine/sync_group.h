@@ -36,7 +36,8 @@ class SyncGroup {
     // Acquire: what the leader published before is visible to those it served.
     return (sync ? synced_ : written_).load(std::memory_order_acquire) >= position;
   }
-  Status Lead(bool sync) VARVE_EXCLUDES(mu_);
+  // noexcept: a leader that vanished would leave the others waiting for ever. Out of memory ends the process.
+  Status Lead(bool sync) noexcept VARVE_EXCLUDES(mu_);
   void Gather();
 
   const Work work_;

@@ -2,12 +2,21 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/rewrite.h"
 #include "format/filename.h"
 #include "format/value_log.h"
 
 namespace varve {
+
+namespace {
+
+// What a value-log file keeps ready ahead of its end: a quarter of it, between these.
+constexpr uint64_t kMinReserveBytes = uint64_t{256} << 10;
+constexpr uint64_t kMaxReserveBytes = uint64_t{16} << 20;
+
+}  // namespace
 
 ValueLogFile::ValueLogFile(ReaderContext* context, uint64_t number, uint64_t max_start_offset)
     : context_(context), number_(number), max_start_offset_(max_start_offset) {}
@@ -16,7 +25,11 @@ ValueLogFile::~ValueLogFile() {
   if (slots_ != nullptr) {
     context_->index_bytes.fetch_sub(slots_->memory_bytes(), std::memory_order_relaxed);
   }
-  if (is_obsolete_.load(std::memory_order_relaxed)) context_->remove_file(path());
+  if (is_obsolete_.load(std::memory_order_relaxed)) {
+    context_->remove_file(path());
+  } else {
+    GiveBackReserve();
+  }
 }
 
 std::string ValueLogFile::path() const { return JoinPath(context_->dir, ValueLogFileName(number_)); }
@@ -36,6 +49,25 @@ Status ValueLogFile::EnsureOpen() {
   // Release: reader and slots are complete.
   is_open_.store(true, std::memory_order_release);
   return Status::Ok();
+}
+
+void ValueLogFile::ReserveAhead(uint64_t end, uint64_t limit) {
+  uint64_t reserved = reserved_end_.load(std::memory_order_relaxed);
+  while (end > reserved) {
+    const uint64_t step = std::clamp(end / 4, kMinReserveBytes, kMaxReserveBytes);
+    const uint64_t target = std::max(end, std::min(end + step, limit));
+    if (reserved_end_.compare_exchange_weak(reserved, target, std::memory_order_relaxed)) {
+      writer_->ReserveBlocks(reserved, target - reserved);
+      return;
+    }
+  }
+}
+
+void ValueLogFile::GiveBackReserve() {
+  const uint64_t end = end_.load(std::memory_order_relaxed);
+  if (reserved_end_.exchange(0, std::memory_order_relaxed) <= end) return;
+  // If this fails the file takes more room than it needs, until it is emptied.
+  (void)writer_->Truncate(end);
 }
 
 Result<PinnedValue> ValueLogFile::Read(const ValuePointer& pointer) {
@@ -103,15 +135,37 @@ Result<std::shared_ptr<ValueLogFile>> ValueLogSet::Create() {
   return file;
 }
 
-Result<std::shared_ptr<ValueLogFile>> ValueLogSet::ActiveFor(uint64_t record_bytes, uint64_t* offset) {
+Result<std::shared_ptr<ValueLogFile>> ValueLogSet::ActiveFor(uint64_t record_bytes,
+                                                             uint64_t* offset) noexcept {
   MutexLock lock(&mu_);
-  if (active_ == nullptr || active_->bytes() >= file_bytes_) {
-    VARVE_ASSIGN_OR_RETURN(active_, Create());
-    files_[active_->number()] = active_;
+  std::shared_ptr<ValueLogFile>& active = active_[IdlestLane()];
+  if (active == nullptr || active->bytes() >= file_bytes_) {
+    VARVE_ASSIGN_OR_RETURN(active, Create());
+    files_[active->number()] = active;
   }
-  *offset = active_->end_.fetch_add(record_bytes, std::memory_order_relaxed);
-  active_->holds_.fetch_add(1, std::memory_order_relaxed);
-  return active_;
+  *offset = active->end_.fetch_add(record_bytes, std::memory_order_relaxed);
+  active->holds_.fetch_add(1, std::memory_order_relaxed);
+  active->writing_.fetch_add(1, std::memory_order_relaxed);
+  return active;
+}
+
+size_t ValueLogSet::IdlestLane() const {
+  size_t idlest = 0;
+  uint32_t fewest = ~uint32_t{0};
+  for (size_t i = 0; i < kLanes; ++i) {
+    const uint32_t writing =
+        active_[i] == nullptr ? 0 : active_[i]->writing_.load(std::memory_order_relaxed);
+    if (writing < fewest) {
+      idlest = i;
+      fewest = writing;
+    }
+  }
+  return idlest;
+}
+
+bool ValueLogSet::IsActiveLocked(const ValueLogFile* file) const {
+  return std::any_of(active_.begin(), active_.end(),
+                     [file](const auto& active) { return active.get() == file; });
 }
 
 ValueLogHold::~ValueLogHold() {
@@ -125,14 +179,15 @@ Result<AppendedValue> ValueLogSet::Append(std::string_view key, std::string_view
   VARVE_ASSIGN_OR_RETURN(std::shared_ptr<ValueLogFile> file, ActiveFor(record_bytes, &offset));
   ValueLogHold hold(file);
 
-  // Header and key in one small write, the value straight from the caller's memory; the few bytes of
-  // padding stay unwritten, which reads as zeros.
+  file->ReserveAhead(offset + record_bytes, file_bytes_);
+  // One write, the value straight from the caller's memory; the few bytes of padding stay unwritten,
+  // which reads as zeros.
   std::string head(kValueLogRecordHeaderBytes, '\0');
   EncodeValueLogRecordHeader(key, value.size(), ValueLogValueHash(value), file->number(), offset,
                              head.data());
   head.append(key);
-  Status status = file->writer_->Write(offset, head);
-  if (status.ok()) status = file->writer_->Write(offset + head.size(), value);
+  const Status status = file->writer_->WriteTwo(offset, head, value);
+  file->writing_.fetch_sub(1, std::memory_order_relaxed);
   if (!status.ok()) {
     // Give the room back if nobody has appended behind it.
     uint64_t end = offset + record_bytes;
@@ -155,6 +210,7 @@ Status ValueLogSet::SyncFile(const ValueLogFile& file) {
 
 Status ValueLogSet::Sync() {
   MutexLock sync_lock(&sync_mu_);
+  if (VARVE_PLANTED_BUG("value_log.failed_sync_tried_again")) return SyncDirty();
   if (failure_.ok()) {
     failure_ = SyncDirty();
     if (!failure_.ok()) has_failed_.store(true, std::memory_order_release);
@@ -197,45 +253,59 @@ std::vector<std::shared_ptr<ValueLogFile>> ValueLogSet::UnusedFiles() {
   MutexLock lock(&mu_);
   std::vector<std::shared_ptr<ValueLogFile>> files;
   for (const auto& [number, file] : files_) {
-    if (file != active_ && file->holds_.load(std::memory_order_acquire) == 0) files.push_back(file);
+    const bool held = file->holds_.load(std::memory_order_acquire) != 0 &&
+                      !VARVE_PLANTED_BUG("value_log.removed_before_its_put");
+    if (!IsActiveLocked(file.get()) && !held) files.push_back(file);
   }
   return files;
 }
 
-uint64_t ValueLogSet::active_number() {
+std::vector<std::shared_ptr<ValueLogFile>> ValueLogSet::ActiveFiles() {
   MutexLock lock(&mu_);
-  return active_ == nullptr ? 0 : active_->number();
+  std::vector<std::shared_ptr<ValueLogFile>> files;
+  for (const auto& file : active_) {
+    if (file != nullptr) files.push_back(file);
+  }
+  return files;
 }
 
-void ValueLogSet::SealActive() {
+bool ValueLogSet::IsActive(uint64_t number) {
   MutexLock lock(&mu_);
-  active_ = nullptr;
+  auto it = files_.find(number);
+  return it != files_.end() && IsActiveLocked(it->second.get());
+}
+
+void ValueLogSet::Seal(uint64_t number) {
+  MutexLock lock(&mu_);
+  for (auto& file : active_) {
+    if (file != nullptr && file->number() == number) file = nullptr;
+  }
+}
+
+std::shared_ptr<ValueLogFile> ValueLogSet::Take(uint64_t number) {
+  auto node = files_.extract(number);
+  return node.empty() ? nullptr : std::move(node.mapped());
 }
 
 void ValueLogSet::Forget(uint64_t number) {
-  std::shared_ptr<ValueLogFile> file;
+  std::shared_ptr<ValueLogFile> file;  // goes after the lock
   MutexLock lock(&mu_);
-  auto it = files_.find(number);
-  if (it == files_.end()) return;
-  file = std::move(it->second);
-  files_.erase(it);
+  file = Take(number);
 }
 
 void ValueLogSet::Release() {
   std::map<uint64_t, std::shared_ptr<ValueLogFile>> files;
-  std::shared_ptr<ValueLogFile> active;
+  std::array<std::shared_ptr<ValueLogFile>, kLanes> active;
   MutexLock lock(&mu_);
   files.swap(files_);
   active.swap(active_);
 }
 
 void ValueLogSet::Remove(uint64_t number) {
-  std::shared_ptr<ValueLogFile> file;
+  std::shared_ptr<ValueLogFile> file;  // goes after the lock
   MutexLock lock(&mu_);
-  auto it = files_.find(number);
-  if (it == files_.end()) return;
-  file = std::move(it->second);
-  files_.erase(it);
+  file = Take(number);
+  if (file == nullptr) return;
   file->MarkObsolete();
   std::erase_if(removed_, [](const auto& entry) { return entry.second.expired(); });
   removed_[number] = file;

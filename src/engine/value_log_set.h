@@ -8,6 +8,7 @@
 #define VARVE_ENGINE_VALUE_LOG_SET_H_
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -54,17 +55,23 @@ class ValueLogFile {
   friend class ValueLogSet;
   friend class ValueLogHold;
   Status EnsureOpen() VARVE_EXCLUDES(mu_);
+  // Keeps blocks ready beyond `end`, in steps that grow with the file, up to `limit`.
+  void ReserveAhead(uint64_t end, uint64_t limit);
+  // Gives back blocks that were kept ready. REQUIRES: nobody appends any more.
+  void GiveBackReserve();
 
   ReaderContext* const context_;
   const uint64_t number_;
   const uint64_t max_start_offset_;
   std::atomic<uint64_t> end_{0};
+  std::atomic<uint64_t> reserved_end_{0};
   std::atomic<uint64_t> rewrite_from_{~uint64_t{0}};
   std::atomic<bool> is_dirty_{false};       // has bytes that were not synced
   std::atomic<bool> name_is_dirty_{false};  // the directory entry was not synced
   std::atomic<bool> is_obsolete_{false};
   std::atomic<bool> is_open_{false};
   std::atomic<uint32_t> holds_{0};
+  std::atomic<uint32_t> writing_{0};  // appends under way
   Mutex mu_;
   std::unique_ptr<RandomAccessFile> reader_;  // set once under mu_, then constant
   std::unique_ptr<WritableFile> writer_;      // only in files of this process
@@ -117,10 +124,11 @@ class ValueLogSet {
   // Files that are not being appended to and that nobody holds (ValueLogHold). A file with
   // neither references in segments nor in memory may be removed then.
   std::vector<std::shared_ptr<ValueLogFile>> UnusedFiles();
-  // The file that is being appended to, 0 when none.
-  uint64_t active_number();
-  // Ends the active file, so that it can be emptied.
-  void SealActive();
+  // Files that are being appended to.
+  std::vector<std::shared_ptr<ValueLogFile>> ActiveFiles();
+  bool IsActive(uint64_t number);
+  // Ends an active file, so that it can be emptied. Nothing happens when it is not active.
+  void Seal(uint64_t number);
   // Forgets `number`; its last reader removes the file.
   void Remove(uint64_t number);
   // Forgets `number`, or everything, and leaves the files alone.
@@ -130,10 +138,19 @@ class ValueLogSet {
   uint64_t appended_bytes() const { return appended_bytes_.load(std::memory_order_relaxed); }
 
  private:
-  Result<std::shared_ptr<ValueLogFile>> ActiveFor(uint64_t record_bytes, uint64_t* offset);
+  // Two writers at once get two files: the kernel lets one thread at a time write to a file. One writer
+  // alone stays with one file.
+  static constexpr size_t kLanes = 2;
+
+  // noexcept: a file that is active without being in files_ would never be synced.
+  Result<std::shared_ptr<ValueLogFile>> ActiveFor(uint64_t record_bytes, uint64_t* offset) noexcept;
+  size_t IdlestLane() const VARVE_REQUIRES(mu_);
+  bool IsActiveLocked(const ValueLogFile* file) const VARVE_REQUIRES(mu_);
   Result<std::shared_ptr<ValueLogFile>> Create();
   Status SyncFile(const ValueLogFile& file);
   Status SyncDirty();
+  // Takes `number` out of files_; nullptr when it is not there.
+  std::shared_ptr<ValueLogFile> Take(uint64_t number) VARVE_REQUIRES(mu_);
 
   ReaderContext* const context_;
   const uint64_t file_bytes_;
@@ -143,7 +160,7 @@ class ValueLogSet {
   Mutex mu_;
   std::map<uint64_t, std::shared_ptr<ValueLogFile>> files_ VARVE_GUARDED_BY(mu_);
   std::map<uint64_t, std::weak_ptr<ValueLogFile>> removed_ VARVE_GUARDED_BY(mu_);
-  std::shared_ptr<ValueLogFile> active_ VARVE_GUARDED_BY(mu_);
+  std::array<std::shared_ptr<ValueLogFile>, kLanes> active_ VARVE_GUARDED_BY(mu_);
   Mutex sync_mu_;  // one Sync at a time
   Status failure_ VARVE_GUARDED_BY(sync_mu_);
   std::atomic<bool> has_failed_{false};

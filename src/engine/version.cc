@@ -9,6 +9,7 @@ namespace varve {
 Run::Run(uint64_t id, std::vector<SegmentSlice> slices) : id_(id), slices_(std::move(slices)) {
   for (const SegmentSlice& slice : slices_) {
     largest_heads_.push_back(KeyHead(slice.meta().largest_key));
+    smallest_heads_.push_back(KeyHead(slice.meta().smallest_key));
     // What is left of a trimmed segment is not known exactly; half is a fair guess.
     const uint64_t share = slice.trim ? 2 : 1;
     logical_bytes_ += slice.meta().logical_bytes / share;
@@ -20,8 +21,7 @@ Run::Run(uint64_t id, std::vector<SegmentSlice> slices) : id_(id), slices_(std::
 
 size_t Run::FirstAtOrAfter(std::string_view key) const {
   const uint64_t head = KeyHead(key);
-  size_t i = static_cast<size_t>(
-      std::lower_bound(largest_heads_.begin(), largest_heads_.end(), head) - largest_heads_.begin());
+  size_t i = LowerBoundOf(largest_heads_.data(), largest_heads_.size(), head);
   // Equal heads decide nothing: look at the keys, by bisection for long runs of equal heads.
   size_t end = i;
   while (end < slices_.size() && largest_heads_[end] == head) ++end;
@@ -40,7 +40,8 @@ const SegmentSlice* Run::Find(std::string_view key) const {
   const size_t i = FirstAtOrAfter(key);
   if (i == slices_.size()) return nullptr;
   const SegmentSlice& slice = slices_[i];
-  if (key < slice.meta().smallest_key || (slice.trim && key <= *slice.trim)) return nullptr;
+  if (KeyHead(key) <= smallest_heads_[i] && key < slice.meta().smallest_key) return nullptr;
+  if (slice.trim && key <= *slice.trim) return nullptr;
   return &slice;
 }
 

@@ -59,7 +59,9 @@ class Run {
  private:
   const uint64_t id_;
   const std::vector<SegmentSlice> slices_;
-  std::vector<uint64_t> largest_heads_;  // KeyHead of each slice's largest key
+  // KeyHead of each slice's largest and smallest key. Most searches touch no key.
+  std::vector<uint64_t> largest_heads_;
+  std::vector<uint64_t> smallest_heads_;
   uint64_t logical_bytes_ = 0;
   uint64_t disk_bytes_ = 0;
   uint64_t entry_count_ = 0;

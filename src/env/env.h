@@ -45,11 +45,20 @@ class WritableFile {
   virtual ~WritableFile() = default;
   // Writes all of `data` at `offset`, or fails; after a failure any part may have been written.
   virtual Status Write(uint64_t offset, std::string_view data) = 0;
+  // Writes `head` and right behind it `body`, as if they were one; in one system call where there is
+  // such a call.
+  virtual Status WriteTwo(uint64_t offset, std::string_view head, std::string_view body) {
+    Status status = Write(offset, head);
+    return status.ok() ? Write(offset + head.size(), body) : status;
+  }
   virtual Result<size_t> Read(uint64_t offset, size_t size, char* buffer) const = 0;
   virtual Result<uint64_t> Size() const = 0;
   // Reserves real blocks for [offset, offset+size) and extends the file, so that later writes there
   // cannot meet a full disk. kNotSupported when the file system cannot promise that.
   virtual Status Allocate(uint64_t offset, uint64_t size) = 0;
+  // Keeps blocks for [offset, offset+size) ready without extending the file, so that writing there needs
+  // no search for them. A hint. Truncate gives back those beyond its size.
+  virtual void ReserveBlocks(uint64_t /*offset*/, uint64_t /*size*/) {}
   virtual Status Truncate(uint64_t size) = 0;
   // fdatasync: content and the metadata needed to read it back.
   virtual Status Sync() = 0;
@@ -154,6 +163,9 @@ class Env {
   // `name` shows in ps and debuggers (its first 15 bytes). nullptr when the system refuses.
   virtual std::unique_ptr<Thread> StartThread(const std::string& name,
                                               std::function<void()> body) = 0;
+  // From now on the calling thread gets a processor mostly when no other thread wants it. A hint, which
+  // cannot be taken back.
+  virtual void LowerPriorityOfThisThread() {}
   // Unpredictable bits, for salts and seeds.
   virtual uint64_t RandomSeed() = 0;
   // Zeroed memory in large pages where the system has them; `bytes` a multiple of 2 MiB. nullptr

@@ -33,6 +33,7 @@ class PosixEnv final : public Env {
                                       std::function<void()> body) override {
     return StartPosixThread(name, std::move(body));
   }
+  void LowerPriorityOfThisThread() override { LowerPosixThreadPriority(); }
   uint64_t RandomSeed() override { return PosixRandomSeed(); }
   void* AllocateHuge(size_t bytes) override { return AllocateHugePages(bytes); }
   void FreeHuge(void* memory, size_t bytes) override { FreeHugePages(memory, bytes); }

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "env/posix_error.h"
@@ -62,6 +64,22 @@ Status WriteAt(int fd, const std::string& path, uint64_t offset, std::string_vie
     offset += static_cast<uint64_t>(n);
   }
   return Status::Ok();
+}
+
+Status WriteTwoAt(int fd, const std::string& path, uint64_t offset, std::string_view head,
+                  std::string_view body) {
+  const struct iovec parts[2] = {{const_cast<char*>(head.data()), head.size()},
+                                 {const_cast<char*>(body.data()), body.size()}};
+  const ssize_t n =
+      RetryInterrupted([&] { return ::pwritev(fd, parts, 2, static_cast<off_t>(offset)); });
+  if (n < 0) return ErrnoStatusAt("write", path, offset, errno);
+  // What is left after a short write goes the plain way.
+  const size_t done = static_cast<size_t>(n);
+  const size_t of_head = std::min(done, head.size());
+  head.remove_prefix(of_head);
+  body.remove_prefix(done - of_head);
+  const Status status = WriteAt(fd, path, offset + of_head, head);
+  return status.ok() ? WriteAt(fd, path, offset + done + head.size(), body) : status;
 }
 
 Result<uint64_t> SizeOf(int fd, const std::string& path) {

@@ -39,6 +39,9 @@ Result<UniqueFd> OpenFd(const std::string& path, int flags);
 // partial results.
 Result<size_t> ReadAt(int fd, const std::string& path, uint64_t offset, size_t size, char* buffer);
 Status WriteAt(int fd, const std::string& path, uint64_t offset, std::string_view data);
+// `head` and `body`, one behind the other, in one call.
+Status WriteTwoAt(int fd, const std::string& path, uint64_t offset, std::string_view head,
+                  std::string_view body);
 Result<uint64_t> SizeOf(int fd, const std::string& path);
 // fallocate(2) that extends the file. kNotSupported when the file system has no such thing.
 Status AllocateAt(int fd, const std::string& path, uint64_t offset, uint64_t size);

@@ -18,6 +18,11 @@ void PosixRandomAccessFile::DontNeed(uint64_t offset, uint64_t size) const {
                         POSIX_FADV_DONTNEED);
 }
 
+void PosixWritableFile::ReserveBlocks(uint64_t offset, uint64_t size) {
+  (void)::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                    static_cast<off_t>(size));
+}
+
 void PosixWritableFile::StartWriteback(uint64_t offset, uint64_t size) {
   (void)::sync_file_range(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(size),
                           SYNC_FILE_RANGE_WRITE);

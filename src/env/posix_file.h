@@ -34,6 +34,9 @@ class PosixWritableFile final : public WritableFile {
   Status Write(uint64_t offset, std::string_view data) override {
     return WriteAt(fd_.get(), path_, offset, data);
   }
+  Status WriteTwo(uint64_t offset, std::string_view head, std::string_view body) override {
+    return WriteTwoAt(fd_.get(), path_, offset, head, body);
+  }
   Result<size_t> Read(uint64_t offset, size_t size, char* buffer) const override {
     return ReadAt(fd_.get(), path_, offset, size, buffer);
   }
@@ -41,6 +44,7 @@ class PosixWritableFile final : public WritableFile {
   Status Allocate(uint64_t offset, uint64_t size) override {
     return AllocateAt(fd_.get(), path_, offset, size);
   }
+  void ReserveBlocks(uint64_t offset, uint64_t size) override;
   Status Truncate(uint64_t size) override { return TruncateTo(fd_.get(), path_, size); }
   Status Sync() override { return SyncData(fd_.get(), path_); }
   void StartWriteback(uint64_t offset, uint64_t size) override;

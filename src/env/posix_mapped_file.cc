@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "env/posix_error.h"
 
@@ -121,7 +122,7 @@ Status PosixMappedFile::Populate(uint64_t offset, uint64_t size) {
 
 Status PosixMappedFile::AllocateBlocks(uint64_t begin, uint64_t end) {
   MutexLock lock(&mu_);
-  if (end <= allocated_) return Status::Ok();
+  if (end <= allocated_ || VARVE_PLANTED_BUG("mapped.blocks_not_allocated")) return Status::Ok();
   const uint64_t from = std::max(begin, allocated_);
   VARVE_RETURN_IF_ERROR(AllocateAt(fd_.get(), path_, from, end - from));
   if (from == allocated_) allocated_ = end;

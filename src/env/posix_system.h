@@ -23,6 +23,7 @@ class PosixClock final : public Clock {
 // system refuses.
 std::unique_ptr<Thread> StartPosixThread(const std::string& name, std::function<void()> body);
 
+void LowerPosixThreadPriority();
 uint64_t PosixRandomSeed();
 
 // As Env::AllocateHuge and FreeHuge.

@@ -105,20 +105,24 @@ class BlockView {
 
   int count() const { return count_; }
 
+  // In 256ths of a byte, at most 2^32 - 1. REQUIRES: count() > 0.
+  uint32_t AverageEntryBytes256() const {
+    const uint64_t average = static_cast<uint64_t>(slots_ - data_) * 256 / static_cast<uint64_t>(count_);
+    return static_cast<uint32_t>(average < UINT32_MAX ? average : UINT32_MAX);
+  }
+
   // Decodes the entry in `slot`; the views point into the block. False when the entry does not lie
   // within the block or makes no sense, or when `slot` is not below count().
   bool Decode(int slot, Entry* entry) const;
 
-  // Brings the entry in `slot` near. Harmless whatever the bytes are.
+  // Brings the head of the entry in `slot` near, if there is one. Harmless whatever the bytes are.
   void Prefetch(int slot) const {
-    if (slot >= count_) return;
-    __builtin_prefetch(AddressOf(slot));
-    __builtin_prefetch(AddressOf(slot) + 64);
+    if (slot < count_) __builtin_prefetch(AddressOf(slot));
   }
 
   // The first slot whose entry is at or after (key, sequence) in internal order; count() when there
-  // is none; -1 when an entry it looked at is malformed. O(log count), overlapping the cache
-  // misses.
+  // is none; -1 when an entry it looked at is malformed. O(log count); the cache misses of the first
+  // four steps overlap, and the later ones hide behind each other.
   int LowerBound(std::string_view key, SequenceNumber sequence) const;
 
  private:
@@ -127,6 +131,7 @@ class BlockView {
   }
   // For prefetching only: the address may lie anywhere when the block is malformed.
   const char* AddressOf(int slot) const { return data_ + OffsetOf(slot); }
+  void PrefetchFirstSteps() const;
 
   // Sets the kind from the value; false when it makes no sense.
   static bool DecodeExpiring(Entry* entry) {

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/coding.h"
 #include "base/hash.h"
+#include "base/planted_bug.h"
 #include "varve/version.h"
 
 namespace varve {
@@ -51,7 +52,7 @@ Status CheckManifestFileHeader(std::string_view image, uint64_t file_number) {
     return Status::Corruption(Name(file_number) + ": file header is damaged, or of another file");
   }
   const uint32_t version = LoadFixed<uint32_t>(image.data() + 8);
-  if (version > kFormatVersion) {
+  if (version > kFormatVersion && !VARVE_PLANTED_BUG("manifest.newer_version_accepted")) {
     return Status::NotSupported(Name(file_number) + ": format version " + std::to_string(version) +
                                 " is newer than " + std::to_string(kFormatVersion));
   }
@@ -89,7 +90,7 @@ ManifestReadResult ManifestReader::Next(VersionEdit* edit) {
 ManifestReadResult ManifestReader::JudgeEnd() {
   if (offset_ == image_.size()) {
     result_ = ManifestReadResult::kEnd;
-  } else if (LaterRecordIsValid()) {
+  } else if (LaterRecordIsValid() && !VARVE_PLANTED_BUG("manifest.damage_taken_for_the_end")) {
     return Fail(Status::Corruption(Name(file_number_) + ": damaged record at offset " +
                                    std::to_string(offset_) + ", before the last"));
   } else {

@@ -1,4 +1,5 @@
 #include "format/point_index.h"
+#include "base/planted_bug.h"
 
 #include <algorithm>
 
@@ -33,7 +34,7 @@ bool Insert(char* page, uint64_t hash, uint32_t location) {
       bucket[kPointIndexCountAt] = static_cast<char>(count + 1);
       return true;
     }
-    bucket[kPointIndexOverflowAt] = 1;
+    if (!VARVE_PLANTED_BUG("point_index.overflow_not_noted")) bucket[kPointIndexOverflowAt] = 1;
     if (++index == kPointIndexBucketsPerPage) index = 0;
   }
   return false;

@@ -15,8 +15,8 @@ namespace {
 constexpr size_t kCompressedBlockBytes = 16384;
 
 // What a raw data block may take. A plain block shares its pages with the trailer.
-size_t RawLimit(const SegmentBuilderOptions& options) {
-  if (options.compression != Compression::kNone) {
+size_t RawLimit(const SegmentBuilderOptions& options, Compression compression) {
+  if (compression != Compression::kNone) {
     return options.block_bytes != 0 ? options.block_bytes : kCompressedBlockBytes;
   }
   const size_t disk_bytes = options.block_bytes != 0 ? options.block_bytes : kPageBytes;
@@ -27,7 +27,11 @@ size_t RawLimit(const SegmentBuilderOptions& options) {
 }  // namespace
 
 SegmentBuilder::SegmentBuilder(WritableFile* file, const SegmentBuilderOptions& options)
-    : file_(file), options_(options), raw_limit_(RawLimit(options)), expiry_(options.now_millis) {
+    : file_(file),
+      options_(options),
+      compression_(options.compression),
+      raw_limit_(RawLimit(options, options.compression)),
+      expiry_(options.now_millis) {
   properties_.format_version = kFormatVersion;
   properties_.compression = options.compression;
   properties_.hash_salt = options.hash_salt;
@@ -70,6 +74,15 @@ Status SegmentBuilder::Add(const Entry& entry) {
   return Status::Ok();
 }
 
+Status SegmentBuilder::SetCompression(Compression compression) {
+  if (compression == compression_) return status_;
+  if (!status_.ok()) return status_;
+  if (!block_.empty()) VARVE_RETURN_IF_ERROR(FinishBlock());
+  compression_ = compression;
+  raw_limit_ = RawLimit(options_, compression);
+  return Status::Ok();
+}
+
 void SegmentBuilder::NoteEntry(const Entry& entry) {
   uint64_t user_value_bytes = PlainValueOf(entry.kind, entry.value).size();
   if (HasPointer(entry.kind)) {
@@ -95,8 +108,8 @@ void SegmentBuilder::NoteEntry(const Entry& entry) {
 Status SegmentBuilder::FinishBlock() {
   const uint64_t start = offset_;
   AppendBlock(block_.Finish(), {.kind = BlockKind::kData,
-                                .compression = options_.compression,
-                                .pad_to_page = options_.compression == Compression::kNone});
+                                .compression = compression_,
+                                .pad_to_page = compression_ == Compression::kNone});
   sparse_index_.SetBlockBytes(offset_ - start);
   previous_key_.assign(block_.last_key());
   block_.Reset();

@@ -32,7 +32,7 @@ inline constexpr size_t kMaxSparseIndexBytes = size_t{128} << 20;
 
 struct SegmentBuilderOptions {
   uint64_t file_number = 0;
-  // kNone, kLz4 or kZstd.
+  // kNone, kLz4 or kZstd. Of data blocks until SetCompression, and of the sparse index.
   Compression compression = Compression::kNone;
   // Size that data blocks aim for: on disk when plain, before compression otherwise.
   // 0: kPageBytes when plain, 16,384 when compressed.
@@ -62,6 +62,10 @@ class SegmentBuilder {
   // an encoded ValuePointer; all versions of a key go to one segment; a key that is new to the segment
   // comes only while !IsFull(). Sequence > 0.
   Status Add(const Entry& entry);
+
+  // How blocks are compressed from the next entry on: kNone, kLz4 or kZstd. A change begins a block.
+  // Plain blocks that come after compressed ones do not begin at a multiple of kPageBytes.
+  Status SetCompression(Compression compression);
 
   // Whether a new key should start a new segment: the file reaches `target_bytes`, or a limit of
   // the format.
@@ -103,7 +107,8 @@ class SegmentBuilder {
 
   WritableFile* const file_;
   const SegmentBuilderOptions options_;
-  const size_t raw_limit_;
+  Compression compression_;  // of data blocks
+  size_t raw_limit_;
 
   BlockBuilder block_;
   PointIndexBuilder point_index_;

@@ -46,7 +46,7 @@ class SparseIndexBuilder {
   std::vector<Block> blocks_;
 };
 
-// A parsed sparse index in memory: 20 bytes a block plus what its separator has after the common
+// A parsed sparse index in memory: some 20 bytes a block plus what its separator has after the common
 // prefix, typically three or four. Movable, not copyable. Immutable after Parse, so any thread may
 // read.
 class SegmentIndex {
@@ -85,8 +85,12 @@ class SegmentIndex {
   // Whether (rest, sequence) of `block` is at or before the target.
   bool StartsAtOrBefore(size_t block, std::string_view rest, SequenceNumber sequence) const;
 
+  // The first block whose head is not below `head`.
+  size_t FirstAtOrAfterHead(uint64_t head) const;
+
   std::string prefix_;
   std::vector<uint64_t> heads_;     // KeyHead of the rest of each key
+  std::vector<uint64_t> samples_;   // every kSampleDistance-th of them, from the first on
   std::vector<uint64_t> offsets_;   // and the end of the last block
   std::vector<uint32_t> key_ends_;  // starts of keys in keys_, and the end of the last
   std::string keys_;                // what follows the prefix

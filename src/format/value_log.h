@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/hash.h"
+#include "format/stored_key.h"
 #include "format/value_pointer.h"
 #include "varve/status.h"
 
@@ -22,7 +23,7 @@ namespace varve {
 inline constexpr size_t kValueLogFileHeaderBytes = 32;
 inline constexpr size_t kValueLogRecordHeaderBytes = 24;
 // Bounds what a reader believes of a record header.
-inline constexpr uint32_t kMaxValueLogKeyBytes = 65535;
+inline constexpr uint32_t kMaxValueLogKeyBytes = kMaxStoredKeyBytes;
 inline constexpr uint64_t kMaxValueLogValueBytes = uint64_t{1} << 30;
 
 // Writes kValueLogFileHeaderBytes.
@@ -44,7 +45,7 @@ inline uint64_t ValueLogValueOffset(const ValuePointer& pointer) {
 
 // The part of the checksum that reads the whole value and does not depend on its place: a value is
 // hashed once, outside any lock, also when its record moves later.
-inline uint64_t ValueLogValueHash(std::string_view value) { return Hash64(value); }
+inline uint64_t ValueLogValueHash(std::string_view value) { return Hash64Long(value); }
 
 // Writes the kValueLogRecordHeaderBytes of the record at `offset` of file `file_number`. The caller
 // writes key, value and zeros after it.

@@ -11,6 +11,7 @@
 
 #include "cli/context.h"
 #include "engine/deadline.h"
+#include "format/stored_key.h"
 #include "format/wal.h"
 #include "varve/db.h"
 
@@ -19,14 +20,16 @@ namespace varve::cli {
 using Contents = std::map<std::string, std::string>;
 
 struct LoggedChange {
-  std::string kind, key, value;
+  std::string kind, key, value, name_space = {};
   uint64_t expire_at_millis = 0;
 };
 
 // One directory. Tests set the statuses to make the store fail.
 struct MemoryStore {
   Contents contents;
-  std::map<std::string, uint64_t> deadlines;  // of the keys that expire
+  std::map<std::string, Contents> namespaces;
+  // Of the keys that expire: namespace and key.
+  std::map<std::pair<std::string, std::string>, uint64_t> deadlines;
   std::vector<LoggedChange> log;
   Statistics statistics;
   VerifyReport report;
@@ -41,16 +44,17 @@ struct MemoryStore {
 
 class MemoryIterator : public Iterator {
  public:
-  MemoryIterator(const MemoryStore& store, const IteratorOptions& options)
+  MemoryIterator(const MemoryStore& store, const std::string& name, const Contents& contents,
+                 const IteratorOptions& options)
       : value_status_(store.value_status) {
-    for (const auto& record : store.contents) {
+    for (const auto& record : contents) {
       const std::string& key = record.first;
       const bool is_inside = key.starts_with(options.prefix) &&
                              (!options.lower_bound || key >= *options.lower_bound) &&
                              (!options.upper_bound || key < *options.upper_bound);
       if (!is_inside) continue;
       records_.push_back(record);
-      const auto deadline = store.deadlines.find(key);
+      const auto deadline = store.deadlines.find({name, key});
       deadlines_.push_back(deadline == store.deadlines.end() ? 0 : deadline->second);
     }
     at_ = records_.size();
@@ -83,11 +87,16 @@ class MemoryIterator : public Iterator {
   size_t at_;  // not an index: before the first or after the last
 };
 
-class MemoryDb : public Db {
+// The operations on keys, for the default namespace (Base is Db) and for others (Base is Namespace).
+template <typename Base>
+class MemoryNamespace : public Base {
  public:
   static constexpr uint64_t kNowMillis = 1'700'000'000'000;
-  explicit MemoryDb(MemoryStore& store) : store_(store) {}
+  template <typename... Args>
+  explicit MemoryNamespace(MemoryStore& store, std::string name, Args... args)
+      : Base(args...), store_(store), name_(std::move(name)) {}
 
+  std::string_view name() const override { return name_; }
   Status Put(std::string_view key, std::string_view value, const WriteOptions& options) override {
     const uint64_t deadline = HasDeadline(options) ? RequestedDeadline(options, kNowMillis) : 0;
     return Apply("WRITE", key, value, options, deadline);
@@ -99,48 +108,17 @@ class MemoryDb : public Db {
                      const WriteOptions& options) override {
     return Apply("DELETERANGE", begin, end, options);
   }
-  Status Write(const WriteBatch& batch, const WriteOptions& options) override {
-    ++store_.batch_count;
-    WalOpReader changes(batch.rep(), batch.count());
-    Status status = store_.write_status;
-    for (WalOp change; status.ok() && changes.Next(&change);) {
-      const EntryKind kind = static_cast<EntryKind>(change.kind);
-      const bool is_put = kind != EntryKind::kDelete;
-      const uint64_t deadline = IsExpiring(kind) ? DeadlineOf(change.value) : 0;
-      status = Apply(is_put ? "WRITE" : "DELETE", change.key, PlainValueOf(kind, change.value), options,
-                     deadline);
-    }
-    return status;
-  }
-  Status Expire(std::string_view key, std::chrono::milliseconds ttl,
-                const WriteOptions& options) override {
-    if (store_.contents.count(std::string(key)) == 0) return Status::NotFound();
-    const std::string value = store_.contents[std::string(key)];
-    return Apply("WRITE", key, value, options, DeadlineAfter(kNowMillis, ttl));
-  }
-  Status ExpireAt(std::string_view, std::chrono::system_clock::time_point,
-                  const WriteOptions&) override {
-    return Status::NotSupported("not a command");
-  }
-  Status Persist(std::string_view key, const WriteOptions& options) override {
-    if (store_.contents.count(std::string(key)) == 0) return Status::NotFound();
-    const std::string value = store_.contents[std::string(key)];
-    return Apply("WRITE", key, value, options);
-  }
+  Status Clear(const WriteOptions& options) override { return Apply("CLEAR", "", "", options); }
   Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,
                                                               const ReadOptions&) override {
-    if (store_.contents.count(std::string(key)) == 0) return Status::NotFound();
-    const auto deadline = store_.deadlines.find(std::string(key));
+    if (contents().count(std::string(key)) == 0) return Status::NotFound();
+    const auto deadline = store_.deadlines.find({name_, std::string(key)});
     if (deadline == store_.deadlines.end()) return std::optional<std::chrono::milliseconds>();
     return std::optional<std::chrono::milliseconds>(deadline->second - kNowMillis);
   }
-  Status CompareAndSet(std::string_view, std::optional<std::string_view>,
-                       std::optional<std::string_view>, const WriteOptions&) override {
-    return Status::NotSupported("not a command");
-  }
   Result<std::string> Get(std::string_view key, const ReadOptions&) override {
-    const auto found = store_.contents.find(std::string(key));
-    if (found == store_.contents.end()) return Status::NotFound();
+    const auto found = contents().find(std::string(key));
+    if (found == contents().end()) return Status::NotFound();
     return found->second;
   }
   Status Get(std::string_view, std::string*, const ReadOptions&) override {
@@ -148,8 +126,8 @@ class MemoryDb : public Db {
   }
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions&) override {
     if (!store_.value_status.ok()) return store_.value_status;
-    const auto found = store_.contents.find(std::string(key));
-    if (found == store_.contents.end()) return Status::NotFound();
+    const auto found = contents().find(std::string(key));
+    if (found == contents().end()) return Status::NotFound();
     return PinnedValue(found->second, nullptr, nullptr);
   }
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>&,
@@ -157,7 +135,103 @@ class MemoryDb : public Db {
     return {};
   }
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override {
-    return std::make_unique<MemoryIterator>(store_, options);
+    return std::make_unique<MemoryIterator>(store_, name_, contents(), options);
+  }
+
+ protected:
+  // As far as commands go: what sets or takes away a deadline.
+  Status ReadModifyWrite(std::string_view key, const Namespace::Modifier& modify,
+                         const WriteOptions& options) override {
+    const auto found = contents().find(std::string(key));
+    std::optional<std::string_view> current;
+    if (found != contents().end()) current = found->second;
+    const auto decision = modify(current);
+    if (!decision.ok()) return decision.status();
+    if (decision->kind != Namespace::Modification::Kind::kKeepValue) {
+      return Status::NotSupported("not a command");
+    }
+    const std::string value(*current);
+    if (decision->deadline != Namespace::Modification::Deadline::kNone) return Put(key, value, options);
+    return Apply("WRITE", key, value, options);
+  }
+  Contents& contents() { return name_.empty() ? store_.contents : store_.namespaces[name_]; }
+  Status Apply(const std::string& kind, std::string_view key, std::string_view value,
+               const WriteOptions& options, uint64_t deadline = 0) {
+    if (store_.options.read_only) return Status::InvalidArgument("opened for reading only");
+    if (!store_.write_status.ok()) return store_.write_status;
+    store_.durability = options.durability;
+    if (kind == "WRITE") contents()[std::string(key)] = value;
+    store_.deadlines.erase({name_, std::string(key)});
+    if (deadline != 0) store_.deadlines[{name_, std::string(key)}] = deadline;
+    if (kind == "DELETE") contents().erase(std::string(key));
+    if (kind == "CLEAR") contents().clear();
+    if (kind == "DELETERANGE") {
+      contents().erase(contents().lower_bound(std::string(key)),
+                       contents().lower_bound(std::string(value)));
+    }
+    store_.log.push_back({kind, std::string(key), std::string(value), name_, deadline});
+    return Status::Ok();
+  }
+
+  MemoryStore& store_;
+  const std::string name_;
+};
+
+class NamedMemoryNamespace : public MemoryNamespace<Namespace> {
+ public:
+  NamedMemoryNamespace(MemoryStore& store, const std::string& name, uint32_t id)
+      : MemoryNamespace<Namespace>(store, name, static_cast<const void*>(&store), id) {}
+};
+
+class MemoryDb : public MemoryNamespace<Db> {
+ public:
+  explicit MemoryDb(MemoryStore& store) : MemoryNamespace<Db>(store, "") {}
+
+  Status Write(const WriteBatch& batch, const WriteOptions& options) override {
+    ++store_.batch_count;
+    WalOpReader changes(batch.rep(), batch.count());
+    Status status = store_.write_status;
+    for (WalOp change; status.ok() && changes.Next(&change);) {
+      const EntryKind kind = static_cast<EntryKind>(change.kind);
+      const bool is_put = kind != EntryKind::kDelete;
+      const std::string_view value = PlainValueOf(kind, change.value);
+      WriteOptions complete = options;
+      if (IsExpiring(kind)) {
+        complete.expire_at = std::chrono::system_clock::time_point(
+            std::chrono::milliseconds(DeadlineOf(change.value)));
+      }
+      if (const std::optional<uint32_t> id = NamespaceIdOf(change.key)) {
+        const std::string key = Keyspace::Named(*id).ToUser(change.key);
+        NamedMemoryNamespace space(store_, NameOf(*id), *id);
+        status = is_put ? space.Put(key, value, complete) : space.Delete(key, options);
+      } else {
+        const std::string key = Keyspace().ToUser(change.key);
+        status = is_put ? Put(key, value, complete) : Delete(key, options);
+      }
+    }
+    return status;
+  }
+  Result<std::shared_ptr<Namespace>> OpenNamespace(std::string_view name,
+                                                   const NamespaceOptions& options) override {
+    if (store_.namespaces.count(std::string(name)) == 0) {
+      if (!options.create_if_missing) return Status::NotFound("no such namespace");
+      store_.namespaces[std::string(name)];
+    }
+    uint32_t id = 1;
+    for (auto it = store_.namespaces.begin(); it->first != name; ++it) ++id;
+    return std::shared_ptr<Namespace>(
+        std::make_shared<NamedMemoryNamespace>(store_, std::string(name), id));
+  }
+  Status DropNamespace(std::string_view name) override {
+    const bool found = store_.namespaces.erase(std::string(name)) > 0;
+    return found ? store_.write_status : Status::NotFound("no such namespace");
+  }
+  Result<std::vector<NamespaceInfo>> ListNamespaces() override {
+    std::vector<NamespaceInfo> infos;
+    for (const auto& [name, contents] : store_.namespaces) {
+      infos.push_back({name, static_cast<uint32_t>(infos.size() + 1), {}, {}, {}});
+    }
+    return infos;
   }
   std::unique_ptr<Snapshot> GetSnapshot() override { return nullptr; }
   Status Flush() override { return Status::Ok(); }
@@ -176,25 +250,10 @@ class MemoryDb : public Db {
   std::optional<std::string> GetProperty(std::string_view) override { return std::nullopt; }
 
  private:
-  Status Apply(const std::string& kind, std::string_view key, std::string_view value,
-               const WriteOptions& options, uint64_t deadline = 0) {
-    if (store_.options.read_only) return Status::InvalidArgument("opened for reading only");
-    if (!store_.write_status.ok()) return store_.write_status;
-    store_.durability = options.durability;
-    Contents& contents = store_.contents;
-    if (kind == "WRITE") contents[std::string(key)] = value;
-    store_.deadlines.erase(std::string(key));
-    if (deadline != 0) store_.deadlines[std::string(key)] = deadline;
-    if (kind == "DELETE") contents.erase(std::string(key));
-    if (kind == "DELETERANGE") {
-      contents.erase(contents.lower_bound(std::string(key)),
-                     contents.lower_bound(std::string(value)));
-    }
-    store_.log.push_back({kind, std::string(key), std::string(value), deadline});
-    return Status::Ok();
+  // Numbers follow the order of the names: they hold while none is made or dropped.
+  std::string NameOf(uint32_t id) const {
+    return std::next(store_.namespaces.begin(), static_cast<int>(id) - 1)->first;
   }
-
-  MemoryStore& store_;
 };
 
 // Must outlive the backend and every store opened through it.
@@ -220,7 +279,8 @@ class MemoryStores {
           if (!Exists(dir)) return Status::NotFound(dir + ": no store");
           uint64_t sequence = 0;
           for (const LoggedChange& change : At(dir).log) {
-            visit(++sequence, change.kind, change.key, change.value, change.expire_at_millis);
+            visit({++sequence, change.kind, change.name_space, change.key, change.value,
+                   change.expire_at_millis});
           }
           return At(dir).open_status;
         },

@@ -275,6 +275,83 @@ TEST_F(BlockCacheTest, LargeBlocksTakeTheRoomOfUsualOnesAndBack) {
   EXPECT_GE(CountCached(30000, 50000) * kCharge, kCapacity * 8 / 10);
 }
 
+// Frames of large values, on both sides of every border between size classes: each holds its size and
+// touches no other.
+TEST_F(BlockCacheTest, LargeFramesAreApartFromEachOther) {
+  Open(uint64_t{512} << 20);
+  std::vector<size_t> sizes;
+  for (size_t parts = 1; parts <= 18; ++parts) {
+    const size_t border = ChunkPool::kChunkBytes / parts - sizeof(Frame);
+    for (const int offset : {-65, -64, -1, 0, 1, 64, 65}) {
+      for (int copy = 0; copy < 2; ++copy) sizes.push_back(border + static_cast<size_t>(offset));
+    }
+  }
+  std::vector<Frame*> frames;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    frames.push_back(Pin(i, sizes[i]));
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(frames[i]) % alignof(Frame), 0u);
+  }
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const std::string expected(sizes[i], static_cast<char>(i * 7));
+    EXPECT_EQ(std::memcmp(frames[i]->data(), expected.data(), sizes[i]), 0) << sizes[i];
+    EXPECT_EQ(frames[i]->size, sizes[i]);
+  }
+  for (Frame* frame : frames) BlockCache::Unref(frame);
+}
+
+TEST_F(BlockCacheTest, LargeFramesOfOneSizeShareChunks) {
+  constexpr size_t kLarge = 256 << 10;
+  Open(uint64_t{128} << 20);
+  ReadRange(0, 70, kLarge);
+  EXPECT_EQ(CountCached(0, 70), 70u);
+  EXPECT_EQ(pool_.allocated_bytes(), 10 * ChunkPool::kChunkBytes);  // seven to a chunk
+  EXPECT_EQ(cache_->bytes(), pool_.allocated_bytes());
+}
+
+// Sizes of all classes in turn and at random: the budget holds, no memory is stuck in slabs that others
+// need, and usual blocks get it back.
+TEST_F(BlockCacheTest, LargeFramesOfManySizesKeepTheBudget) {
+  for (const uint64_t capacity : {uint64_t{12} << 20, uint64_t{48} << 20, uint64_t{200} << 20}) {
+    SCOPED_TRACE(capacity);
+    Open(capacity, 200000);
+    Random random(7);
+    uint64_t largest = 0;
+    for (size_t i = 0; i < 1500; ++i) {
+      Read(i, random.Uniform(2) == 0 ? kBlock : (100 << 10) + random.Uniform(900 << 10));
+      largest = std::max(largest, cache_->bytes());
+    }
+    EXPECT_LE(largest, capacity + 2 * ChunkPool::kChunkBytes);
+    ReadRange(2000, 2000 + 2 * capacity / kCharge, kBlock);
+    EXPECT_LE(cache_->bytes(), capacity + ChunkPool::kChunkBytes);
+    EXPECT_GE(CountCached(2000, 2000 + 2 * capacity / kCharge) * kCharge, capacity * 8 / 10);
+    TearDown();
+  }
+}
+
+// A hit's bytes come from the slot's word as long as the size fits there, and from the frame beyond.
+TEST_F(BlockCacheTest, LookupGivesTheBytesOfEverySize) {
+  Open(uint64_t{64} << 20);
+  const size_t sizes[] = {0, 1, kBlock, 4096, 32766, 32767, 32768, 65535, 1 << 20};
+  for (size_t i = 0; i < std::size(sizes); ++i) Read(i, sizes[i]);
+  for (int round = 0; round < 5; ++round) {  // at every heat
+    for (size_t i = 0; i < std::size(sizes); ++i) {
+      EpochGuard guard;
+      const std::string_view peeked = BlockCache::Peek(*slots_, i);
+      EXPECT_EQ(peeked.size(), sizes[i] <= 32767 ? sizes[i] : 0);
+      std::string_view bytes;
+      Frame* frame = BlockCache::Lookup(*slots_, i, &bytes);
+      ASSERT_NE(frame, nullptr);
+      EXPECT_EQ(bytes.data(), frame->data());
+      EXPECT_EQ(bytes.size(), sizes[i]);
+      if (!peeked.empty()) {
+        EXPECT_EQ(peeked.data(), frame->data());
+      }
+    }
+  }
+  EpochGuard guard;
+  EXPECT_TRUE(BlockCache::Peek(*slots_, 500).empty());
+}
+
 TEST_F(BlockCacheTest, HugeBlocksPassThroughWithoutDisplacingOthers) {
   Open(uint64_t{4} << 20);
   ReadRange(0, 900);

@@ -254,6 +254,75 @@ TEST_P(DbTest, MultiGetAnswersEachKeyInItsPlace) {
   EXPECT_THAT(db_->MultiGet({}), IsEmpty());
 }
 
+// More keys than are looked up together, over several runs and a memtable, with older versions,
+// deletes, large values and absent keys: each answer is that of a Get.
+TEST_P(DbTest, MultiGetAgreesWithGet) {
+  Random random(11);
+  std::vector<std::string> names;
+  for (int i = 0; i < 400; ++i) names.push_back("key" + std::to_string(i));
+  std::unique_ptr<Snapshot> snapshot;
+  for (int round = 0; round < 6; ++round) {
+    for (int i = 0; i < 150; ++i) {
+      const std::string& name = names[random.Uniform(300)];
+      const uint64_t what = random.Uniform(10);
+      if (what == 0) {
+        Delete(name);
+      } else {
+        Put(name, what == 1 ? Large(static_cast<char>('a' + round)) : name + std::to_string(i));
+      }
+    }
+    if (round == 2) snapshot = db_->GetSnapshot();
+    if (round < 5) Flush();
+  }
+  ReadOptions at_snapshot;
+  at_snapshot.snapshot = snapshot.get();
+  for (const ReadOptions& options : {ReadOptions(), at_snapshot}) {
+    for (const size_t count : {size_t{1}, size_t{31}, size_t{32}, size_t{33}, size_t{400}}) {
+      std::vector<std::string_view> keys;
+      for (size_t i = 0; i < count; ++i) keys.push_back(names[random.Uniform(names.size())]);
+      const auto results = db_->MultiGet(keys, options);
+      ASSERT_EQ(results.size(), count);
+      for (size_t i = 0; i < count; ++i) {
+        const auto expected = db_->Get(keys[i], options);
+        ASSERT_EQ(results[i].status().code(), expected.status().code()) << keys[i];
+        if (expected.ok()) {
+          EXPECT_EQ(*results[i], *expected) << keys[i];
+        }
+      }
+    }
+  }
+}
+
+// Neighbours that differ in one byte only, wherever it is, and in length only.
+TEST_P(DbTest, IteratorTellsNeighboursApart) {
+  std::map<std::string, std::string> expected;
+  for (const size_t size : {1, 7, 8, 9, 15, 16, 17, 24}) {
+    const std::string base(size, 'm');
+    expected[base];
+    for (size_t at = 0; at < size; ++at) {
+      std::string key = base;
+      key[at] = 'n';
+      expected[key];
+    }
+  }
+  for (int version = 0; version < 3; ++version) {
+    for (auto& [key, value] : expected) {
+      value = key + std::to_string(version);
+      Put(key, value);
+    }
+    if (version < 2) Flush();
+  }
+  auto it = db_->NewIterator();
+  auto next = expected.begin();
+  for (it->SeekToFirst(); it->Valid(); it->Next(), ++next) {
+    ASSERT_NE(next, expected.end());
+    EXPECT_EQ(it->key(), next->first);
+    EXPECT_EQ(it->value(), next->second);
+  }
+  EXPECT_OK(it->status());
+  EXPECT_EQ(next, expected.end());
+}
+
 TEST_P(DbTest, PinnedValuesOutliveOverwritingFlushAndMerge) {
   Put("small", "from the memtable");
   Put("large", Large('l'));
@@ -663,11 +732,10 @@ TEST_P(DbTest, LogOfAClosedStoreCanBeRead) {
   Put("e", Large('e'));
   Close();
   std::vector<std::string> seen;
-  ASSERT_OK(ReadWal("/db", options_,
-                    [&](uint64_t, std::string_view kind, std::string_view key, std::string_view value,
-                        uint64_t) {
-                      seen.push_back(std::string(kind) + " " + std::string(key) + " " + std::string(value));
-                    }));
+  ASSERT_OK(ReadWal("/db", options_, [&](const WalChange& change) {
+    seen.push_back(std::string(change.kind) + " " + std::string(change.key) + " " +
+                   std::string(change.value));
+  }));
   EXPECT_THAT(seen, ElementsAre("WRITE a 1", "DELETE b ", "DELETERANGE c d", "WRITE e " + Large('e')));
   Open();
 }

@@ -98,7 +98,12 @@ TEST(RangeTombstonesTest, AgreesWithLookingAtEveryDelete) {
     }
     std::vector<SequenceNumber> boundaries = {40};
     for (uint64_t n = random.Uniform(4); n > 0; --n) boundaries.push_back(random.Uniform(41));
-    const RangeTombstones set(deletes, boundaries);
+    // All at once, or one after the other.
+    RangeTombstones set(deletes, boundaries);
+    if (seed % 2 == 0) {
+      set = RangeTombstones();
+      for (const RangeTombstone& d : deletes) set = set.With(d, boundaries);
+    }
     for (SequenceNumber reader : boundaries) {
       for (char c = 'a'; c <= 'm'; ++c) {
         const std::string k(1, c);
@@ -111,6 +116,43 @@ TEST(RangeTombstonesTest, AgreesWithLookingAtEveryDelete) {
         ASSERT_EQ(set.MaxCovering(k, reader), expected) << "seed " << seed << " key " << k;
       }
     }
+  }
+}
+
+// Enough fragments for many chunks, which grow, split and melt together.
+TEST(RangeTombstonesTest, GrowsOneByOneIntoWhatIsMadeAtOnce) {
+  Random random(7);
+  const auto key = [](uint64_t n) {
+    std::string digits = std::to_string(n);
+    return std::string(6 - digits.size(), '0') + digits;
+  };
+  const std::vector<SequenceNumber> boundaries = {1'000'000};
+  std::vector<RangeTombstone> deletes;
+  RangeTombstones grown;
+  for (SequenceNumber sequence = 1; sequence <= 3000; ++sequence) {
+    // Mostly one by one in ascending order, some anywhere, a few over many others.
+    const uint64_t at = random.OneIn(3) ? random.Uniform(9000) : 3 * sequence;
+    const uint64_t width = random.OneIn(300) ? random.Uniform(1000) : random.Uniform(3);
+    deletes.push_back({key(at), key(at + width), sequence});
+    const RangeTombstones before = grown;
+    const size_t size_before = before.size();
+    grown = grown.With(deletes.back(), boundaries);
+    EXPECT_EQ(before.size(), size_before);
+    if (sequence % 500 != 0) continue;
+    const RangeTombstones whole(deletes, boundaries);
+    size_t fragments = 0;
+    std::string last_end;
+    for (uint64_t n = 0; n < 10'100; ++n) {
+      const std::string k = key(n);
+      ASSERT_EQ(grown.MaxCovering(k, 1'000'000), whole.MaxCovering(k, 1'000'000)) << k;
+      const RangeTombstones::Fragment* fragment = grown.Find(k);
+      ASSERT_EQ(fragment == nullptr, whole.Find(k) == nullptr) << k;
+      if (fragment == nullptr || fragment->begin != k) continue;
+      ++fragments;
+      ASSERT_LE(last_end, fragment->begin);
+      last_end = fragment->end;
+    }
+    EXPECT_EQ(grown.size(), fragments);
   }
 }
 

@@ -397,13 +397,12 @@ TEST_P(TtlTest, TheLogShowsDeadlines) {
   Put("c", "3");
   db_.reset();
   std::vector<std::string> seen;
-  ASSERT_OK(ReadWal("/db", options_,
-                    [&](uint64_t, std::string_view kind, std::string_view key, std::string_view value,
-                        uint64_t expire_at) {
-                      seen.push_back(std::string(kind) + " " + std::string(key) + " " +
-                                     std::to_string(value.size()) + " " +
-                                     std::to_string(expire_at == 0 ? 0 : expire_at - start));
-                    }));
+  ASSERT_OK(ReadWal("/db", options_, [&](const WalChange& change) {
+    const uint64_t expire_at = change.expire_at_millis;
+    seen.push_back(std::string(change.kind) + " " + std::string(change.key) + " " +
+                   std::to_string(change.value.size()) + " " +
+                   std::to_string(expire_at == 0 ? 0 : expire_at - start));
+  }));
   EXPECT_THAT(seen, ElementsAre("WRITE a 1 1000", "WRITE b 10000 2000", "WRITE c 1 0"));
   Open();
 }

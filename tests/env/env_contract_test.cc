@@ -167,6 +167,36 @@ TEST_P(EnvContractTest, AllocateExtendsAndKeepsContent) {
   EXPECT_EQ(Get("a"), "keep" + std::string(9'996, '\0'));
 }
 
+TEST_P(EnvContractTest, WriteTwoWritesBothPieces) {
+  auto file = Create("a");
+  ASSERT_OK(file->WriteTwo(1, "head", "body"));
+  ASSERT_OK(file->WriteTwo(9, "", "x"));
+  ASSERT_OK(file->WriteTwo(10, "y", ""));
+  ASSERT_OK(file->WriteTwo(11, "", ""));
+  EXPECT_EQ(Get("a"), std::string("\0headbodyxy", 11));
+  ASSERT_OK(file->Close());
+  EXPECT_STATUS(kIoError, file->WriteTwo(0, "a", "b"));
+}
+
+TEST_P(EnvContractTest, ReservedBlocksDoNotShow) {
+  auto file = Create("a");
+  ASSERT_OK(file->Write(0, "keep"));
+  file->ReserveBlocks(0, 100'000);
+  EXPECT_EQ(Get("a"), "keep");
+  ASSERT_OK(file->Write(10'000, "x"));
+  EXPECT_EQ(Get("a"), "keep" + std::string(9'996, '\0') + "x");
+}
+
+TEST_P(EnvContractTest, ThreadsOfLowPriorityRun) {
+  std::atomic<bool> ran = false;
+  env_->StartThread("low", [&] {
+    env_->LowerPriorityOfThisThread();
+    env_->LowerPriorityOfThisThread();
+    ran = true;
+  });  // joins
+  EXPECT_TRUE(ran);
+}
+
 TEST_P(EnvContractTest, ClosedFilesRefuseAndCloseAgain) {
   auto file = Create("a");
   ASSERT_OK(file->Write(0, "x"));

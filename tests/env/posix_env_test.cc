@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -64,6 +65,31 @@ class PosixEnvTest : public ::testing::Test {
   PosixEnv env_;
   std::string dir_;
 };
+
+TEST_F(PosixEnvTest, ReservedBlocksAreGivenBackByTruncate) {
+  // The file systems that a log may be mapped on are those known to give blocks back.
+  if (!env_.OpenMapped(Path("b"), 4'096).ok()) GTEST_SKIP() << "another file system";
+  auto file = *env_.OpenWritable(Path("a"), Env::OpenMode::kCreateNew);
+  ASSERT_OK(file->Write(0, "x"));
+  ASSERT_OK(file->Sync());
+  const int64_t before = AllocatedBytes("a");
+  file->ReserveBlocks(1, 1 << 20);
+  const int64_t reserved = AllocatedBytes("a");
+  if (before < 0 || reserved <= before) GTEST_SKIP() << "no blocks can be reserved here";
+  EXPECT_EQ(*file->Size(), 1u);
+  ASSERT_OK(file->Truncate(1));
+  EXPECT_EQ(AllocatedBytes("a"), before);
+}
+
+TEST_F(PosixEnvTest, ALowPriorityIsThatOfOneThread) {
+  int inside = 0;
+  env_.StartThread("low", [&] {
+    env_.LowerPriorityOfThisThread();
+    inside = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()));
+  });  // joins
+  const int outside = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()));
+  EXPECT_EQ(inside, std::min(outside + 10, 19));
+}
 
 // Runs `child` in another process and returns its exit code.
 template <typename Child>

@@ -36,6 +36,9 @@
 #define LLVMFuzzerTestOneInput FuzzFileName
 #include "tests/fuzz/filename_fuzz.cc"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput FuzzCodec
+#include "tests/fuzz/codec_fuzz.cc"
+#undef LLVMFuzzerTestOneInput
 
 namespace varve {
 namespace {
@@ -53,6 +56,7 @@ const FuzzTarget kTargets[] = {
     {"manifest", FuzzManifest},
     {"value_log", FuzzValueLog},
     {"filename", FuzzFileName},
+    {"codec", FuzzCodec},
 };
 
 class FuzzCorpusTest : public testing::TestWithParam<FuzzTarget> {

@@ -154,15 +154,12 @@ std::string LogOf(CrashEnv* env) {
   std::string text;
   Options options;
   options.env = env;
-  const Status status = ReadWal(
-      kDir, options,
-      [&](uint64_t sequence, std::string_view kind, std::string_view key, std::string_view value,
-          uint64_t expire_at) {
-        text += std::to_string(expire_at) + " " + std::to_string(sequence) + " ";
-        for (const std::string_view part : {kind, key, value}) {
-          text += std::string(part) + "\t";
-        }
-      });
+  const Status status = ReadWal(kDir, options, [&](const WalChange& change) {
+    text += std::to_string(change.expire_at_millis) + " " + std::to_string(change.sequence) + " ";
+    for (const std::string_view part : {change.kind, change.name_space, change.key, change.value}) {
+      text += std::string(part) + "\t";
+    }
+  });
   return text + status.ToString();
 }
 

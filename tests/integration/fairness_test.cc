@@ -47,12 +47,16 @@ double JainIndex(const std::vector<ThreadReport>& threads, size_t first) {
 
 constexpr int kThreads = 100;
 constexpr int kGreedy = 2;
+// Below this many puts a thread, chance decides who has more: a slow machine gets more time.
+constexpr uint64_t kEnoughPuts = kThreads * 400;
+constexpr int kMaxExtensions = 20;
 
 // Greedy threads only put; each of the others gets between two puts.
 FairnessReport Contend(Db* db, std::chrono::milliseconds duration) {
   FairnessReport report;
   report.threads.resize(kThreads);
   std::atomic<bool> is_over{false};
+  std::atomic<uint64_t> put_count{0};
   std::barrier start(kThreads + 1);
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; i++) {
@@ -70,6 +74,7 @@ FairnessReport Contend(Db* db, std::chrono::milliseconds duration) {
             std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - before);
         mine.wait_us_max = std::max(mine.wait_us_max, static_cast<uint64_t>(waited.count()));
         mine.put_count++;
+        put_count.fetch_add(1, std::memory_order_relaxed);
         if (i < kGreedy) continue;
         EXPECT_OK(db->Get(key, &got));
       }
@@ -77,8 +82,10 @@ FairnessReport Contend(Db* db, std::chrono::milliseconds duration) {
     });
   }
   start.arrive_and_wait();
-  // tidy: the length of the experiment.
-  std::this_thread::sleep_for(duration);  // the length of the experiment, not a synchronisation
+  for (int i = 0; i == 0 || (put_count < kEnoughPuts && i < kMaxExtensions); i++) {
+    // tidy: the length of the experiment, not a synchronisation
+    std::this_thread::sleep_for(duration);
+  }
   is_over = true;
   for (std::thread& thread : threads) thread.join();
   report.index_equal = JainIndex(report.threads, kGreedy);

@@ -9,6 +9,10 @@
 #include <memory>
 #include <string>
 
+#include "base/coding.h"
+#include "base/hash.h"
+#include "format/filename.h"
+#include "format/segment.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "varve/varve.h"
@@ -60,14 +64,22 @@ TEST_F(OpenErrorsTest, SecondOpenInTheSameProcessIsBusy) {
 }
 
 TEST_F(OpenErrorsTest, SecondProcessIsBusy) {
-  auto db = Open();
-  ASSERT_OK(db);
+  // Forked before this process has the store open: what a process knows of its own locks is inherited.
+  int opened[2];
+  ASSERT_EQ(::pipe(opened), 0);
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
+    char byte;
+    if (::read(opened[0], &byte, 1) != 1) ::_exit(-1);
     const auto second = Db::Open(dir());
     ::_exit(static_cast<int>(second.status().code()));
   }
+  auto db = Open();
+  ASSERT_EQ(::write(opened[1], "x", 1), 1);
+  ::close(opened[0]);
+  ::close(opened[1]);
+  ASSERT_OK(db);
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFEXITED(status));
@@ -196,6 +208,97 @@ TEST_F(OpenErrorsTest, ReopenWithOtherOptionsReadsEverything) {
   for (const char* const key : {"key0", "key1", "key2", "key3"}) {
     EXPECT_EQ((*db)->Get(key).value_or(""), std::string(500, 'x')) << key;
   }
+}
+
+// --- Files of a newer version of the library, as far as this one can know them: intact, with another number.
+
+class NewerVersionTest : public OpenErrorsTest {
+ protected:
+  // The bytes [begin, begin + checksummed) of the only file with `suffix` (or, with none, of the manifest) begin
+  // `from_end` before its end, or at its start; its version lies at `version_at` of them.
+  void MakeNewer(const std::string& suffix, size_t from_end, size_t version_at, size_t checksummed) {
+    for (auto& [name, content] : Files()) {
+      const auto parsed = ParseFileName(name);
+      if (!parsed || (suffix.empty() ? parsed->type != FileType::kManifest : !name.ends_with(suffix))) {
+        continue;
+      }
+      const size_t begin = from_end == 0 ? 0 : content.size() - from_end;
+      char* const at = content.data() + begin;
+      ASSERT_EQ(LoadFixed<uint32_t>(at + version_at), kFormatVersion) << name;
+      const uint64_t seed = PlaceSeed(parsed->number, begin);
+      ASSERT_EQ(LoadFixed<uint64_t>(at + checksummed), Hash64({at, checksummed}, seed)) << name;
+      StoreFixed(at + version_at, kFormatVersion + 1);
+      StoreFixed(at + checksummed, Hash64({at, checksummed}, seed));
+      std::ofstream(dir() + "/" + name, std::ios::binary) << content;
+      return;
+    }
+    FAIL() << "no such file";
+  }
+  // What there is but for the notes for people.
+  std::map<std::string, std::string> StoreFiles() const {
+    auto files = Files();
+    std::erase_if(files, [](const auto& file) {
+      const auto parsed = ParseFileName(file.first);
+      return parsed && (parsed->type == FileType::kLock || parsed->type == FileType::kEvents);
+    });
+    return files;
+  }
+  void ExpectRefused() {
+    const auto before = StoreFiles();
+    for (const bool read_only : {true, false}) {
+      const auto db = Open({.read_only = read_only});
+      EXPECT_STATUS(kNotSupported, db);
+      EXPECT_TRUE(Mentions(db.status(), "newer")) << db.status().ToString();
+    }
+    EXPECT_TRUE(StoreFiles() == before) << "a refused open changes nothing";
+  }
+};
+
+TEST_F(NewerVersionTest, NewerManifestIsRefused) {
+  MakeStore();
+  MakeNewer("", 0, 8, 24);
+  ExpectRefused();
+}
+
+TEST_F(NewerVersionTest, NewerLogIsRefused) {
+  MakeStore(/*is_flushed=*/false);
+  MakeNewer(".wal", 0, 8, 56);
+  const auto before = Files();
+  EXPECT_STATUS(kNotSupported, Open({.read_only = true}));
+  const auto db = Open();
+  EXPECT_STATUS(kNotSupported, db);
+  EXPECT_TRUE(Mentions(db.status(), "newer")) << db.status().ToString();
+  // The manifest is written anew by then, and that is all.
+  for (const auto& [name, content] : before) {
+    if (!name.ends_with(".wal") && !name.ends_with(".seg")) continue;
+    EXPECT_TRUE(Files()[name] == content) << name;
+  }
+}
+
+TEST_F(NewerVersionTest, NewerSegmentIsNotRead) {
+  MakeStore();
+  MakeNewer(".seg", kSegmentFooterBytes, 32, 48);
+  auto db = Open();
+  ASSERT_OK(db);
+  EXPECT_STATUS(kNotSupported, (*db)->Get("key"));
+  const auto report = (*db)->Verify();
+  ASSERT_OK(report);
+  EXPECT_FALSE(report->problems.empty());
+}
+
+TEST_F(NewerVersionTest, NewerValueFileIsReportedByVerify) {
+  {
+    auto db = Open();
+    ASSERT_OK(db);
+    ASSERT_OK((*db)->Put("key", std::string(10'000, 'v')));
+    ASSERT_OK((*db)->Flush());
+  }
+  MakeNewer(".val", 0, 8, 24);
+  auto db = Open();
+  ASSERT_OK(db);
+  const auto report = (*db)->Verify();
+  ASSERT_OK(report);
+  EXPECT_FALSE(report->problems.empty());
 }
 
 }  // namespace

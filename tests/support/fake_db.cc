@@ -203,15 +203,23 @@ Status FakeDb::Write(const WriteBatch& batch, const WriteOptions& options) {
   return Commit(ChangesOf(batch), options);
 }
 
-Status FakeDb::CompareAndSet(std::string_view key, std::optional<std::string_view> expected,
-                             std::optional<std::string_view> desired, const WriteOptions& options) {
-  Change change{desired ? Change::Kind::kPut : Change::Kind::kDelete, std::string(key),
-                std::string(desired.value_or(""))};
-  VARVE_RETURN_IF_ERROR(CheckLimits({change}));
+Status FakeDb::Clear(const WriteOptions& options) {
+  return DeleteRange("", std::string(options_.max_key_bytes, '\xff'), options);
+}
+
+Status FakeDb::ReadModifyWrite(std::string_view key, const Modifier& modify,
+                               const WriteOptions& options) {
   std::lock_guard<std::mutex> lock(mu_);
-  const auto it = contents_->find(change.key);
-  const bool matches = it == contents_->end() ? !expected.has_value() : expected == it->second;
-  if (!matches) return Status(StatusCode::kConflict);
+  const auto it = contents_->find(std::string(key));
+  std::optional<std::string_view> current;
+  if (it != contents_->end()) current = it->second;
+  VARVE_ASSIGN_OR_RETURN(const Modification decision, modify(current));
+  if (decision.kind == Modification::Kind::kNothing) return Status::Ok();
+  if (decision.kind == Modification::Kind::kKeepValue) return Status::NotSupported("time to live");
+  const bool is_put = decision.kind == Modification::Kind::kPut;
+  Change change{is_put ? Change::Kind::kPut : Change::Kind::kDelete, std::string(key),
+                std::string(decision.value)};
+  VARVE_RETURN_IF_ERROR(CheckLimits({change}));
   return CommitLocked({change}, options);
 }
 

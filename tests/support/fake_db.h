@@ -48,9 +48,7 @@ class FakeDb : public Db {
   Status DeleteRange(std::string_view begin, std::string_view end,
                      const WriteOptions& options) override;
   Status Write(const WriteBatch& batch, const WriteOptions& options) override;
-  Status CompareAndSet(std::string_view key, std::optional<std::string_view> expected,
-                       std::optional<std::string_view> desired,
-                       const WriteOptions& options) override;
+  Status Clear(const WriteOptions& options) override;
   Result<std::string> Get(std::string_view key, const ReadOptions& options) override;
   Status Get(std::string_view key, std::string* value, const ReadOptions& options) override;
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions& options) override;
@@ -58,21 +56,20 @@ class FakeDb : public Db {
                                             const ReadOptions& options) override;
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
   // The double has no time to live.
-  Status Expire(std::string_view, std::chrono::milliseconds, const WriteOptions&) override {
-    return Status::NotSupported("time to live");
-  }
-  Status ExpireAt(std::string_view, std::chrono::system_clock::time_point,
-                  const WriteOptions&) override {
-    return Status::NotSupported("time to live");
-  }
-  Status Persist(std::string_view, const WriteOptions&) override {
-    return Status::NotSupported("time to live");
-  }
   Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view,
                                                               const ReadOptions&) override {
     return Status::NotSupported("time to live");
   }
   std::unique_ptr<Snapshot> GetSnapshot() override;
+  // It has the default namespace only.
+  Result<std::shared_ptr<Namespace>> OpenNamespace(std::string_view,
+                                                   const NamespaceOptions&) override {
+    return Status::NotSupported("one namespace");
+  }
+  Status DropNamespace(std::string_view) override { return Status::NotSupported("one namespace"); }
+  Result<std::vector<NamespaceInfo>> ListNamespaces() override {
+    return std::vector<NamespaceInfo>();
+  }
   Status Flush() override { return Sync(); }
   Status Compact() override;
   Status WaitForBackgroundWork() override { return Status::Ok(); }
@@ -80,6 +77,10 @@ class FakeDb : public Db {
   Result<VerifyReport> Verify() override;
   Statistics Stats() override;
   std::optional<std::string> GetProperty(std::string_view) override { return std::nullopt; }
+
+ protected:
+  Status ReadModifyWrite(std::string_view key, const Modifier& modify,
+                         const WriteOptions& options) override;
 
  private:
   FakeDb(const std::string& dir, const Options& options, FakeBug bug)

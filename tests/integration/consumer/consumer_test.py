@@ -63,6 +63,20 @@ class ConsumerTest(unittest.TestCase):
         run(COMPILER, "-std=c++20", self.source, "-o", program, *flags)
         self.check_program(program, "by_hand")
 
+    def test_the_example_of_types(self):
+        source = pathlib.Path(SOURCE)
+        example = EXAMPLE.search((source / "docs/types.md").read_text()).group(1)
+        comment, program = (source / "examples/types.cc").read_text().split("\n", 1)
+        self.assertTrue(comment.startswith("// "))
+        self.assertEqual(example, program)
+        [package] = self.prefix.rglob("varve.pc")
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(package.parent)}
+        flags = run("pkg-config", "--cflags", "--libs", "varve", env=environment).split()
+        folder = self.folder / "types"
+        folder.mkdir()
+        run(COMPILER, "-std=c++20", source / "examples/types.cc", "-o", folder / "program", *flags)
+        self.assertEqual(run(folder / "program", cwd=folder), (source / "examples/types.out").read_text())
+
     def test_every_public_header_is_installed_and_nothing_else(self):
         public = pathlib.Path(SOURCE) / "include/varve"
         installed = self.prefix / "include"

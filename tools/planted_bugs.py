@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Runs the tests against every bug that is planted in src/ (src/base/planted_bug.h). Each must make one fail.
+
+Of each bug the campaign that is known to find it goes first, then the others, the quick ones before the
+slow ones. Prints the bug, the test that found it, and the seconds until then. Before, every campaign runs
+once without a bug, and must pass.
+
+usage: planted_bugs.py [--build DIR] [--list] [--check] [--skip-clean] [--repeat N] [NAME...]
+
+  --build DIR   a build with VARVE_PLANTED_BUGS (default: build/dev)
+  --list        print the names of the bugs
+  --check       only see that docs/testing.md names every bug, and no other
+  --skip-clean  do not run the campaigns without a bug
+  --repeat N    run the campaign that is known to find a bug up to N times (default: 3)
+  NAME          only these bugs; a part of the name will do
+
+Exits with 1 when a bug survives.
+"""
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PLANT = re.compile(r'VARVE_PLANTED_BUG\(\s*"([^"]+)"\)')
+FAILED = re.compile(r"^\[  FAILED  \] ([\w/.]+)", re.MULTILINE)
+BEGUN = re.compile(r"^\[ RUN      \] ([\w/.]+)", re.MULTILINE)
+
+# Name -> program, filter of its tests, VARVE_TEST_SCALE. The quick ones first.
+CAMPAIGNS = {
+    "format": ("format", "*-*FuzzCorpusTest*", 1),
+    "open_errors": ("integration", "OpenErrorsTest.*", 1),
+    "regression": ("integration", "*Regression*", 1),
+    "engine": ("engine", "*", 1),
+    "env": ("env", "*", 0.2),
+    "corruption": ("integration", "CorruptionTest.*", 0.3),
+    "model": ("integration", "ModelTest.Store*", 0.1),
+    "disk_full": ("integration", "DiskFullTest.*:*RealDiskFullTest.*", 0.2),
+    "crash": ("integration", "CrashTest.*", 0.3),
+    "fault": ("integration", "*/FaultTest.*", 0.2),
+    "kill": ("integration", "KillTest.*", 0.2),
+    "linearizability": ("integration", "*/LinearizabilityTest.*", 1),
+    "fairness": ("integration", "FairnessTest.Greedy*", 0.5),
+    "crash, longer": ("integration", "CrashTest.*", 2),
+    "fault, longer": ("integration", "*/FaultTest.*", 1),
+    "model, longer": ("integration", "ModelTest.Store*", 1),
+}
+
+# Which campaign finds which bug soonest; of the others the order above decides.
+KNOWN = {
+    "block.checksum_not_compared": "format",
+    "close.waits_for_readers_that_cannot_be": "regression",
+    "commit_lock.nobody_is_starving": "engine",
+    "compare_and_set.loses_a_race_while_it_waits": "regression",
+    "current.not_synced": "crash",
+    "directory.failed_sync_tried_again": "engine",
+    "directory.not_synced": "crash",
+    "flush.full_disk_is_final": "disk_full",
+    "flush.gives_up_logs_too_early": "model",
+    "flush.loses_range_deletes": "engine",
+    "iterator.prev_shows_what_is_trimmed": "engine",
+    "iterator.prev_skips_the_last_of_a_block": "engine",
+    "lock.of_another_process_ignored": "open_errors",
+    "log.claims_that_the_last_one_was_synced": "crash",
+    "log.cut_when_it_cannot_be_continued": "regression",
+    "log.name_not_synced": "crash",
+    "log.no_reserve_for_deletes": "disk_full",
+    "log.not_synced": "crash",
+    "manifest.damage_taken_for_the_end": "format",
+    "manifest.edit_not_synced": "crash",
+    "manifest.newer_version_accepted": "format",
+    "mapped.blocks_not_allocated": "env",
+    "merge.applies_range_deletes_of_the_log": "regression",
+    "merge.drops_half_covered_segments": "model",
+    "merge.forgets_sequences_under_range_deletes": "model",
+    "merge.hides_what_is_not_yet_visible": "regression",
+    "merge.ignores_snapshots": "engine",
+    "merge.loses_deletes": "engine",
+    "merge.moved_values_not_synced": "crash",
+    "merge.moves_trimmed_segments_whole": "kill",
+    "merge.older_version_first": "engine",
+    "merge.without_effect_for_ever": "regression",
+    "open.name_of_the_store_not_synced": "regression",
+    "point_index.overflow_not_noted": "format",
+    "read.half_a_batch_visible": "regression",
+    "recovery.continued_log_taken_for_durable": "regression",
+    "recovery.foreign_logs_stay": "regression",
+    "recovery.logs_taken_for_durable": "regression",
+    "recovery.names_taken_for_durable": "regression",
+    "recovery.number_of_an_unseen_change_used_again": "regression",
+    "recovery.removes_values_of_the_log": "regression",
+    "recovery.sequence_used_again": "engine",
+    "recovery.values_taken_for_durable": "regression",
+    "replay.does_not_look_at_the_chain": "crash",
+    "replay.drops_the_last_record": "engine",
+    "replay.half_a_batch": "engine",
+    "replay.records_behind_a_hole": "regression",
+    "segment.not_synced": "regression",
+    "sync_group.write_taken_for_sync": "engine",
+    "value_log.checksum_not_compared": "format",
+    "value_log.failed_sync_tried_again": "regression",
+    "value_log.removed_before_its_put": "regression",
+    "value_log.removed_while_memory_points_there": "regression",
+    "wal.checksum_not_compared": "format",
+    "wal.damage_taken_for_the_end": "format",
+    "wal.records_of_an_earlier_use_accepted": "format",
+    "write.acknowledged_before_the_sync": "engine",
+    "write.goes_on_after_a_failed_sync": "engine",
+    "write.values_not_synced": "crash",
+    "write.visible_before_inserted": "linearizability",
+    "write.visible_before_synced": "regression",
+}
+
+LIMIT_SECONDS = 300
+
+
+def planted():
+    """The names of all bugs in src/, in the order of the files."""
+    names = []
+    for path in sorted((ROOT / "src").rglob("*")):
+        if path.suffix not in (".h", ".cc") or path.name == "planted_bug.h":
+            continue
+        for name in PLANT.findall(path.read_text()):
+            if name not in names:
+                names.append(name)
+    return names
+
+
+def run(build, campaign, bug):
+    """(name of the failed test or "", seconds)."""
+    program, tests, scale = CAMPAIGNS[campaign]
+    environment = {**os.environ, "VARVE_TEST_SCALE": str(scale)}
+    environment.pop("VARVE_PLANTED_BUG", None)
+    if bug:
+        environment["VARVE_PLANTED_BUG"] = bug
+    command = [str(build / "tests" / f"varve_{program}_test"), f"--gtest_filter={tests}", "--gtest_fail_fast"]
+    begin = time.monotonic()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=LIMIT_SECONDS)
+        end = f" (signal {-process.returncode})" if process.returncode < 0 else ""
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        output, _ = process.communicate()
+        end = " (does not end)"
+    seconds = time.monotonic() - begin
+    if process.returncode == 0:
+        return "", seconds
+    text = output.decode(errors="replace")
+    failed = FAILED.findall(text) or BEGUN.findall(text)[-1:] or ["?"]
+    return failed[0] + end, seconds
+
+
+def find(build, bug, repeat):
+    """(campaign, test, seconds) of what found the bug, or None."""
+    known = KNOWN.get(bug)
+    order = [known] * repeat if known else []
+    order += [name for name in CAMPAIGNS if name != known]
+    total = 0.0
+    for campaign in order:
+        test, seconds = run(build, campaign, bug)
+        total += seconds
+        if test:
+            return campaign, test, total
+    return None
+
+
+def check_documents(bugs):
+    text = (ROOT / "docs" / "testing.md").read_text()
+    named = set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
+    problems = [f"docs/testing.md: {bug} is planted and not in the table" for bug in bugs if bug not in named]
+    problems += [f"docs/testing.md: {bug} is in the table and not planted" for bug in sorted(named - set(bugs))]
+    problems += [f"tools/planted_bugs.py: {bug} is not planted" for bug in sorted(set(KNOWN) - set(bugs))]
+    print("\n".join(problems))
+    return 1 if problems else 0
+
+
+def clean_runs(build):
+    for campaign in CAMPAIGNS:
+        test, seconds = run(build, campaign, "")
+        print(f"{campaign:18} {'FAILED without a bug: ' + test if test else 'passes'} {seconds:7.1f} s", flush=True)
+        if test:
+            return False
+    return True
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "dev")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--skip-clean", action="store_true")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_args()
+    bugs = planted()
+    if arguments.check:
+        return check_documents(bugs)
+    bugs = [bug for bug in bugs if not arguments.names or any(name in bug for name in arguments.names)]
+    if arguments.list:
+        print("\n".join(bugs))
+        return 0
+    if not arguments.skip_clean and not clean_runs(arguments.build.resolve()):
+        return 1
+    survivors = []
+    for bug in bugs:
+        found = find(arguments.build.resolve(), bug, arguments.repeat)
+        if found:
+            print(f"{bug:52} {found[2]:7.1f} s  {found[0]}: {found[1]}", flush=True)
+        else:
+            survivors.append(bug)
+            print(f"{bug:52} SURVIVED", flush=True)
+    print(f"{len(bugs)} bugs, {len(survivors)} survived: {' '.join(survivors)}")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
