@@ -44,6 +44,11 @@ class Session {
 
   virtual Status Put(std::string_view key, std::string_view value) = 0;
   virtual Status Delete(std::string_view key) = 0;
+  // Time to live, in milliseconds. Only of engines with EngineInfo::has_ttl.
+  virtual Status PutFor(std::string_view, std::string_view, uint64_t) {
+    return Status::NotSupported("time to live");
+  }
+  virtual Status Expire(std::string_view, uint64_t) { return Status::NotSupported("time to live"); }
   // Copies the value. kNotFound when the key is absent.
   virtual Status Get(std::string_view key, std::string* value) = 0;
   // Without a copy where the engine can; the view lives until the next call.
@@ -86,6 +91,8 @@ struct EngineInfo {
   bool has_transactions = false;
   // A store that varve is compared with; neither varve nor the raw baseline.
   bool is_peer = true;
+  // Has a time to live a key that a workload can set.
+  bool has_ttl = false;
   Result<std::unique_ptr<Engine>> (*open)(const EngineOptions& options) = nullptr;
 };
 

@@ -11,6 +11,12 @@ class VarveSession : public Session {
 
   Status Put(std::string_view key, std::string_view value) override { return db_->Put(key, value); }
   Status Delete(std::string_view key) override { return db_->Delete(key); }
+  Status PutFor(std::string_view key, std::string_view value, uint64_t millis) override {
+    return db_->Put(key, value, {.ttl = std::chrono::milliseconds(millis)});
+  }
+  Status Expire(std::string_view key, uint64_t millis) override {
+    return db_->Expire(key, std::chrono::milliseconds(millis));
+  }
   Status Get(std::string_view key, std::string* value) override { return db_->Get(key, value); }
 
   Status GetPinned(std::string_view key, std::string_view* value) override {
@@ -95,6 +101,7 @@ EngineInfo VarveEngine() {
           .configuration = "defaults; memory budget = cache size; kProcess, or kSync",
           .has_transactions = true,
           .is_peer = false,
+          .has_ttl = true,
           .open = Open};
 }
 

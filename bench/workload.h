@@ -41,6 +41,8 @@ struct Workload {
   bool leaves_filled_store = false;
   // The raw baseline can do it.
   bool suits_raw = false;
+  // Only for engines with EngineInfo::has_ttl.
+  bool needs_ttl = false;
   // Part of `compare` when no workloads are named.
   bool is_in_speed_table = false;
   // Runs before, in a process of its own that ends itself by SIGKILL. May be nullptr.
@@ -79,6 +81,7 @@ void PrepareRecovery(Runner& runner);
 void RunRecovery(Runner& runner);
 void RunTransactions(Runner& runner);  // workloads_transaction.cc
 void RunContendedTransactions(Runner& runner);
+void RunTtl(Runner& runner);  // workloads_ttl.cc
 void RunSeed000(Runner& runner);  // workloads_seed.cc
 void RunSeed001(Runner& runner);
 void RunSeed004(Runner& runner);

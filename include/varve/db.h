@@ -112,6 +112,8 @@ struct WalChange {
   std::string_view name_space;
   std::string_view key;
   std::string_view value;
+  // When a written value expires, in milliseconds since 1970-01-01 UTC; 0: never.
+  uint64_t expire_at_millis = 0;
 };
 // Receives the changes in order.
 using WalVisitor = std::function<void(const WalChange&)>;

@@ -2,6 +2,7 @@
 #ifndef VARVE_ITERATOR_H_
 #define VARVE_ITERATOR_H_
 
+#include <cstdint>
 #include <string_view>
 
 #include "varve/status.h"
@@ -9,7 +10,7 @@
 namespace varve {
 
 // Walks keys in byte order, forwards and backwards, within the bounds it was made with. It sees the
-// state at its creation (or its snapshot), whatever is written meanwhile. Starts invalid: position it
+// state at its creation (or its snapshot), whatever is written meanwhile; only what expires goes. Starts invalid: position it
 // with a Seek first. Thread-compatible: one thread at a time. Must be destroyed before its Db.
 //
 //   auto it = db->NewIterator({.prefix = "pat"});
@@ -39,6 +40,10 @@ class Iterator {
   // value may read the disk; when that fails it returns an empty view and status() says why.
   virtual std::string_view key() const = 0;
   virtual std::string_view value() = 0;
+
+  // REQUIRES: Valid(). When the key expires: milliseconds since 1970-01-01 UTC; 0: never. A key that
+  // expires while the iterator stands on it stays readable there until the iterator moves.
+  virtual uint64_t expire_at_millis() const { return 0; }
 
   // Not OK when a read failed; the iterator is then invalid.
   virtual Status status() const = 0;

@@ -2,6 +2,7 @@
 #ifndef VARVE_NAMESPACE_H_
 #define VARVE_NAMESPACE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,6 +33,9 @@ struct NamespaceOptions {
   std::optional<Durability> durability = std::nullopt;
   // Of what is written to segments from now on.
   std::optional<Compression> compression = std::nullopt;
+  // For what is put without a time to live of its own from now on. 0: such puts stay, as in a new
+  // namespace. Negative: kInvalidArgument. docs/ttl.md.
+  std::optional<std::chrono::milliseconds> default_ttl = std::nullopt;
   // Off: a missing namespace is kNotFound.
   bool create_if_missing = true;
 };
@@ -42,6 +46,7 @@ struct NamespaceInfo {
   uint32_t id = 0;  // from 1; never given to another namespace of the store, not even after a drop
   std::optional<Durability> durability;
   std::optional<Compression> compression;
+  std::optional<std::chrono::milliseconds> default_ttl;
 };
 
 // Keys and values are any bytes; keys are ordered as unsigned bytes. The empty key and the empty value
@@ -75,7 +80,9 @@ class Namespace {
   virtual Status Clear(const WriteOptions& = {}) = 0;
 
   // --- Conditional writes. Each reads a key and writes it in one atomic step. Under contention they
-  // are tried again by themselves, and none starves.
+  // are tried again by themselves, and none starves. What has expired is absent for them. They put with
+  // the time to live of their options, or none, as Put does; only Increment and Append, when the options
+  // give none, leave that of a present key as it is.
 
   // Sets `key` to `desired` if its value is `expected`; std::nullopt stands for an absent key on
   // either side. kConflict when the value is another.
@@ -94,6 +101,22 @@ class Namespace {
   Result<std::optional<std::string>> GetAndSet(std::string_view key,
                                                std::optional<std::string_view> desired,
                                                const WriteOptions& = {});
+
+  // --- Time to live. A put takes one in its options; a put without one makes the key stay, or has the
+  // default_ttl of the namespace. From its deadline on a key is absent for every reader, also through older
+  // snapshots. docs/ttl.md.
+
+  // Sets when `key` expires, leaving its value alone; deletes it when `ttl` is not positive. kNotFound when
+  // the key is absent. One atomic step. options.ttl and options.expire_at are not looked at.
+  Status Expire(std::string_view key, std::chrono::milliseconds ttl, const WriteOptions& = {});
+  Status ExpireAt(std::string_view key, std::chrono::system_clock::time_point when,
+                  const WriteOptions& = {});
+  // Makes `key` stay. kNotFound when it is absent; one that does not expire is no error.
+  Status Persist(std::string_view key, const WriteOptions& = {});
+  // What is left of the time to live of `key`, more than 0; std::nullopt when it does not expire.
+  // kNotFound when it is absent.
+  virtual Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,
+                                                                      const ReadOptions& = {}) = 0;
 
   // --- Reads. kNotFound when the key is absent.
 
@@ -115,12 +138,20 @@ class Namespace {
  protected:
   // What a read-modify-write writes.
   struct Modification {
-    enum class Kind : uint8_t { kNothing, kPut, kDelete };
+    // kKeepValue: the key must be present; its value stays, its deadline is set.
+    enum class Kind : uint8_t { kNothing, kPut, kDelete, kKeepValue };
+    // The deadline of a value that is put or kept.
+    enum class Deadline : uint8_t {
+      kAsPut,  // what a put with these options gets
+      kKept,   // the key's, if it is present and the options say nothing; else as kAsPut
+      kNone,
+    };
     Kind kind = Kind::kNothing;
     std::string_view value = {};  // lives until the modifier is called again, or the call returns
-    bool is_constant = false;     // the value is the same whatever the key held
+    bool is_constant = false;     // the same is put whatever the key held
+    Deadline deadline = Deadline::kAsPut;
   };
-  // Decides on the value that the key has (std::nullopt: absent). May be called several times, possibly
+  // Decides on the value that the key has (std::nullopt: absent, or expired). May be called several times, possibly
   // under a lock; the last call counts. Must not use the store. An error ends the operation, and is
   // what it returns.
   using Modifier = std::function<Result<Modification>(std::optional<std::string_view> current)>;
@@ -135,6 +166,8 @@ class Namespace {
  private:
   friend class Transaction;
   friend class WriteBatch;
+
+  Status KeepValue(std::string_view key, Modification::Deadline deadline, const WriteOptions& options);
 
   const void* const store_;
   const uint32_t id_;

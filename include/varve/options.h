@@ -3,6 +3,7 @@
 #ifndef VARVE_OPTIONS_H_
 #define VARVE_OPTIONS_H_
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -78,6 +79,12 @@ struct Options {
 struct WriteOptions {
   // Unset: the store's.
   std::optional<Durability> durability;
+
+  // What is put is gone after this time, or from this moment on; with both, whichever comes first. Unset:
+  // it stays. Not positive, or past already: the key is deleted instead. Precision: a millisecond. A
+  // batch: for its puts that say nothing themselves. docs/ttl.md.
+  std::optional<std::chrono::milliseconds> ttl = std::nullopt;
+  std::optional<std::chrono::system_clock::time_point> expire_at = std::nullopt;
 };
 
 struct ReadOptions {

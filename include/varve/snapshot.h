@@ -7,7 +7,7 @@
 namespace varve {
 
 // Made by Db::GetSnapshot in constant time; costs the disk space of what is overwritten while it
-// lives. Immutable, may be shared by threads. Must be destroyed before its Db.
+// lives. What expires is gone from older snapshots too. Immutable, may be shared by threads. Must be destroyed before its Db.
 class Snapshot {
  public:
   virtual ~Snapshot() = default;

@@ -3,6 +3,7 @@
 #ifndef VARVE_WRITE_BATCH_H_
 #define VARVE_WRITE_BATCH_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -18,6 +19,10 @@ class Namespace;
 class WriteBatch {
  public:
   void Put(std::string_view key, std::string_view value);
+  // A value that is gone `ttl` after the batch is written, or at `expire_at`; as in WriteOptions.
+  void Put(std::string_view key, std::string_view value, std::chrono::milliseconds ttl);
+  void Put(std::string_view key, std::string_view value,
+           std::chrono::system_clock::time_point expire_at);
   void Delete(std::string_view key);
   // Deletes every key in [begin, end). An empty or inverted range changes nothing.
   void DeleteRange(std::string_view begin, std::string_view end);
@@ -25,6 +30,10 @@ class WriteBatch {
   // The same in a namespace. All namespaces of a batch must belong to one store. The handle may go
   // before the batch is written.
   void Put(const Namespace& space, std::string_view key, std::string_view value);
+  void Put(const Namespace& space, std::string_view key, std::string_view value,
+           std::chrono::milliseconds ttl);
+  void Put(const Namespace& space, std::string_view key, std::string_view value,
+           std::chrono::system_clock::time_point expire_at);
   void Delete(const Namespace& space, std::string_view key);
   void DeleteRange(const Namespace& space, std::string_view begin, std::string_view end);
   // Deletes all keys of the namespace.
@@ -38,7 +47,7 @@ class WriteBatch {
   size_t byte_size() const { return rep_.size(); }
 
   // The changes one after another, as docs/formats/wal.md describes a record's payload, values in
-  // place and keys as they are stored. For the engine.
+  // place and keys as they are stored; deadlines may be relative. For the engine.
   std::string_view rep() const { return rep_; }
   // Whether every namespace named so far belongs to `store`. For the engine.
   bool IsFor(const void* store) const { return !is_mixed_ && (store_ == nullptr || store_ == store); }

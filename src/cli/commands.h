@@ -15,7 +15,7 @@ struct Command {
   int (*run)(const Context& context);
 };
 
-std::vector<Command> WriteCommands();     // put del delrange
+std::vector<Command> WriteCommands();     // put del delrange expire persist
 std::vector<Command> ReadCommands();      // get scan count
 std::vector<Command> TransferCommands();  // load dump
 std::vector<Command> NamespaceCommands(); // namespaces drop

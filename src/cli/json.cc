@@ -93,11 +93,18 @@ std::string JsonArray::Take() {
 }
 
 Status ParseJsonRecord(std::string_view line, std::string* key, std::string* value,
-                       std::string* name_space) {
+                       uint64_t* expire_at_millis, std::string* name_space) {
   const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (object.is_discarded()) return Status::InvalidArgument("not a JSON value");
   if (!object.is_object()) return Status::InvalidArgument("not a JSON object");
   VARVE_RETURN_IF_ERROR(TakeBytes(object, "key", key));
+  *expire_at_millis = 0;
+  if (const auto found = object.find("expire_at_ms"); found != object.end()) {
+    if (!found->is_number_unsigned() || found->get<uint64_t>() == 0) {
+      return Status::InvalidArgument("\"expire_at_ms\" is not a time in milliseconds");
+    }
+    *expire_at_millis = found->get<uint64_t>();
+  }
   if (name_space != nullptr) {
     name_space->clear();
     if (object.contains("namespace") || object.contains("namespace_b64")) {

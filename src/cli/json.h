@@ -47,11 +47,12 @@ class JsonArray {
 std::string JsonString(std::string_view text);
 
 // Reads a record as Bytes() writes it: an object with "key" or "key_b64" and "value" or
-// "value_b64", all strings. Other members are ignored. kInvalidArgument says what is wrong, without
+// "value_b64", all strings. "expire_at_ms" may be there; `*expire_at_millis` is 0 when not.
+// Other members are ignored. kInvalidArgument says what is wrong, without
 // the place.
 // `*name_space` (may be null) is the member "namespace" or "namespace_b64", or empty.
 Status ParseJsonRecord(std::string_view line, std::string* key, std::string* value,
-                       std::string* name_space = nullptr);
+                       uint64_t* expire_at_millis, std::string* name_space = nullptr);
 
 }  // namespace varve::cli
 

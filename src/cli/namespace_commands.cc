@@ -45,10 +45,17 @@ int Namespaces(const Context& context) {
       JsonObject object;
       object.Bytes("namespace", info.name).Number("id", info.id);
       object.Bytes("durability", DurabilityName(info.durability));
-      out << object.Bytes("compression", CompressionName(info.compression)).Take() << "\n";
+      object.Bytes("compression", CompressionName(info.compression));
+      if (info.default_ttl) {
+        object.Number("default_ttl_ms", static_cast<uint64_t>(info.default_ttl->count()));
+      } else {
+        object.Raw("default_ttl_ms", "null");
+      }
+      out << object.Take() << "\n";
     } else {
       out << Escape(info.name) << "\t" << DurabilityName(info.durability) << "\t"
-          << CompressionName(info.compression) << "\n";
+          << CompressionName(info.compression) << "\t"
+          << (info.default_ttl ? std::to_string(info.default_ttl->count()) + "ms" : "none") << "\n";
     }
   }
   return kExitOk;
@@ -74,7 +81,7 @@ std::vector<Command> NamespaceCommands() {
         .summary = "Lists the namespaces of the store",
         .examples = "varve --dir data put -n users ada 1815    # makes one\n"
                     "varve --dir data namespaces\n",
-        .details = "Name, durability and compression, with tabs between.\n"},
+        .details = "Name, durability, compression and default time to live, with tabs between.\n"},
        Namespaces},
       {{.name = "drop",
         .operands = "NAME",

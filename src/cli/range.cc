@@ -45,7 +45,7 @@ Status Walk(Namespace& space, const Range& range, const WalkOptions& options,
     const std::string_view value = options.keys_only ? std::string_view() : it->value();
     // An unreadable value reads as empty; the status tells them apart.
     if (value.empty()) VARVE_RETURN_IF_ERROR(it->status());
-    if (!visit(it->key(), value)) return Status::Ok();
+    if (!visit(it->key(), value, it->expire_at_millis())) return Status::Ok();
     if (--left == 0) break;
     options.reverse ? it->Prev() : it->Next();
   }

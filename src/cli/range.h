@@ -35,7 +35,9 @@ struct WalkOptions {
 
 // Calls `visit` for every record of `range`, in order, until it returns false. The views live for
 // the call.
-using RecordVisitor = std::function<bool(std::string_view key, std::string_view value)>;
+// `expire_at_millis`: when the record expires, in milliseconds since 1970; 0: never.
+using RecordVisitor = std::function<bool(std::string_view key, std::string_view value,
+                                         uint64_t expire_at_millis)>;
 Status Walk(Namespace& space, const Range& range, const WalkOptions& options, const RecordVisitor& visit);
 
 }  // namespace varve::cli

@@ -46,9 +46,10 @@ int Scan(const Context& context) {
                             .limit = *limit};
   RecordPrinter printer(context.console, context.json, options.keys_only,
                         std::string((*space)->name()));
-  const Status status =
-      Walk(**space, *range, options,
-           [&](std::string_view key, std::string_view value) { return printer.Print(key, value); });
+  const Status status = Walk(**space, *range, options,
+                             [&](std::string_view key, std::string_view value, uint64_t) {
+                               return printer.Print(key, value);
+                             });
   printer.Finish();
   return status.ok() ? kExitOk : Fail(context, status);
 }
@@ -62,7 +63,7 @@ int Count(const Context& context) {
   if (!space.ok()) return FailToOpenSpace(context, space.status());
   uint64_t count = 0;
   const Status status = Walk(**space, *range, {.keys_only = true},
-                             [&](std::string_view, std::string_view) { return ++count > 0; });
+                             [&](std::string_view, std::string_view, uint64_t) { return ++count > 0; });
   if (!status.ok()) return Fail(context, status);
   const Console& console = context.console;
   if (context.json) {
@@ -71,6 +72,31 @@ int Count(const Context& context) {
     console.out << object.Number("count", count).Take() << "\n";
   } else {
     console.out << (console.out_is_terminal ? WithThousands(count) : std::to_string(count)) << "\n";
+  }
+  return kExitOk;
+}
+
+int Ttl(const Context& context) {
+  const Result<std::string> key = BytesFromCommandLine(context, context.arguments.operands()[0]);
+  if (!key.ok()) return FailUsage(context, key.status());
+  const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kRead);
+  if (!db.ok()) return FailToOpen(context, db.status());
+  const auto space = OpenSpace(context, **db, Access::kRead);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  const auto left = (*space)->TimeToLive(*key);
+  if (left.status().IsNotFound()) {
+    return Fail(context, Status::NotFound("key not found: " + Escape(*key)));
+  }
+  if (!left.ok()) return Fail(context, left.status());
+  const uint64_t millis = left->has_value() ? static_cast<uint64_t>((*left)->count()) : 0;
+  if (context.json) {
+    JsonObject object;
+    if (!(*space)->name().empty()) object.Bytes("namespace", (*space)->name());
+    object.Bytes("key", *key);
+    left->has_value() ? object.Number("ttl_ms", millis) : object.Raw("ttl_ms", "null");
+    context.console.out << object.Take() << "\n";
+  } else {
+    context.console.out << (left->has_value() ? std::to_string(millis) + "ms" : "none") << "\n";
   }
   return kExitOk;
 }
@@ -103,6 +129,15 @@ std::vector<Command> ReadCommands() {
             "On a terminal: columns, long values cut. Elsewhere: key, tab, value, with \\t \\n "
             "\\r \\\\ for these\nand \\xNN for other bytes that are not printable.\n"},
        Scan},
+      {{.name = "ttl",
+        .operands = "KEY",
+        .min_operands = 1,
+        .max_operands = 1,
+        .flags = {kNamespaceFlag},
+        .summary = "Prints how long a key has still to live: milliseconds, or none",
+        .examples = "varve --dir data ttl session/17      # 9500ms\n"
+                    "varve --dir data ttl --json session/17\n"},
+       Ttl},
       {{.name = "count",
         .flags = RangeFlagsAnd({}),
         .summary = "Counts keys",

@@ -1,5 +1,8 @@
 #include "cli/record_stream.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include "base/status_macros.h"
 #include "cli/json.h"
 #include "cli/text.h"
@@ -34,10 +37,18 @@ Status ParseTsvRecord(std::string_view line, Record* record) {
   if (tab == std::string_view::npos) {
     return Status::InvalidArgument("expected key<TAB>value, found no tab");
   }
-  const std::string_view value = line.substr(tab + 1);
-  if (value.find('\t') != std::string_view::npos) {
-    return Status::InvalidArgument(
-        "expected key<TAB>value, found a second tab; a tab inside a value is written \\t");
+  const size_t second = std::min(line.find('\t', tab + 1), line.size());
+  const std::string_view value = line.substr(tab + 1, second - tab - 1);
+  record->expire_at_millis = 0;
+  if (second < line.size()) {
+    const std::string_view number = line.substr(second + 1);
+    const char* const last = number.data() + number.size();
+    const auto [end, error] = std::from_chars(number.data(), last, record->expire_at_millis);
+    if (error != std::errc() || end != last || record->expire_at_millis == 0) {
+      return Status::InvalidArgument(
+          "expected key<TAB>value, found a second tab without a time in milliseconds after it; a tab "
+          "inside a value is written \\t");
+    }
   }
   VARVE_RETURN_IF_ERROR(UnescapeInto(line.substr(0, tab), "key", &record->key));
   return UnescapeInto(value, "value", &record->value);
@@ -73,24 +84,33 @@ Result<bool> RecordReader::Next(Record* record) {
 
 Status RecordReader::ParseLine(Record* record) const {
   if (format_ == RecordFormat::kTsv) return ParseTsvRecord(line_, record);
-  return ParseJsonRecord(line_, &record->key, &record->value, &record->name_space);
+  return ParseJsonRecord(line_, &record->key, &record->value, &record->expire_at_millis,
+                         &record->name_space);
 }
 
 void AppendRecord(std::string* out, RecordFormat format, std::string_view key,
-                  std::string_view value, std::string_view name_space) {
+                  std::string_view value, std::string_view name_space, uint64_t expire_at_millis) {
   if (format == RecordFormat::kJson) {
     JsonObject object;
     if (!name_space.empty()) object.Bytes("namespace", name_space);
-    out->append(object.Bytes("key", key).Bytes("value", value).Take());
+    object.Bytes("key", key).Bytes("value", value);
+    if (expire_at_millis != 0) object.Number("expire_at_ms", expire_at_millis);
+    out->append(object.Take());
   } else {
     if (!name_space.empty()) {
       out->push_back('@');
       AppendEscaped(out, name_space);
       out->push_back('\t');
     }
+    // Before three columns an "@" would name a namespace.
+    if (name_space.empty() && expire_at_millis != 0 && key.starts_with('@')) {
+      out->append("\\x40");
+      key.remove_prefix(1);
+    }
     AppendEscaped(out, key);
     out->push_back('\t');
     AppendEscaped(out, value);
+    if (expire_at_millis != 0) out->append("\t").append(std::to_string(expire_at_millis));
   }
   out->push_back('\n');
 }

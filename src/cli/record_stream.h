@@ -3,7 +3,8 @@
 // TSV: key, tab, value, newline; both escaped as text.h says. JSON lines: {"key":...,"value":...},
 // with key_b64 or value_b64 for bytes that are not UTF-8. Any bytes survive a round trip through
 // either. A record of a named namespace has the name before the key: "@name" and a tab, or a member
-// "namespace".
+// "namespace". What expires has a further column behind the value, or "expire_at_ms": milliseconds since
+// 1970-01-01 UTC. Where three columns begin with "@" the first is a name: a key there begins with \x40.
 #ifndef VARVE_CLI_RECORD_STREAM_H_
 #define VARVE_CLI_RECORD_STREAM_H_
 
@@ -29,6 +30,7 @@ struct Record {
   std::string name_space;  // empty: none is named
   std::string key;
   std::string value;
+  uint64_t expire_at_millis = 0;  // 0: stays
 };
 
 // Reads records until the end of the stream. Thread-compatible; borrows the stream.
@@ -55,7 +57,8 @@ class RecordReader {
 
 // One record as a line with its newline, appended to `*out`.
 void AppendRecord(std::string* out, RecordFormat format, std::string_view key,
-                  std::string_view value, std::string_view name_space = {});
+                  std::string_view value, std::string_view name_space = {},
+                  uint64_t expire_at_millis = 0);
 
 }  // namespace varve::cli
 

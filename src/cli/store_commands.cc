@@ -114,6 +114,9 @@ std::string WalLine(const WalChange& change) {
     line.push_back('\t');
     AppendEscaped(&line, change.value);
   }
+  if (change.expire_at_millis != 0) {
+    line.append("\t").append(std::to_string(change.expire_at_millis));
+  }
   return line;
 }
 
@@ -124,6 +127,7 @@ std::string WalJson(const WalChange& change) {
   const bool is_range = change.kind == "DELETERANGE";
   if (HasKey(change.kind)) object.Bytes(is_range ? "begin" : "key", change.key);
   if (HasValue(change.kind)) object.Bytes(is_range ? "end" : "value", change.value);
+  if (change.expire_at_millis != 0) object.Number("expire_at_ms", change.expire_at_millis);
   return object.Take();
 }
 

@@ -1,5 +1,6 @@
 #include "cli/text.h"
 
+#include <charconv>
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -238,6 +239,24 @@ std::string HumanBytes(uint64_t bytes) {
   size_t unit = 0;
   for (; number >= 999.5 && unit + 1 < std::size(kUnits); ++unit) number /= 1000;
   return WithUnit(number, kUnits[unit]);
+}
+
+std::optional<uint64_t> ParseDuration(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    uint64_t millis;
+  };
+  constexpr Unit kUnits[] = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+  constexpr uint64_t kMostMillis = uint64_t{100'000} * 365 * 86'400'000;
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view name = text.substr(static_cast<size_t>(end - text.data()));
+  for (const Unit& unit : kUnits) {
+    if (name == unit.name && number <= kMostMillis / unit.millis) return number * unit.millis;
+  }
+  return std::nullopt;
 }
 
 std::string HumanDuration(uint64_t nanos) {

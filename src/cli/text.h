@@ -39,6 +39,9 @@ std::string CutToWidth(std::string_view text, size_t columns, bool* was_cut);
 std::string WithThousands(uint64_t number);
 // "512 B", "48.1 MB": powers of 1000.
 std::string HumanBytes(uint64_t bytes);
+// "500ms", "10s", "5m", "2h", "7d" as milliseconds: a whole number and a unit. std::nullopt for anything
+// else, and beyond 100,000 years.
+std::optional<uint64_t> ParseDuration(std::string_view text);
 // "870 us", "12 ms", "3.4 s", "2:05 min".
 std::string HumanDuration(uint64_t nanos);
 

@@ -53,6 +53,14 @@ void PrintSummary(const Context& context, const Transferred& total, uint64_t nan
   facts.Print(context.console, context.json);
 }
 
+// The last moment there is, for what lies beyond it.
+std::chrono::system_clock::time_point TimePoint(uint64_t millis) {
+  using Moment = std::chrono::system_clock::time_point;
+  constexpr uint64_t kMost =
+      std::chrono::floor<std::chrono::milliseconds>(Moment::max().time_since_epoch()).count();
+  return millis >= kMost ? Moment::max() : Moment(std::chrono::milliseconds(millis));
+}
+
 // Writes records in batches and counts what the store has acknowledged.
 class Loader {
  public:
@@ -81,7 +89,12 @@ class Loader {
       VARVE_ASSIGN_OR_RETURN(const bool has_record, reader_.Next(&record));
       if (!has_record) return Status::Ok();
       VARVE_ASSIGN_OR_RETURN(Namespace * space, SpaceOf(record));
-      batch_.Put(*space, record.key, record.value);
+      if (record.expire_at_millis == 0) {
+        batch_.Put(*space, record.key, record.value);
+      } else {
+        // Past already: the batch deletes the key.
+        batch_.Put(*space, record.key, record.value, TimePoint(record.expire_at_millis));
+      }
       if (batch_.count() < kBatchRecords && batch_.byte_size() < kBatchBytes) continue;
       VARVE_RETURN_IF_ERROR(WriteBatchOut());
     }
@@ -196,9 +209,10 @@ Result<Transferred> DumpTo(const Context& context, const std::vector<DumpedSpace
     return out.good();
   };
   for (const DumpedSpace& dumped : spaces) {
-    VARVE_RETURN_IF_ERROR(
-        Walk(*dumped.space, range, {}, [&](std::string_view key, std::string_view value) {
-          AppendRecord(&lines, format, key, value, dumped.shown_name);
+    VARVE_RETURN_IF_ERROR(Walk(
+        *dumped.space, range, {},
+        [&](std::string_view key, std::string_view value, uint64_t expire_at) {
+          AppendRecord(&lines, format, key, value, dumped.shown_name, expire_at);
           ++total.records;
           return lines.size() < kBatchBytes || write_out();
         }));
@@ -263,6 +277,7 @@ std::vector<Command> TransferCommands() {
             "TSV: key, tab, value; \\t \\n \\r \\\\ and \\xNN stand for these bytes.\n"
             "JSON lines: {\"key\":\"...\",\"value\":\"...\"}; key_b64 and value_b64 hold base64.\n"
             "A record of a namespace: @name, tab, key, tab, value; or a member \"namespace\".\n"
+            "A last column, or \"expire_at_ms\", is when the record expires: milliseconds since 1970.\n"
             "A record that --progress has counted is stored: it survives kill -9.\n"},
        Load},
       {{.name = "dump",

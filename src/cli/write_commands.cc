@@ -3,7 +3,9 @@
 #include <fstream>
 
 #include "cli/commands.h"
+#include "base/status_macros.h"
 #include "cli/json.h"
+#include "cli/text.h"
 
 namespace varve::cli {
 namespace {
@@ -42,10 +44,28 @@ int Finish(const Context& context, const Status& status) {
   return kExitOk;
 }
 
+// A time to live from the command line.
+Result<std::chrono::milliseconds> DurationFrom(const std::string& text) {
+  const std::optional<uint64_t> millis = ParseDuration(text);
+  if (millis) return std::chrono::milliseconds(*millis);
+  return Status::InvalidArgument("a time is a number and ms, s, m, h or d, such as 10s; not '" + text +
+                                 "'");
+}
+
+Result<WriteOptions> PutOptionsFrom(const Context& context) {
+  WriteOptions options = WriteOptionsFrom(context);
+  const std::optional<std::string> ttl = context.arguments.Value("--ttl");
+  if (!ttl) return options;
+  VARVE_ASSIGN_OR_RETURN(options.ttl, DurationFrom(*ttl));
+  return options;
+}
+
 int Put(const Context& context) {
   const std::vector<std::string>& operands = context.arguments.operands();
   const Result<std::string> key = BytesFromCommandLine(context, operands[0]);
   if (!key.ok()) return FailUsage(context, key.status());
+  const Result<WriteOptions> options = PutOptionsFrom(context);
+  if (!options.ok()) return FailUsage(context, options.status());
   // The value comes first: a file that is not there must not leave a new, empty store behind.
   const Result<std::string> value = ValueOperand(context, operands[1]);
   if (!value.ok()) {
@@ -56,7 +76,7 @@ int Put(const Context& context) {
   if (!db.ok()) return FailToOpen(context, db.status());
   const auto space = OpenSpace(context, **db, Access::kChangeOrCreate);
   if (!space.ok()) return FailToOpenSpace(context, space.status());
-  return Finish(context, (*space)->Put(*key, *value, WriteOptionsFrom(context)));
+  return Finish(context, (*space)->Put(*key, *value, *options));
 }
 
 int Del(const Context& context) {
@@ -67,6 +87,35 @@ int Del(const Context& context) {
   const auto space = OpenSpace(context, **db, Access::kChange);
   if (!space.ok()) return FailToOpenSpace(context, space.status());
   return Finish(context, (*space)->Delete(*key, WriteOptionsFrom(context)));
+}
+
+// The end of commands on a key that must be there.
+int FinishOn(const Context& context, const std::string& key, const Status& status) {
+  if (!status.IsNotFound()) return Finish(context, status);
+  return Fail(context, Status::NotFound("key not found: " + Escape(key)));
+}
+
+int Expire(const Context& context) {
+  const std::vector<std::string>& operands = context.arguments.operands();
+  const Result<std::string> key = BytesFromCommandLine(context, operands[0]);
+  if (!key.ok()) return FailUsage(context, key.status());
+  const Result<std::chrono::milliseconds> ttl = DurationFrom(operands[1]);
+  if (!ttl.ok()) return FailUsage(context, ttl.status());
+  const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
+  if (!db.ok()) return FailToOpen(context, db.status());
+  const auto space = OpenSpace(context, **db, Access::kChange);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  return FinishOn(context, *key, (*space)->Expire(*key, *ttl, WriteOptionsFrom(context)));
+}
+
+int Persist(const Context& context) {
+  const Result<std::string> key = BytesFromCommandLine(context, context.arguments.operands()[0]);
+  if (!key.ok()) return FailUsage(context, key.status());
+  const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kChange);
+  if (!db.ok()) return FailToOpen(context, db.status());
+  const auto space = OpenSpace(context, **db, Access::kChange);
+  if (!space.ok()) return FailToOpenSpace(context, space.status());
+  return FinishOn(context, *key, (*space)->Persist(*key, WriteOptionsFrom(context)));
 }
 
 int DelRange(const Context& context) {
@@ -94,11 +143,14 @@ std::vector<Command> WriteCommands() {
         .operands = "KEY VALUE",
         .min_operands = 2,
         .max_operands = 2,
-        .flags = {kNamespaceFlag, kSyncFlag},
+        .flags = {kNamespaceFlag,
+                  kSyncFlag,
+                  {"--ttl", "T", "the key is gone after this time: 500ms, 10s, 5m, 2h, 7d"}},
         .summary = "Stores a value under a key; makes the store if there is none",
         .examples = "varve --dir data put fruit/apple red\n"
                     "varve --dir data put logo @logo.png     # the content of a file\n"
                     "date | varve --dir data put today -     # what comes on standard input\n"
+                    "varve --dir data put --ttl 10s session/17 open\n"
                     "varve --dir data put -- -key -5         # -- before words that begin with -\n"
                     "varve --dir data put --escaped 'a\\x00b' 'two\\nlines'\n"
                     "varve --dir data put -n users ada 1815  # in a namespace, made if it is missing\n",
@@ -112,6 +164,23 @@ std::vector<Command> WriteCommands() {
         .summary = "Deletes a key; an absent one is no error",
         .examples = "varve --dir data del fruit/apple\n"},
        Del},
+      {{.name = "expire",
+        .operands = "KEY T",
+        .min_operands = 2,
+        .max_operands = 2,
+        .flags = {kNamespaceFlag, kSyncFlag},
+        .summary = "Sets how long a key has still to live; 0s deletes it",
+        .examples = "varve --dir data expire session/17 10m\n",
+        .details = "T is a whole number and ms, s, m, h or d. An absent key is exit code 3.\n"},
+       Expire},
+      {{.name = "persist",
+        .operands = "KEY",
+        .min_operands = 1,
+        .max_operands = 1,
+        .flags = {kNamespaceFlag, kSyncFlag},
+        .summary = "Makes a key that would expire stay",
+        .examples = "varve --dir data persist session/17\n"},
+       Persist},
       {{.name = "delrange",
         .operands = "A B",
         .min_operands = 2,

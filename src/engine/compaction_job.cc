@@ -4,6 +4,7 @@
 
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
+#include "engine/compaction_picker.h"
 #include "engine/merging_iterator.h"
 
 namespace varve {
@@ -35,6 +36,7 @@ bool CompactionJob::MustRewrite(const SegmentSlice& slice, const MergeRules& rul
   if (slice.trim && !VARVE_PLANTED_BUG("merge.moves_trimmed_segments_whole")) return true;
   const SegmentMeta& meta = slice.meta();
   if (rules.is_bottom && meta.tombstone_count > 0) return true;
+  if (HasManyExpired(meta, rules.expired_until, options_.idle)) return true;
   for (const RangeTombstone& tombstone : version.range_tombstones()) {
     const bool may_hide = (tombstone.sequence <= filtered_sequence ||
                            VARVE_PLANTED_BUG("merge.without_effect_for_ever")) &&
@@ -87,7 +89,7 @@ bool CompactionJob::MoveWhole(const std::vector<Input>& inputs, const MergeRules
 Status CompactionJob::MoveValue(const Version& version, ValueLogSet* values, Entry* entry,
                                 CompactionSlice* slice) {
   ValuePointer pointer;
-  if (!DecodeValuePointer(entry->value, &pointer) ||
+  if (!DecodePointerOf(entry->kind, entry->value, &pointer) ||
       !options_.empty_values.contains(pointer.file_number)) {
     return Status::Ok();
   }
@@ -99,8 +101,9 @@ Status CompactionJob::MoveValue(const Version& version, ValueLogSet* values, Ent
   VARVE_ASSIGN_OR_RETURN(std::string_view value, file->second->ReadInto(pointer, &value_buffer_));
   VARVE_ASSIGN_OR_RETURN(AppendedValue moved, values->Append(entry->key, value));
   slice->holds.push_back(std::move(moved.hold));
-  pointer_buffer_.resize(kValuePointerBytes);
-  EncodeValuePointer(moved.where, pointer_buffer_.data());
+  // Behind the deadline, if there is one.
+  pointer_buffer_.assign(entry->value);
+  EncodeValuePointer(moved.where, pointer_buffer_.data() + pointer_buffer_.size() - kValuePointerBytes);
   entry->value = pointer_buffer_;
   return Status::Ok();
 }
@@ -137,7 +140,7 @@ Status CompactionJob::Merge(const std::vector<Input>& inputs, const MergeRules& 
     last_key.assign(entry.key);
     slice->bytes_read += entry.key.size() + entry.value.size();
     if (!filter.Keep(&entry)) continue;
-    if (entry.kind == EntryKind::kValuePointer && empties_values()) {
+    if (HasPointer(entry.kind) && empties_values()) {
       VARVE_RETURN_IF_ERROR(MoveValue(version, values, &entry, slice));
     }
     VARVE_RETURN_IF_ERROR(output->Add(entry));

@@ -25,6 +25,7 @@ namespace varve {
 struct CompactionJobOptions {
   std::vector<uint64_t> run_ids;     // newest first, neighbours; the last is the target
   bool rewrite_all = false;          // moves nothing: every entry passes the filter
+  bool idle = false;                 // rewrites segments for fewer expired entries
   std::set<uint64_t> empty_values;   // value-log files to move live values out of
 };
 

@@ -53,6 +53,11 @@ bool HasMuchValueGarbage(const CompactionInput& input, const CompactionPolicy& p
 
 }  // namespace
 
+bool HasManyExpired(const SegmentMeta& meta, uint64_t now, bool idle) {
+  if (meta.expiry.empty() || meta.expiry.min_deadline > now) return false;
+  return meta.expiry.ExpiredBytes(now) * (idle ? 16 : 4) >= std::max<uint64_t>(1, meta.logical_bytes);
+}
+
 std::optional<CompactionPick> PickCompaction(const CompactionInput& input,
                                              const CompactionPolicy& policy, bool idle) {
   const std::vector<RunSize>& runs = input.runs;
@@ -78,6 +83,10 @@ std::optional<CompactionPick> PickCompaction(const CompactionInput& input,
       return CompactionPick{0, last, false, false, "tombstones"};
     }
     if (idle && runs.size() > 2) return CompactionPick{0, last - 1, false, false, "idle, young runs"};
+  }
+  // Oldest first: there what has expired goes without leaving tombstones.
+  for (size_t i = runs.size(); i-- > 0;) {
+    if (runs[i].has_expired) return CompactionPick{i, i, false, false, "expired entries"};
   }
   if (idle && (input.has_covered_entries || input.has_unmerged_versions)) {
     return CompactionPick{0, last, false, input.has_unmerged_versions,

@@ -16,12 +16,15 @@
 #include <optional>
 #include <vector>
 
+#include "format/version_edit.h"
+
 namespace varve {
 
 struct RunSize {
   uint64_t logical_bytes = 0;  // with the separated values that its entries point to
   uint64_t tombstones = 0;
   uint64_t entries = 0;
+  bool has_expired = false;  // a segment of it HasManyExpired
 };
 
 struct CompactionInput {
@@ -47,6 +50,10 @@ struct CompactionPick {
   bool rewrites_all = false;     // pass every entry through the filter, also where nothing overlaps
   const char* reason = "";
 };
+
+// Whether so much of a segment has expired at `now` that it is worth writing it again: a quarter of its
+// bytes under load, a sixteenth when idle.
+bool HasManyExpired(const SegmentMeta& meta, uint64_t now, bool idle);
 
 // nullopt: nothing to do.
 std::optional<CompactionPick> PickCompaction(const CompactionInput& input,

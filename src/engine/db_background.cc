@@ -64,6 +64,7 @@ std::unique_ptr<DbImpl::MergeContext> DbImpl::NewMergeContext(
   }
   if (!durable.empty()) context->tombstones = RangeTombstones(durable, context->rules.boundaries);
   context->rules.tombstones = &context->tombstones;
+  context->rules.expired_until = store_clock_.Now();
   context->rules.is_bottom = is_bottom;
   return context;
 }
@@ -82,6 +83,7 @@ SegmentOutputOptions DbImpl::OutputOptions(uint64_t run_id, bool is_bottom, bool
     return resolve(CompressionOf(stored_key));
   };
   options.hash_salt = context_.hash_salt;
+  options.now_millis = store_clock_.Now();
   options.target_bytes = tuning_.segment_bytes;
   options.next_file_number = [this] { return versions_.NextFileNumber(); };
   return options;

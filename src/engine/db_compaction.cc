@@ -46,16 +46,19 @@ bool HasCovered(const Run& run, const Version& version, SequenceNumber applicabl
 
 }  // namespace
 
-CompactionInput DbImpl::DescribeForPicker(const Version& version) {
+CompactionInput DbImpl::DescribeForPicker(const Version& version, bool idle) {
   CompactionInput input;
   bool has_snapshots;
   // What a merge would apply now: others would be found covered again after it.
   SequenceNumber applicable;
+  SequenceNumber visible;
+  const uint64_t now = store_clock_.Now();
   {
     MutexLock lock(&mu_);
     applicable = VARVE_PLANTED_BUG("merge.without_effect_for_ever")
                      ? kMaxSequence
                      : std::min(BoundariesLocked().front(), ApplicableLocked({}, nullptr));
+    visible = BoundariesLocked().back();
     // A transaction counts from the second look on that it lives to see: there are always some short ones.
     has_snapshots = !snapshots_.empty() || read_slots_.HasOlderThan(described_sequence_);
     described_sequence_ = visible_sequence_.load(std::memory_order_acquire);
@@ -66,6 +69,11 @@ CompactionInput DbImpl::DescribeForPicker(const Version& version) {
     input.runs.push_back(
         {run->logical_bytes(), has_snapshots ? 0 : run->tombstone_count(), run->entry_count()});
     input.segment_bytes += run->disk_bytes();
+    for (const SegmentSlice& slice : run->slices()) {
+      // What is not visible yet would be kept.
+      input.runs.back().has_expired |= slice.meta().largest_sequence <= visible &&
+                                       HasManyExpired(slice.meta(), now, idle);
+    }
     if (!input.has_covered_entries) input.has_covered_entries = HasCovered(*run, version, applicable);
   }
   const std::set<uint64_t> emptiable = ValueFilesToEmpty(version);
@@ -102,11 +110,12 @@ std::set<uint64_t> DbImpl::ValueFilesToEmpty(const Version& version) {
   return numbers;
 }
 
-CompactionJobOptions DbImpl::JobFor(const Version& version, const CompactionPick& pick) {
+CompactionJobOptions DbImpl::JobFor(const Version& version, const CompactionPick& pick, bool idle) {
   CompactionJobOptions job;
   for (size_t i = pick.first; i <= pick.last; ++i) job.run_ids.push_back(version.runs()[i]->id());
   if (pick.rewrites_values) job.empty_values = ValueFilesToEmpty(version);
   job.rewrite_all = pick.rewrites_all;
+  job.idle = idle;
   return job;
 }
 
@@ -170,6 +179,10 @@ bool DbImpl::CompactOnce(bool idle, bool all, Status* status) {
   // What can go without a merge goes first: value-log files that nothing points into, segments that a
   // range delete covers whole, range deletes that hide nothing.
   VersionEdit free_of_work;
+  if (DropExpiredSegments(*version, &free_of_work)) {
+    *status = ApplyEdit(std::move(free_of_work), nullptr);
+    return status->ok();
+  }
   CompleteEdit(*version, /*may_drop=*/true, &free_of_work);
   if (!free_of_work.removed_segments.empty() || !free_of_work.removed_value_logs.empty() ||
       !free_of_work.removed_range_tombstones.empty()) {
@@ -187,7 +200,7 @@ bool DbImpl::CompactOnce(bool idle, bool all, Status* status) {
       pick = CompactionPick{0, version->runs().size() - 1, true, true, "asked for"};
     }
   } else {
-    pick = PickCompaction(DescribeForPicker(*version), policy, idle);
+    pick = PickCompaction(DescribeForPicker(*version, idle), policy, idle);
   }
   if (!pick) return false;
   const bool is_bottom = pick->last + 1 == version->runs().size();
@@ -197,7 +210,7 @@ bool DbImpl::CompactOnce(bool idle, bool all, Status* status) {
     MutexLock lock(&mu_);
     kept_for_snapshots_ = 0;  // counted anew while it is rewritten
   }
-  RunningJob running{CompactionJob(JobFor(*version, *pick)), is_bottom, false};
+  RunningJob running{CompactionJob(JobFor(*version, *pick, idle)), is_bottom, false};
   *status = RunJob(&running);
   compaction_count_.fetch_add(1, std::memory_order_relaxed);
   return status->ok() && running.has_changed;
@@ -222,7 +235,7 @@ Status DbImpl::RunUrgentJobs(const RunningJob& running) {
     young.runs.push_back({run->logical_bytes(), 0, run->entry_count()});
   }
   if (young.runs.size() < tuning_.tier_runs) return Status::Ok();
-  RunningJob urgent{CompactionJob(JobFor(*version, {0, young.runs.size() - 1, false, false, ""})), false, false};
+  RunningJob urgent{CompactionJob(JobFor(*version, {0, young.runs.size() - 1, false, false, ""}, false)), false, false};
   bool done = false;
   while (!done) VARVE_RETURN_IF_ERROR(RunOneSlice(&urgent, &done));
   return Status::Ok();

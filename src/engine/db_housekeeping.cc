@@ -76,6 +76,32 @@ void DropCoveredSegments(const Version& version, SequenceNumber seen_by_all, Ver
 
 }  // namespace
 
+bool DbImpl::DropExpiredSegments(const Version& version, VersionEdit* edit) {
+  const std::unique_ptr<MergeContext> context = NewMergeContext({}, false);
+  const SequenceNumber seen_by_all = context->rules.boundaries.front();
+  const auto& runs = version.runs();
+  for (size_t i = 0; i < runs.size(); ++i) {
+    for (const SegmentSlice& slice : runs[i]->slices()) {
+      const SegmentMeta& meta = slice.meta();
+      const ExpirySummary& expiry = meta.expiry;
+      if (expiry.empty() || expiry.max_deadline > context->rules.expired_until ||
+          expiry.entry_count + meta.tombstone_count < meta.entry_count ||
+          meta.largest_sequence > seen_by_all) {
+        continue;
+      }
+      // As tombstones its entries may still hide what is older.
+      const bool hides = std::any_of(runs.begin() + static_cast<ptrdiff_t>(i) + 1, runs.end(),
+                                     [&](const auto& older) {
+        const size_t at = older->FirstAtOrAfter(meta.smallest_key);
+        return at < older->slices().size() &&
+               older->slices()[at].meta().smallest_key <= meta.largest_key;
+      });
+      if (!hides) edit->removed_segments.push_back({runs[i]->id(), meta.file_number});
+    }
+  }
+  return !edit->removed_segments.empty();
+}
+
 void DbImpl::CompleteEdit(const Version& base, bool may_drop, VersionEdit* edit) {
   // Before the memtables are asked: a file that comes into use in between is held or noted by then.
   const auto unused = values_.UnusedFiles();

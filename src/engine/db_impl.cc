@@ -89,6 +89,7 @@ DbImpl::DbImpl(std::string dir, const Options& options, const Tuning& tuning, En
       tuning_(tuning),
       env_(env),
       clock_(env->clock()),
+      store_clock_(env->clock()),
       directory_(env, dir_),
       pool_(env, SpareChunks(tuning)),
       cache_(&pool_, tuning.cache_bytes),

@@ -4,7 +4,7 @@
 //   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
 //   db_read.cc        gets, iterators, snapshots
 //   db_transaction.cc what is checked when a transaction commits, and the attempts
-//   db_modify.cc      compare-and-set and the other read-modify-writes
+//   db_modify.cc      compare-and-set, time to live and the other read-modify-writes
 //   db_namespaces.cc  the table of namespaces
 //   db_background.cc  what flush and compaction share: edits, super versions, what merges may drop
 //   db_flush.cc       memtables become a run
@@ -49,6 +49,7 @@
 #include "engine/read_slots.h"
 #include "engine/recent_changes.h"
 #include "engine/recovery.h"
+#include "engine/store_clock.h"
 #include "engine/super_version.h"
 #include "engine/sync_group.h"
 #include "engine/transaction_gate.h"
@@ -76,6 +77,9 @@ class DbImpl final : public Db {
                      const WriteOptions& options) override;
   Status Write(const WriteBatch& batch, const WriteOptions& options) override;
   Status Clear(const WriteOptions& options) override;
+
+  Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,
+                                                              const ReadOptions& options) override;
 
   Result<std::string> Get(std::string_view key, const ReadOptions& options) override;
   Status Get(std::string_view key, std::string* value, const ReadOptions& options) override;
@@ -114,8 +118,9 @@ class DbImpl final : public Db {
   struct Change {
     uint8_t kind = 0;
     std::string_view key;
-    std::string_view value;
+    std::string_view value;  // as given, or a pointer; StoreChange puts a deadline before it
     uint64_t hash = 0;
+    uint64_t deadline = 0;  // of the expiring kinds
   };
   // Whether what a transaction depends on has changed after `base`.
   struct TransactionCheck {
@@ -146,6 +151,8 @@ class DbImpl final : public Db {
     std::optional<SequenceNumber> unchanged_since = std::nullopt;
     // Set: nothing is done unless it comes out as kUnchanged.
     TransactionCheck* check = nullptr;
+    // With unchanged_since: from this time on the key has changed too, by expiring. 0: never.
+    uint64_t unexpired_at = 0;
     const CommitScope* scope = nullptr;  // null: only the default namespace
   };
   struct Ticket {
@@ -163,7 +170,8 @@ class DbImpl final : public Db {
   };
   // Where a read found its entry.
   struct Lookup {
-    Entry entry;
+    Entry entry;            // kValue or kValuePointer, also of an expiring entry
+    uint64_t deadline = 0;  // 0: does not expire
     Frame* frame = nullptr;
     MemTableSlot* slot = nullptr;
     SuperVersion* super = nullptr;
@@ -210,6 +218,17 @@ class DbImpl final : public Db {
   // --- Write path (db_write.cc).
   Status CheckLimits(std::string_view key, size_t value_bytes) const;
   Status CheckWritable() VARVE_EXCLUDES(mu_);
+  // Gives the put `change` a deadline; one that is past makes it a delete.
+  static void SetDeadline(uint64_t deadline, uint64_t now, Change* change);
+  // The same for the puts of a batch. `Change::deadline` is the word of the batch where it gives one.
+  void SetDeadlines(const WriteOptions& options, const std::vector<NamespaceTable::Ref>& spaces,
+                    std::vector<Change>* changes);
+  bool IsLarge(const Change& change) const;
+  // Puts an encoded pointer in the place of a large value.
+  static void PointTo(const char* pointer, Change* change);
+  // Bytes in a log record, and writing it there; an expiring change's value then points there.
+  static size_t StoredBytes(const Change& change);
+  static char* StoreChange(Change* change, char* to);
   // `space`: the named namespace that the change is in, if any.
   Status WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space = nullptr);
   // The hashes of the changes are filled in; their sizes have been checked.
@@ -235,18 +254,22 @@ class DbImpl final : public Db {
   void NoteSlowdown(uint64_t nanos);
   Result<uint64_t> MakeLogDurable(bool sync) VARVE_EXCLUDES(commit_lock_);
   void Fail(const Status& status) VARVE_EXCLUDES(mu_);
-  Result<bool> ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence)
-      VARVE_REQUIRES(commit_lock_);
 
   // --- Read-modify-write (db_modify.cc).
   Status ModifyStored(std::string_view key, const Modifier& modify, const WriteOptions& options,
                       NamespaceState* space);
   // Asks the modifier about work->current, and prepares what is to be written. False: nothing is.
-  Result<bool> Decide(Modifying* work, bool is_present);
+  Result<bool> Decide(Modifying* work);
+  // Reads it. REQUIRES an EpochGuard.
+  Status ReadCurrent(SuperVersion* super, SequenceNumber sequence, Modifying* work);
   // An attempt each: OK and ticket->has_changed when the race was lost.
   Status TryModify(Modifying* work, Ticket* ticket) VARVE_EXCLUDES(commit_lock_);
   Status ModifyLocked(Modifying* work, Ticket* ticket) VARVE_EXCLUDES(commit_lock_);
   static Commit CommitOf(const Modifying& work, CommitScope* scope, SequenceNumber unchanged_since);
+  // Whether the key of a commit with unchanged_since is not as it was read.
+  Result<bool> HasChanged(const Commit& commit) VARVE_REQUIRES(commit_lock_);
+  Result<bool> ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence)
+      VARVE_REQUIRES(commit_lock_);
 
   // --- Namespaces (db_namespaces.cc).
   static Status NamespaceWasDropped(const NamespaceState& state);
@@ -275,6 +298,8 @@ class DbImpl final : public Db {
   LookupKey KeyFor(std::string_view key) const;
   Status Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence, Lookup* found);
   Status GetStored(std::string_view key, std::string* value, const ReadOptions& options);
+  Result<std::optional<std::chrono::milliseconds>> TimeToLiveStored(std::string_view key,
+                                                                    const ReadOptions& options);
   Result<PinnedValue> GetPinnedStored(std::string_view key, const ReadOptions& options);
   std::vector<Result<std::string>> MultiGetStored(const std::vector<std::string_view>& keys,
                                                   const ReadOptions& options);
@@ -343,13 +368,16 @@ class DbImpl final : public Db {
       const std::vector<std::shared_ptr<MemTableSlot>>& flushing, bool is_bottom) VARVE_EXCLUDES(mu_);
   SegmentOutputOptions OutputOptions(uint64_t run_id, bool is_bottom, bool is_flush);
   void SealGarbage(const Version& version);
-  CompactionInput DescribeForPicker(const Version& version);
+  CompactionInput DescribeForPicker(const Version& version, bool idle);
+  // Lists segments of which nothing can be read any more, because all of it has expired or is deleted, and
+  // which hide nothing. False when there are none.
+  bool DropExpiredSegments(const Version& version, VersionEdit* edit);
   // True when something was merged.
   bool CompactOnce(bool idle, bool all, Status* status);
   Status RunJob(RunningJob* running);
   Status RunUrgentJobs(const RunningJob& running);
   Status RunOneSlice(RunningJob* running, bool* done);
-  CompactionJobOptions JobFor(const Version& version, const CompactionPick& pick);
+  CompactionJobOptions JobFor(const Version& version, const CompactionPick& pick, bool idle);
   // Files with enough garbage that nothing in memory points into.
   std::set<uint64_t> ValueFilesToEmpty(const Version& version);
   void ReportBackgroundError(const char* what, const Status& status) VARVE_EXCLUDES(mu_);
@@ -360,6 +388,7 @@ class DbImpl final : public Db {
   const Tuning tuning_;
   Env* const env_;
   Clock* const clock_;
+  StoreClock store_clock_;
   std::unique_ptr<FileLock> lock_;
   EventLog events_;
   DirectorySync directory_;

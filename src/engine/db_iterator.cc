@@ -74,9 +74,9 @@ void DbIterator::FindNext(bool skipping) {
       source.Next();
       continue;
     }
-    // What is older of a deleted key is deleted as well.
+    // What is older of a deleted or expired key is deleted as well.
     const bool is_hidden = IsHidden(entry);
-    if (entry.kind == EntryKind::kDelete || is_hidden) {
+    if (is_hidden || !IsAlive(entry)) {
       skip_key_.assign(entry.key);
       skipping = true;
       if (is_hidden && LeapIsDue()) {
@@ -110,7 +110,8 @@ bool DbIterator::StandsOnNextKey(std::string_view left) const {
   const InternalIterator& source = *parts_.source;
   if (!source.Valid()) return false;
   const Entry& entry = source.entry();
-  return IsVisible(entry) && entry.kind != EntryKind::kDelete && KeysDiffer(entry.key, left) &&
+  return IsVisible(entry) && entry.kind != EntryKind::kDelete && !IsExpiring(entry.kind) &&
+         KeysDiffer(entry.key, left) &&
          parts_.tombstones->empty() && !IsAtOrAfterUpper(entry.key);
 }
 
@@ -155,7 +156,7 @@ void DbIterator::FindPrev() {
     bool is_hidden = false;
     if (IsVisible(entry)) {
       is_hidden = IsHidden(entry);
-      shown = entry.kind != EntryKind::kDelete && !is_hidden;
+      shown = !is_hidden && IsAlive(entry);
       SaveCurrent(entry);
       have_key = true;
     }
@@ -183,9 +184,14 @@ void DbIterator::Prev() {
   FindPrev();
 }
 
+uint64_t DbIterator::expire_at_millis() const {
+  const Entry& entry = Current();
+  return IsExpiring(entry.kind) ? DeadlineOf(entry.value) : 0;
+}
+
 std::string_view DbIterator::value() {
-  const Entry& entry = direction_ == Direction::kForward ? parts_.source->entry() : saved_;
-  if (entry.kind == EntryKind::kValue) return entry.value;
+  const Entry& entry = Current();
+  if (!HasPointer(entry.kind)) return PlainValueOf(entry.kind, entry.value);
   if (!value_is_loaded_) {
     Result<PinnedValue> value = parts_.read_value(entry);
     if (!value.ok()) {

@@ -1,5 +1,5 @@
 // DbIterator: what a user's iterator does with the entries of all layers: shows the newest version of
-// each key that is not newer than its sequence number, and hides deleted keys.
+// each key that is not newer than its sequence number, and hides deleted and expired keys.
 #ifndef VARVE_ENGINE_DB_ITERATOR_H_
 #define VARVE_ENGINE_DB_ITERATOR_H_
 
@@ -10,6 +10,7 @@
 
 #include "engine/internal_iterator.h"
 #include "engine/range_tombstones.h"
+#include "engine/store_clock.h"
 #include "format/stored_key.h"
 #include "varve/iterator.h"
 #include "varve/options.h"
@@ -23,6 +24,7 @@ struct DbIteratorParts {
   std::unique_ptr<InternalIterator> source;
   SequenceNumber sequence = 0;
   const RangeTombstoneSet* tombstones = nullptr;  // never null
+  StoreClock* clock = nullptr;                  // never null
   Keyspace keyspace;                            // the namespace shown
   // Stored keys. Unset: no further than the default namespace, to which the iterator then belongs.
   std::optional<std::string> lower_bound;       // inclusive
@@ -48,6 +50,7 @@ class DbIterator : public Iterator {
     return parts_.keyspace.ToUser(stored_key(), &user_key_);
   }
   std::string_view value() override;
+  uint64_t expire_at_millis() const override;
   Status status() const override {
     return error_.ok() ? parts_.source->status() : error_;
   }
@@ -65,6 +68,13 @@ class DbIterator : public Iterator {
   static constexpr uint32_t kHiddenPerLeap = 8;
 
   bool IsVisible(const Entry& entry) const { return entry.sequence <= parts_.sequence; }
+  const Entry& Current() const {
+    return direction_ == Direction::kForward ? parts_.source->entry() : saved_;
+  }
+  // False when `entry` is a deletion or has expired.
+  bool IsAlive(const Entry& entry) {
+    return IsLive(entry.kind, entry.value, [this] { return parts_.clock->Now(); });
+  }
   // True when a range delete hides `entry`.
   bool IsHidden(const Entry& entry);
   // Whether the rest of stretch_ is worth a leap; its cost is that of some steps.

@@ -28,6 +28,18 @@ Status NoSuchNamespace(std::string_view name) {
   return Status::NotFound("there is no namespace '" + std::string(name) + "'");
 }
 
+// What `options` say replaces what `record` says.
+void ApplyOptions(const NamespaceOptions& options, NamespaceRecord* record) {
+  if (options.durability) record->durability = options.durability;
+  if (options.compression) record->compression = options.compression;
+  if (!options.default_ttl) return;
+  record->default_ttl.reset();
+  const int64_t millis = options.default_ttl->count();
+  if (millis > 0) {
+    record->default_ttl = std::chrono::milliseconds(std::min(millis, static_cast<int64_t>(kMaxDeadline)));
+  }
+}
+
 constexpr uint8_t kPut = static_cast<uint8_t>(EntryKind::kValue);
 constexpr uint8_t kDelete = static_cast<uint8_t>(EntryKind::kDelete);
 
@@ -92,7 +104,8 @@ Result<NamespaceTable::Ref> DbImpl::CreateNamespace(std::string_view name,
   if (next_namespace_id_ == UINT32_MAX) {
     return Status::NotSupported("the store has had 4,294,967,294 namespaces, and can have no more");
   }
-  const NamespaceRecord record{next_namespace_id_, options.durability, options.compression};
+  NamespaceRecord record{next_namespace_id_, {}, {}};
+  ApplyOptions(options, &record);
   auto state = std::make_shared<NamespaceState>(std::string(name), record);
   const std::string name_key = TableKeyOf(name);
   const std::string value = EncodeNamespaceRecord(record);
@@ -107,8 +120,7 @@ Result<NamespaceTable::Ref> DbImpl::CreateNamespace(std::string_view name,
 
 Status DbImpl::SetNamespaceOptions(NamespaceState* state, const NamespaceOptions& options) {
   NamespaceRecord record = state->record();
-  if (options.durability) record.durability = options.durability;
-  if (options.compression) record.compression = options.compression;
+  ApplyOptions(options, &record);
   if (record == state->record()) return Status::Ok();
   const std::string name_key = TableKeyOf(state->name);
   const std::string value = EncodeNamespaceRecord(record);
@@ -123,6 +135,9 @@ Status DbImpl::SetNamespaceOptions(NamespaceState* state, const NamespaceOptions
 Result<std::shared_ptr<Namespace>> DbImpl::OpenNamespace(std::string_view name,
                                                          const NamespaceOptions& options) {
   VARVE_RETURN_IF_ERROR(CheckName(name));
+  if (options.default_ttl && options.default_ttl->count() < 0) {
+    return Status::InvalidArgument("default_ttl is negative");
+  }
   VARVE_RETURN_IF_ERROR(namespace_status_);
   MutexLock lock(&namespace_mu_);
   NamespaceTable::Ref state = namespaces_.Find(name);
@@ -162,7 +177,7 @@ Result<std::vector<NamespaceInfo>> DbImpl::ListNamespaces() {
   std::vector<NamespaceInfo> infos;
   for (const NamespaceTable::Ref& state : namespaces_.List()) {
     const NamespaceRecord record = state->record();
-    infos.push_back({state->name, record.id, record.durability, record.compression});
+    infos.push_back({state->name, record.id, record.durability, record.compression, record.default_ttl});
   }
   return infos;
 }

@@ -95,10 +95,18 @@ Status DbImpl::Find(SuperVersion* super, const LookupKey& key, SequenceNumber se
     VARVE_RETURN_IF_ERROR(
         FindInRuns(super, key.key, key.hash, sequence, found, &is_found, key.first_run));
   }
-  if (!is_found || found->entry.kind == EntryKind::kDelete) return Status::NotFound();
-  if (!super->tombstones.empty() &&
-      super->tombstones.MaxCovering(key.key, sequence) > found->entry.sequence) {
+  if (!is_found || (!super->tombstones.empty() &&
+                    super->tombstones.MaxCovering(key.key, sequence) > found->entry.sequence)) {
     return Status::NotFound();
+  }
+  Entry& entry = found->entry;
+  if (!IsLive(entry.kind, entry.value, [this] { return store_clock_.Now(); })) {
+    return Status::NotFound();
+  }
+  if (IsExpiring(entry.kind)) {
+    found->deadline = DeadlineOf(entry.value);
+    entry.value.remove_prefix(kDeadlineBytes);
+    entry.kind = HasPointer(entry.kind) ? EntryKind::kValuePointer : EntryKind::kValue;
   }
   return Status::Ok();
 }
@@ -163,7 +171,24 @@ Status DbImpl::GetStored(std::string_view key, std::string* value, const ReadOpt
   return status;
 }
 
+Result<std::optional<std::chrono::milliseconds>> DbImpl::TimeToLiveStored(
+    std::string_view key, const ReadOptions& options) {
+  EpochGuard guard;
+  Lookup found;
+  VARVE_RETURN_IF_ERROR(FindFor(key, options, &found));
+  if (found.deadline == 0) return std::optional<std::chrono::milliseconds>();
+  const uint64_t now = store_clock_.Now();
+  if (found.deadline <= now) return Status::NotFound();
+  return std::optional<std::chrono::milliseconds>(found.deadline - now);
+}
+
 // --- The default namespace.
+
+Result<std::optional<std::chrono::milliseconds>> DbImpl::TimeToLive(std::string_view key,
+                                                                    const ReadOptions& options) {
+  std::string buffer;
+  return TimeToLiveStored(Keyspace().ToStored(key, &buffer), options);
+}
 
 Status DbImpl::Get(std::string_view key, std::string* value, const ReadOptions& options) {
   if (key.empty() || key[0] != '\xff') return GetStored(key, value, options);
@@ -335,8 +360,9 @@ std::unique_ptr<DbIterator> DbImpl::NewIteratorIn(const Keyspace& keyspace,
     CountIterator(-1);
   });
   parts.tombstones = &super->tombstones;
+  parts.clock = &store_clock_;
   parts.read_value = [this, super](const Entry& entry) {
-    return ReadSeparated(*super->version, entry.value);
+    return ReadSeparated(*super->version, PlainValueOf(entry.kind, entry.value));
   };
   ApplyBounds(keyspace, options, &parts);
 

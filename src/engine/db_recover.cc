@@ -39,9 +39,10 @@ Result<bool> DbImpl::ValuesAreWhole(const WalRecord& record) {
   WalOpReader ops(record.payload, record.count);
   std::string buffer;
   for (WalOp op; ops.Next(&op);) {
-    if (op.kind != static_cast<uint8_t>(EntryKind::kValuePointer)) continue;
+    const EntryKind kind = static_cast<EntryKind>(op.kind);
+    if (!HasPointer(kind)) continue;
     ValuePointer pointer;
-    if (!DecodeValuePointer(op.value, &pointer)) return false;
+    if (!DecodePointerOf(kind, op.value, &pointer)) return false;
     const auto file = values_.Find(pointer.file_number);
     if (file == nullptr) return false;
     auto value = file->ReadInto(pointer, &buffer);
@@ -159,9 +160,10 @@ Status DbImpl::ReplayOp(SequenceNumber sequence, const WalOp& op, MemTableSlot* 
     return Status::Ok();
   }
   const EntryKind kind = static_cast<EntryKind>(op.kind);
-  if (kind == EntryKind::kValuePointer) {
+  if (!IsWellFormed(kind, op.value)) return Status::Corruption("a malformed deadline");
+  if (HasPointer(kind)) {
     ValuePointer pointer;
-    if (!DecodeValuePointer(op.value, &pointer)) return Status::Corruption("a malformed value pointer");
+    if (!DecodePointerOf(kind, op.value, &pointer)) return Status::Corruption("a malformed value pointer");
     auto file = values_.Find(pointer.file_number);
     if (file != nullptr) {
       if (!VARVE_PLANTED_BUG("recovery.values_taken_for_durable")) {
@@ -335,23 +337,30 @@ Status ReadWal(const std::string& dir, const Options& options, const WalVisitor&
     }
   }
   std::string buffer;
+  StoreClock clock(env->clock());
   WalNames names;
   // Damage to a segment must not hide the log: namespaces then go by their numbers.
-  (void)names.Load(versions.current());
+  (void)names.Load(versions.current(), &clock);
   LogReplay replay(env, dir);
   Status status = replay.Run(
       versions.oldest_log_number(), versions.durable_log(), [](uint64_t) { return Status::Ok(); },
       [](const WalRecord&) -> Result<bool> { return true; },
       [&](SequenceNumber sequence, const WalOp& op) -> Status {
-        if (op.kind != static_cast<uint8_t>(EntryKind::kValuePointer)) {
-          return names.Visit(sequence, op, visit);
+        const EntryKind kind = static_cast<EntryKind>(op.kind);
+        if (op.kind == kDeleteRangeOp || kind == EntryKind::kDelete) {
+          return names.Visit(sequence, op, 0, visit);
         }
+        if (!IsWellFormed(kind, op.value)) return Status::Corruption("a malformed deadline");
+        const uint64_t deadline = IsExpiring(kind) ? DeadlineOf(op.value) : 0;
+        WalOp plain{static_cast<uint8_t>(EntryKind::kValue), op.key, PlainValueOf(kind, op.value)};
+        if (!HasPointer(kind)) return names.Visit(sequence, plain, deadline, visit);
         ValuePointer pointer;
-        if (!DecodeValuePointer(op.value, &pointer)) return Status::Corruption("a bad value pointer");
+        if (!DecodePointerOf(kind, op.value, &pointer)) return Status::Corruption("a bad value pointer");
         auto file = values.Find(pointer.file_number);
         if (file == nullptr) return Status::Corruption("a value-log file is missing");
         VARVE_ASSIGN_OR_RETURN(std::string_view value, file->ReadInto(pointer, &buffer));
-        return names.Visit(sequence, {static_cast<uint8_t>(EntryKind::kValue), op.key, value}, visit);
+        plain.value = value;
+        return names.Visit(sequence, plain, deadline, visit);
       });
   versions.Release();
   values.Release();

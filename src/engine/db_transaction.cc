@@ -99,6 +99,7 @@ Status DbImpl::CommitTransaction(std::vector<Change>* changes, TransactionCheck*
   std::vector<NamespaceTable::Ref> spaces;
   bool has_default = true;
   VARVE_RETURN_IF_ERROR(FindNamespaces(*changes, &spaces, &has_default));
+  SetDeadlines(options, spaces, changes);
   const bool has_large = std::any_of(changes->begin(), changes->end(), [this](const Change& change) {
     return change.value.size() >= tuning_.separation_threshold_bytes;
   });
@@ -121,18 +122,22 @@ Status DbImpl::CommitTransaction(std::vector<Change>* changes, TransactionCheck*
   commit.only_deletes = true;
   for (Change& change : *changes) {
     change.hash = PointIndexHash(change.key, context_.hash_salt);
-    bytes += WalOpBytes(change.kind, change.key.size(), change.value.size());
+    bytes += StoredBytes(change);
     commit.only_deletes &= change.kind == static_cast<uint8_t>(EntryKind::kDelete) ||
                            change.kind == kDeleteRangeOp;
   }
-  // The transaction has kept its limit, and what it counts is more.
-  VARVE_CHECK(bytes <= kMaxWalPayloadBytes && changes->size() <= kMaxWalRecordOps);
+  // The transaction keeps a limit of its own, which is lower; deadlines come on top.
+  if (bytes > kMaxWalPayloadBytes || changes->size() > kMaxWalRecordOps) {
+    return Status::InvalidArgument("a transaction of " + std::to_string(bytes) +
+                                   " bytes is over the limit of " +
+                                   std::to_string(kMaxWalPayloadBytes));
+  }
   char stack[kStackPayloadBytes];
   std::unique_ptr<char[]> heap;
   if (bytes > sizeof(stack)) heap = std::make_unique_for_overwrite<char[]>(bytes);
   char* const payload = heap != nullptr ? heap.get() : stack;
   char* to = payload;
-  for (const Change& change : *changes) to = StoreWalOp({change.kind, change.key, change.value}, to);
+  for (Change& change : *changes) to = StoreChange(&change, to);
   commit.payload = {payload, bytes};
   commit.payload_hash = WalPayloadHash(commit.payload);
   commit.changes = changes->data();
@@ -165,7 +170,7 @@ Status DbImpl::AppendTransaction(Commit* commit, Durability durability, Ticket* 
           Commit first = *commit;
           first.count = 1;
           first.payload =
-              commit->payload.substr(0, WalOpBytes(one.kind, one.key.size(), one.value.size()));
+              commit->payload.substr(0, StoredBytes(one));
           first.payload_hash = WalPayloadHash(first.payload);
           VARVE_RETURN_IF_ERROR(AppendAndApply(first, durability, ticket));
           if (commit->check != nullptr && commit->check->outcome != TransactionCheck::Outcome::kUnchanged) {

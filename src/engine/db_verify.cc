@@ -48,9 +48,10 @@ void DbImpl::VerifyValues(const SuperVersion& super, VerifyReport* report) {
   std::string buffer;
   for (auto& source : sources) {
     for (source->SeekToFirst(); source->Valid(); source->Next()) {
-      if (source->entry().kind != EntryKind::kValuePointer) continue;
+      const Entry entry = source->entry();
+      if (!HasPointer(entry.kind)) continue;
       ValuePointer pointer;
-      if (!DecodeValuePointer(source->entry().value, &pointer)) {
+      if (!DecodePointerOf(entry.kind, entry.value, &pointer)) {
         report->problems.push_back("a malformed value pointer");
         continue;
       }

@@ -7,6 +7,7 @@
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
+#include "engine/deadline.h"
 #include "format/filename.h"
 #include "format/point_index.h"
 #include "format/value_log.h"
@@ -91,7 +92,12 @@ Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
   std::vector<Change> changes;
   changes.reserve(batch.count());
   WalOpReader ops(batch.rep(), batch.count());
-  for (WalOp op; ops.Next(&op);) changes.push_back({op.kind, op.key, op.value, 0});
+  for (WalOp op; ops.Next(&op);) {
+    Change& change = changes.emplace_back(Change{op.kind, op.key, op.value});
+    if (!IsExpiring(static_cast<EntryKind>(op.kind))) continue;
+    change.deadline = LoadFixed<uint64_t>(op.value.data());
+    change.value.remove_prefix(kDeadlineBytes);
+  }
   VARVE_CHECK(ops.ok());
   if (!batch.IsFor(static_cast<const Db*>(this))) {
     return Status::InvalidArgument("the batch has changes for a namespace of another store");
@@ -105,6 +111,7 @@ Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
   std::vector<NamespaceTable::Ref> spaces;
   bool has_default = true;
   VARVE_RETURN_IF_ERROR(FindNamespaces(changes, &spaces, &has_default));
+  SetDeadlines(options, spaces, &changes);
   if (spaces.empty()) return CommitPrepared(&changes, options, nullptr);
 
   WriteOptions complete = options;
@@ -113,6 +120,71 @@ Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
   for (const NamespaceTable::Ref& space : spaces) pointers.push_back(space.get());
   const CommitScope scope{pointers, nullptr};
   return CommitPrepared(&changes, complete, &scope);
+}
+
+void DbImpl::SetDeadline(uint64_t deadline, uint64_t now, Change* change) {
+  if (deadline <= now) {
+    change->kind = KindOf(EntryKind::kDelete);
+    change->value = {};
+    return;
+  }
+  change->kind = KindOf(EntryKind::kExpiringValue);
+  change->deadline = deadline;
+}
+
+void DbImpl::SetDeadlines(const WriteOptions& options,
+                          const std::vector<NamespaceTable::Ref>& spaces,
+                          std::vector<Change>* changes) {
+  const bool has_default = std::any_of(spaces.begin(), spaces.end(), [](const auto& space) {
+    return space->default_ttl().has_value();
+  });
+  const auto options_for = [&](std::string_view key) {
+    if (!has_default || HasDeadline(options)) return options;
+    const std::optional<uint32_t> id = NamespaceIdOf(key);
+    const auto space = std::find_if(spaces.begin(), spaces.end(),
+                                    [&](const auto& state) { return state->id == id; });
+    if (space == spaces.end()) return options;
+    return WithDefaultTtl(options, (*space)->default_ttl());
+  };
+  uint64_t now = 0;  // read once, when needed
+  const auto time = [&] { return now != 0 ? now : now = store_clock_.Now(); };
+  for (Change& change : *changes) {
+    if (change.kind == KindOf(EntryKind::kExpiringValue)) {
+      const bool is_relative = (change.deadline & kDeadlineRelativeFlag) != 0;
+      const uint64_t given = change.deadline & kMaxDeadline;
+      SetDeadline(std::min(kMaxDeadline, given + (is_relative ? time() : 0)), time(), &change);
+    } else if (change.kind == KindOf(EntryKind::kValue)) {
+      const WriteOptions complete = options_for(change.key);
+      if (HasDeadline(complete)) SetDeadline(RequestedDeadline(complete, time()), time(), &change);
+    }
+  }
+}
+
+size_t DbImpl::StoredBytes(const Change& change) {
+  const bool is_expiring = IsExpiring(static_cast<EntryKind>(change.kind));
+  return WalOpBytes(change.kind, change.key.size(),
+                    change.value.size() + (is_expiring ? kDeadlineBytes : 0));
+}
+
+char* DbImpl::StoreChange(Change* change, char* to) {
+  const EntryKind kind = static_cast<EntryKind>(change->kind);
+  WalOp op{change->kind, change->key, change->value};
+  if (!IsExpiring(kind)) return StoreWalOp(op, to);
+  to = StoreExpiringWalOp(EncodeDeadline(change->deadline, kind), &op, to);
+  change->value = op.value;
+  return to;
+}
+
+bool DbImpl::IsLarge(const Change& change) const {
+  return (change.kind == KindOf(EntryKind::kValue) ||
+          change.kind == KindOf(EntryKind::kExpiringValue)) &&
+         change.value.size() >= tuning_.separation_threshold_bytes;
+}
+
+void DbImpl::PointTo(const char* pointer, Change* change) {
+  const bool is_expiring = change->kind == KindOf(EntryKind::kExpiringValue);
+  change->kind = KindOf(is_expiring ? EntryKind::kExpiringPointer : EntryKind::kValuePointer);
+  change->value = {pointer, kValuePointerBytes};
 }
 
 Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space) {
@@ -124,24 +196,30 @@ Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, Names
   Change prepared = change;
   char pointer[kValuePointerBytes];
   ValueLogHold hold;
-  if (change.kind == KindOf(EntryKind::kValue) &&
-      change.value.size() >= tuning_.separation_threshold_bytes) {
+  if (change.kind == KindOf(EntryKind::kValue)) {
+    const bool has_own = HasDeadline(options);
+    const auto default_ttl = space != nullptr && !has_own ? space->default_ttl() : std::nullopt;
+    if (has_own || default_ttl) {
+      const uint64_t now = store_clock_.Now();
+      SetDeadline(RequestedDeadline(WithDefaultTtl(options, default_ttl), now), now, &prepared);
+    }
+  }
+  if (IsLarge(prepared)) {
     VARVE_ASSIGN_OR_RETURN(AppendedValue appended, values_.Append(change.key, change.value));
     hold = std::move(appended.hold);
     EncodeValuePointer(appended.where, pointer);
-    prepared.kind = KindOf(EntryKind::kValuePointer);
-    prepared.value = {pointer, sizeof(pointer)};
+    PointTo(pointer, &prepared);
   }
   prepared.hash = PointIndexHash(change.key, context_.hash_salt);
 
-  const size_t bytes = WalOpBytes(prepared.kind, prepared.key.size(), prepared.value.size());
+  const size_t bytes = StoredBytes(prepared);
   char stack[kStackPayloadBytes];
   char* payload = stack;
   if (bytes > sizeof(stack)) {
     ThreadBuffer().resize(bytes);
     payload = ThreadBuffer().data();
   }
-  StoreWalOp({prepared.kind, prepared.key, prepared.value}, payload);
+  StoreChange(&prepared, payload);
   const bool deletes = prepared.kind == KindOf(EntryKind::kDelete) || is_range;
   Commit commit{{payload, bytes}, &prepared, 1, deletes, 0};
   CommitScope scope;
@@ -154,16 +232,12 @@ Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, Names
 
 Status DbImpl::SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values) {
   for (Change& change : *changes) {
-    if (change.kind != KindOf(EntryKind::kValue) ||
-        change.value.size() < tuning_.separation_threshold_bytes) {
-      continue;
-    }
+    if (!IsLarge(change)) continue;
     VARVE_ASSIGN_OR_RETURN(AppendedValue appended, values_.Append(change.key, change.value));
     SeparatedValue& separated = values->emplace_back();
     separated.hold = std::move(appended.hold);
     EncodeValuePointer(appended.where, separated.pointer);
-    change.kind = KindOf(EntryKind::kValuePointer);
-    change.value = {separated.pointer, sizeof(separated.pointer)};
+    PointTo(separated.pointer, &change);
   }
   return Status::Ok();
 }
@@ -177,7 +251,7 @@ Status DbImpl::CommitPrepared(std::vector<Change>* changes, const WriteOptions& 
   bool only_deletes = true;
   for (Change& change : *changes) {
     change.hash = PointIndexHash(change.key, context_.hash_salt);
-    bytes += WalOpBytes(change.kind, change.key.size(), change.value.size());
+    bytes += StoredBytes(change);
     only_deletes &= change.kind == KindOf(EntryKind::kDelete) || change.kind == kDeleteRangeOp;
   }
   if (bytes > kMaxWalPayloadBytes || changes->size() > kMaxWalRecordOps) {
@@ -187,27 +261,10 @@ Status DbImpl::CommitPrepared(std::vector<Change>* changes, const WriteOptions& 
   }
   std::string payload(bytes, '\0');
   char* to = payload.data();
-  for (const Change& change : *changes) to = StoreWalOp({change.kind, change.key, change.value}, to);
+  for (Change& change : *changes) to = StoreChange(&change, to);
   Commit commit{payload, changes->data(), static_cast<uint32_t>(changes->size()), only_deletes, 0};
   commit.scope = scope;
   return CommitChanges(commit, options);
-}
-
-Result<bool> DbImpl::ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence) {
-  EpochGuard guard;
-  SuperVersion* super = CurrentSuper();
-  if (super->tombstones.MaxCovering(key, kMaxSequence) > sequence) return true;
-  // The newest version decides; what is below it need not be looked at.
-  Entry entry;
-  if (super->active->memtable->Get(key, hash, kMaxSequence, &entry)) return entry.sequence > sequence;
-  for (const auto& slot : super->immutables) {
-    if (slot->memtable->Get(key, hash, kMaxSequence, &entry)) return entry.sequence > sequence;
-  }
-  // What has been flushed since is looked up like anything else.
-  Lookup found;
-  bool is_found = false;
-  VARVE_RETURN_IF_ERROR(FindInRuns(super, key, hash, kMaxSequence, &found, &is_found));
-  return is_found && found.entry.sequence > sequence;
 }
 
 // --- The commit.
@@ -249,9 +306,7 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
   const bool loses_race = inserted_sequence_ != before_room &&
                           VARVE_PLANTED_BUG("compare_and_set.loses_a_race_while_it_waits");
   if (commit.unchanged_since && !loses_race) {
-    VARVE_ASSIGN_OR_RETURN(
-        ticket->has_changed,
-        ChangedSince(commit.changes[0].key, commit.changes[0].hash, *commit.unchanged_since));
+    VARVE_ASSIGN_OR_RETURN(ticket->has_changed, HasChanged(commit));
     if (ticket->has_changed) return AwaitPending(ticket);
   }
   if (commit.check != nullptr) {
@@ -331,7 +386,7 @@ void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcep
       continue;
     }
     const EntryKind kind = static_cast<EntryKind>(change.kind);
-    if (kind == EntryKind::kValuePointer) NoteValuePointer(change.value);
+    if (HasPointer(kind)) NoteValuePointer(PlainValueOf(kind, change.value));
     const MemTableRecord* record =
         memtable->Add(first + i, kind, change.key, change.value, change.hash);
     recent_changes_.Add(first + i, change.hash, record);

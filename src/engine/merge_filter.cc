@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/planted_bug.h"
+#include "format/expiry.h"
 
 namespace varve {
 
@@ -35,6 +36,10 @@ bool MergeFilter::Keep(Entry* entry) {
   if (!rules_.tombstones->empty() &&
       rules_.tombstones->MaxCovering(entry->key, rules_.boundaries.front()) > entry->sequence) {
     return false;
+  }
+  if (IsExpiredAt(entry->kind, entry->value, rules_.expired_until)) {
+    entry->kind = EntryKind::kDelete;
+    entry->value = {};
   }
   if (entry->kind == EntryKind::kDelete && VARVE_PLANTED_BUG("merge.loses_deletes")) return false;
   if (rules_.is_bottom && stripe == 0) {

@@ -7,6 +7,8 @@
 //   versions of k:   90  70 | 60  50 | 10         boundaries 65 and 20
 //   kept:            90  70 | 60     | 10
 //
+// An entry past its deadline is a tombstone from then on.
+//
 // In the bottom run (nothing older exists below) a tombstone that every reader sees has done its work.
 #ifndef VARVE_ENGINE_MERGE_FILTER_H_
 #define VARVE_ENGINE_MERGE_FILTER_H_
@@ -26,6 +28,9 @@ struct MergeRules {
   // Replaces sequence numbers that every reader sees by kOldestSequence, which takes a byte. Only in the
   // bottom run, and only when no range delete is alive: one older than the entry would then hide it.
   bool forget_sequences = false;
+  // Entries with a deadline up to here become tombstones: no reader will ever see them again, whatever its
+  // snapshot. Milliseconds since 1970; 0: none.
+  uint64_t expired_until = 0;
 };
 
 // Small enough for every reader; smaller ones do not exist.
@@ -36,7 +41,8 @@ class MergeFilter {
  public:
   explicit MergeFilter(const MergeRules& rules) : rules_(rules) {}
 
-  // To be called for every entry in internal order. False: drop it. May lower entry->sequence.
+  // To be called for every entry in internal order. False: drop it. May lower entry->sequence, and turn an
+  // expired entry into a tombstone.
   bool Keep(Entry* entry);
 
   // Versions kept only because a snapshot can read them: garbage once it is gone. Bytes.

@@ -62,7 +62,8 @@ Result<int64_t> Namespace::Increment(std::string_view key, int64_t delta,
                                      " does not fit 64 bits with sign");
     }
     text = std::to_string(sum);
-    return Modification{Modification::Kind::kPut, text};
+    return Modification{Modification::Kind::kPut, text, /*is_constant=*/false,
+                        Modification::Deadline::kKept};
   };
   if (Status status = ReadModifyWrite(key, std::cref(modify), options); !status.ok()) return status;
   return sum;
@@ -74,7 +75,8 @@ Result<uint64_t> Namespace::Append(std::string_view key, std::string_view suffix
   const auto modify = [&](std::optional<std::string_view> current) -> Result<Modification> {
     whole.assign(current.value_or(std::string_view()));
     whole.append(suffix);
-    return Modification{Modification::Kind::kPut, whole};
+    return Modification{Modification::Kind::kPut, whole, /*is_constant=*/false,
+                        Modification::Deadline::kKept};
   };
   if (Status status = ReadModifyWrite(key, std::cref(modify), options); !status.ok()) return status;
   return whole.size();
@@ -93,6 +95,32 @@ Result<std::optional<std::string>> Namespace::GetAndSet(std::string_view key,
   };
   if (Status status = ReadModifyWrite(key, std::cref(modify), options); !status.ok()) return status;
   return previous;
+}
+
+// --- Time to live.
+
+Status Namespace::Expire(std::string_view key, std::chrono::milliseconds ttl,
+                         const WriteOptions& options) {
+  return KeepValue(key, Modification::Deadline::kAsPut, {.durability = options.durability, .ttl = ttl});
+}
+
+Status Namespace::ExpireAt(std::string_view key, std::chrono::system_clock::time_point when,
+                           const WriteOptions& options) {
+  return KeepValue(key, Modification::Deadline::kAsPut,
+                   {.durability = options.durability, .expire_at = when});
+}
+
+Status Namespace::Persist(std::string_view key, const WriteOptions& options) {
+  return KeepValue(key, Modification::Deadline::kNone, {.durability = options.durability});
+}
+
+Status Namespace::KeepValue(std::string_view key, Modification::Deadline deadline,
+                            const WriteOptions& options) {
+  const auto modify = [&](std::optional<std::string_view> current) -> Result<Modification> {
+    if (!current) return Status::NotFound();
+    return Modification{.kind = Modification::Kind::kKeepValue, .deadline = deadline};
+  };
+  return ReadModifyWrite(key, std::cref(modify), options);
 }
 
 }  // namespace varve

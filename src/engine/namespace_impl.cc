@@ -69,6 +69,12 @@ Status NamespaceImpl::ReadModifyWrite(std::string_view key, const Modifier& modi
                            state_.get());
 }
 
+Result<std::optional<std::chrono::milliseconds>> NamespaceImpl::TimeToLive(
+    std::string_view key, const ReadOptions& options) {
+  VARVE_RETURN_IF_ERROR(CheckReadable(options.snapshot));
+  return db_->TimeToLiveStored(state_->keyspace.ToStored(key, &KeyBuffer()), options);
+}
+
 Status NamespaceImpl::Get(std::string_view key, std::string* value, const ReadOptions& options) {
   Status status = CheckReadable(options.snapshot);
   if (status.ok()) {

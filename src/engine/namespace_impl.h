@@ -26,6 +26,8 @@ class NamespaceImpl final : public Namespace {
                      const WriteOptions& options) override;
   Status Clear(const WriteOptions& options) override;
 
+  Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,
+                                                              const ReadOptions& options) override;
   Result<std::string> Get(std::string_view key, const ReadOptions& options) override;
   Status Get(std::string_view key, std::string* value, const ReadOptions& options) override;
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions& options) override;

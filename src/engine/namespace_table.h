@@ -4,6 +4,7 @@
 #define VARVE_ENGINE_NAMESPACE_TABLE_H_
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,15 +27,23 @@ struct NamespaceState {
     SetOptions(record);
   }
 
-  // Thread-safe. The two options change one after the other.
+  // Thread-safe. The options change one after another.
   void SetOptions(const NamespaceRecord& record) {
     durability_.store(record.durability ? static_cast<int>(*record.durability) : kUnset,
                       std::memory_order_relaxed);
     compression_.store(record.compression ? static_cast<int>(*record.compression) : kUnset,
                        std::memory_order_relaxed);
+    default_ttl_millis_.store(record.default_ttl ? record.default_ttl->count() : 0,
+                              std::memory_order_relaxed);
+  }
+  // nullopt: what is put stays.
+  std::optional<std::chrono::milliseconds> default_ttl() const {
+    const int64_t millis = default_ttl_millis_.load(std::memory_order_relaxed);
+    if (millis == 0) return std::nullopt;
+    return std::chrono::milliseconds(millis);
   }
   NamespaceRecord record() const {
-    NamespaceRecord record{id, {}, {}};
+    NamespaceRecord record{id, {}, {}, default_ttl()};
     const int durability = durability_.load(std::memory_order_relaxed);
     const int compression = compression_.load(std::memory_order_relaxed);
     if (durability != kUnset) record.durability = static_cast<Durability>(durability);
@@ -55,6 +64,7 @@ struct NamespaceState {
   static constexpr int kUnset = -1;
   std::atomic<int> durability_{kUnset};
   std::atomic<int> compression_{kUnset};
+  std::atomic<int64_t> default_ttl_millis_{0};
 };
 
 // Thread-safe.

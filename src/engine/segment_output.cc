@@ -26,6 +26,7 @@ Status SegmentOutput::Begin() {
   builder.file_number = file_number_;
   builder.compression = options_.compression;
   builder.hash_salt = options_.hash_salt;
+  builder.now_millis = options_.now_millis;
   builder_ = std::make_unique<SegmentBuilder>(file_.get(), builder);
   value_refs_.clear();
   space_.clear();
@@ -45,9 +46,9 @@ Status SegmentOutput::Add(const Entry& entry) {
   // The default namespace comes first, and needs no look.
   if (IsBeyondDefaultNamespace(entry.key)) VARVE_RETURN_IF_ERROR(EnterNamespaceOf(entry.key));
   last_key_.assign(entry.key);
-  if (entry.kind == EntryKind::kValuePointer) {
+  if (HasPointer(entry.kind)) {
     ValuePointer pointer;
-    if (!DecodeValuePointer(entry.value, &pointer)) {
+    if (!DecodePointerOf(entry.kind, entry.value, &pointer)) {
       return Status::Corruption("a value pointer of " + std::to_string(entry.value.size()) +
                                 " bytes");
     }
@@ -73,6 +74,7 @@ Status SegmentOutput::Finish() {
   meta.tombstone_count = properties.tombstone_count;
   meta.logical_bytes = properties.logical_bytes;
   meta.filtered_sequence = options_.filtered_sequence;
+  meta.expiry = std::move(properties.expiry);
   for (const auto& [number, bytes] : value_refs_) meta.value_refs.push_back({number, bytes});
   written_bytes_ += meta.file_bytes;
   finished_.push_back(std::move(meta));

@@ -24,6 +24,7 @@ struct SegmentOutputOptions {
   uint64_t hash_salt = 0;
   uint64_t target_bytes = 0;
   SequenceNumber filtered_sequence = 0;
+  uint64_t now_millis = 0;  // the store's time
   std::function<uint64_t()> next_file_number;
 };
 

@@ -11,12 +11,13 @@
 
 namespace varve {
 
-Status WalNames::Load(std::shared_ptr<const Version> version) {
+Status WalNames::Load(std::shared_ptr<const Version> version, StoreClock* clock) {
   const Keyspace table = Keyspace::Named(kStoreNamespaceId);
   const RangeTombstoneSet none;
   DbIteratorParts parts;
   parts.sequence = kMaxSequence;
   parts.tombstones = &none;
+  parts.clock = clock;
   parts.keyspace = table;
   parts.lower_bound = table.begin();
   parts.upper_bound = table.end();
@@ -58,8 +59,9 @@ Status WalNames::VisitTable(WalChange change, const WalOp& op, std::string_view 
   return Status::Ok();
 }
 
-Status WalNames::Visit(SequenceNumber sequence, const WalOp& op, const WalVisitor& visit) {
-  WalChange change{sequence, "WRITE", {}, {}, op.value};
+Status WalNames::Visit(SequenceNumber sequence, const WalOp& op, uint64_t deadline,
+                       const WalVisitor& visit) {
+  WalChange change{sequence, "WRITE", {}, {}, op.value, deadline};
   if (op.kind == static_cast<uint8_t>(EntryKind::kDelete)) change.kind = "DELETE";
   const std::optional<uint32_t> id = NamespaceIdOf(op.key);
   const Keyspace keyspace = id ? Keyspace::Named(*id) : Keyspace();

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "engine/store_clock.h"
 #include "engine/version.h"
 #include "format/wal.h"
 #include "varve/db.h"
@@ -15,11 +16,11 @@ namespace varve {
 class WalNames {
  public:
   // Reads the table of namespaces as the segments of `version` have it.
-  Status Load(std::shared_ptr<const Version> version);
+  Status Load(std::shared_ptr<const Version> version, StoreClock* clock);
 
-  // Visits the change that `op`, with its value in place, is. The table follows the changes. What a user
-  // has no name for, the counter of the table, is left out.
-  Status Visit(SequenceNumber sequence, const WalOp& op, const WalVisitor& visit);
+  // Visits the change that `op`, with its plain value in place, is. `deadline`: of the value, 0: none. The
+  // table follows the changes. What a user has no name for, the counter of the table, is left out.
+  Status Visit(SequenceNumber sequence, const WalOp& op, uint64_t deadline, const WalVisitor& visit);
 
  private:
   Status NoteRecord(std::string_view name, std::string_view value);

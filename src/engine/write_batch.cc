@@ -1,5 +1,6 @@
 #include "varve/write_batch.h"
 
+#include "engine/deadline.h"
 #include "format/stored_key.h"
 #include "format/wal.h"
 #include "varve/namespace.h"
@@ -15,6 +16,19 @@ void AppendPut(const Keyspace& keyspace, std::string_view key, std::string_view 
   std::string buffer;
   AppendWalOp(
       {static_cast<uint8_t>(EntryKind::kValue), keyspace.ToStored(key, &buffer), value}, rep);
+}
+
+uint64_t WordOf(std::chrono::milliseconds ttl) {
+  return kDeadlineRelativeFlag | DeadlineAfter(0, ttl);
+}
+
+void AppendExpiringPut(const Keyspace& keyspace, std::string_view key, std::string_view value,
+                       uint64_t word, std::string* rep) {
+  std::string buffer;
+  WalOp op{static_cast<uint8_t>(EntryKind::kExpiringValue), keyspace.ToStored(key, &buffer), value};
+  const size_t start = rep->size();
+  rep->resize(start + WalOpBytes(op.kind, op.key.size(), value.size() + kDeadlineBytes));
+  StoreExpiringWalOp(word, &op, rep->data() + start);
 }
 
 void AppendDelete(const Keyspace& keyspace, std::string_view key, std::string* rep) {
@@ -37,6 +51,17 @@ void WriteBatch::Put(std::string_view key, std::string_view value) {
   ++count_;
 }
 
+void WriteBatch::Put(std::string_view key, std::string_view value, std::chrono::milliseconds ttl) {
+  AppendExpiringPut(Keyspace(), key, value, WordOf(ttl), &rep_);
+  ++count_;
+}
+
+void WriteBatch::Put(std::string_view key, std::string_view value,
+                     std::chrono::system_clock::time_point expire_at) {
+  AppendExpiringPut(Keyspace(), key, value, DeadlineAt(expire_at), &rep_);
+  ++count_;
+}
+
 void WriteBatch::Delete(std::string_view key) {
   AppendDelete(Keyspace(), key, &rep_);
   ++count_;
@@ -50,6 +75,20 @@ void WriteBatch::DeleteRange(std::string_view begin, std::string_view end) {
 void WriteBatch::Put(const Namespace& space, std::string_view key, std::string_view value) {
   NoteStore(space);
   AppendPut(KeyspaceOf(space.id()), key, value, &rep_);
+  ++count_;
+}
+
+void WriteBatch::Put(const Namespace& space, std::string_view key, std::string_view value,
+                     std::chrono::milliseconds ttl) {
+  NoteStore(space);
+  AppendExpiringPut(KeyspaceOf(space.id()), key, value, WordOf(ttl), &rep_);
+  ++count_;
+}
+
+void WriteBatch::Put(const Namespace& space, std::string_view key, std::string_view value,
+                     std::chrono::system_clock::time_point expire_at) {
+  NoteStore(space);
+  AppendExpiringPut(KeyspaceOf(space.id()), key, value, DeadlineAt(expire_at), &rep_);
   ++count_;
 }
 

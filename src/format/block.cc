@@ -32,6 +32,7 @@ int BlockBuilder::Add(const Entry& entry) {
   VARVE_CHECK(count_ < kMaxBlockEntries);
   VARVE_DCHECK(entry.sequence <= kMaxSequence);
   VARVE_DCHECK(entry.kind != EntryKind::kDelete || entry.value.empty());
+  VARVE_DCHECK(IsWellFormed(entry.kind, entry.value));
   const size_t needed = data_bytes_ + kMaxEntryHeaderBytes + entry.key.size() + entry.value.size();
   if (needed > capacity_) {
     VARVE_CHECK(needed < kMaxRawBlockBytes);
@@ -39,7 +40,7 @@ int BlockBuilder::Add(const Entry& entry) {
   }
   offsets_[static_cast<size_t>(count_)] = static_cast<uint32_t>(data_bytes_);
   char* to = buffer_.get() + data_bytes_;
-  to = StoreVarint(to, entry.sequence << 2 | static_cast<uint64_t>(entry.kind));
+  to = StoreVarint(to, entry.sequence << 2 | std::min(static_cast<uint64_t>(entry.kind), kExpiringTag));
   to = StoreVarint(to, entry.key.size());
   to = StoreVarint(to, entry.value.size());
   last_key_offset_ = static_cast<size_t>(to - buffer_.get());

@@ -3,6 +3,7 @@
 //   entries, back to back | slot array: offset of each entry | u16 count and flags
 //
 // Entry: varint tag (sequence << 2 | kind), varint key length, varint value length, key, value.
+// Kind 3 stands for both expiring kinds; the word of the deadline tells them apart (expiry.h).
 // Keys are whole, so that a slot leads straight to its entry and a merge copies entries as they
 // are. Offsets are u16, or u32 when the block is larger than 65,535 bytes (flag kWideSlots).
 // docs/formats/segment.md.
@@ -16,6 +17,7 @@
 #include <string_view>
 
 #include "base/coding.h"
+#include "format/expiry.h"
 #include "format/internal_key.h"
 
 namespace varve {
@@ -24,6 +26,9 @@ namespace varve {
 inline constexpr int kMaxBlockEntries = 255;
 // A raw block of any kind. Bounds what a reader allocates on the word of a trailer.
 inline constexpr uint64_t kMaxRawBlockBytes = uint64_t{1} << 30;
+
+// The kind in a tag that stands for the expiring kinds.
+inline constexpr uint64_t kExpiringTag = 3;
 
 // Builds one block after another in one buffer. Thread-compatible.
 class BlockBuilder {
@@ -128,6 +133,14 @@ class BlockView {
   const char* AddressOf(int slot) const { return data_ + OffsetOf(slot); }
   void PrefetchFirstSteps() const;
 
+  // Sets the kind from the value; false when it makes no sense.
+  static bool DecodeExpiring(Entry* entry) {
+    if (entry->value.size() < kDeadlineBytes) return false;
+    const bool is_pointer = (LoadFixed<uint64_t>(entry->value.data()) & kDeadlinePointerFlag) != 0;
+    entry->kind = is_pointer ? EntryKind::kExpiringPointer : EntryKind::kExpiringValue;
+    return IsWellFormed(entry->kind, entry->value);
+  }
+
   const char* data_ = nullptr;
   const char* slots_ = nullptr;  // also the end of the entries
   int count_ = 0;
@@ -156,14 +169,13 @@ inline bool BlockView::Decode(int slot, Entry* entry) const {
   const size_t left = static_cast<size_t>(slots_ - from);
   if (key_bytes > left || value_bytes > left - key_bytes) return false;
   const uint64_t kind = tag & 3;
-  if (kind > static_cast<uint64_t>(EntryKind::kValuePointer) || (tag >> 2) > kMaxSequence)
-    return false;
+  if ((tag >> 2) > kMaxSequence) return false;
   if (kind == static_cast<uint64_t>(EntryKind::kDelete) && value_bytes != 0) return false;
   entry->key = {from, key_bytes};
   entry->value = {from + key_bytes, value_bytes};
   entry->sequence = tag >> 2;
   entry->kind = static_cast<EntryKind>(kind);
-  return true;
+  return kind != kExpiringTag || DecodeExpiring(entry);
 }
 
 }  // namespace varve

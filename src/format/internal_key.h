@@ -19,6 +19,9 @@ enum class EntryKind : uint8_t {
   kDelete = 0,        // tombstone; no value
   kValue = 1,         // value in place
   kValuePointer = 2,  // value in the value log; the entry's value is an encoded ValuePointer
+  // 3 is taken, see below. The same two with a deadline before what is stored: expiry.h.
+  kExpiringValue = 4,
+  kExpiringPointer = 5,
 };
 // In write batches and log records also:
 inline constexpr uint8_t kDeleteRangeOp = 3;  // key = begin, value = end (exclusive)

@@ -1,6 +1,7 @@
 #include "format/namespace_record.h"
 
 #include "base/coding.h"
+#include "format/expiry.h"
 
 namespace varve {
 
@@ -9,6 +10,7 @@ namespace {
 // Reach disk: never renumber.
 constexpr uint64_t kDurabilityTag = 1;
 constexpr uint64_t kCompressionTag = 2;
+constexpr uint64_t kDefaultTtlTag = 3;  // milliseconds
 
 Status Malformed() { return Status::Corruption("a malformed record in the table of namespaces"); }
 
@@ -23,6 +25,7 @@ std::string EncodeNamespaceRecord(const NamespaceRecord& record) {
   };
   if (record.durability) append(kDurabilityTag, static_cast<uint64_t>(*record.durability));
   if (record.compression) append(kCompressionTag, static_cast<uint64_t>(*record.compression));
+  if (record.default_ttl) append(kDefaultTtlTag, static_cast<uint64_t>(record.default_ttl->count()));
   return bytes;
 }
 
@@ -39,6 +42,8 @@ Result<NamespaceRecord> DecodeNamespaceRecord(std::string_view bytes) {
       record.durability = static_cast<Durability>(value);
     } else if (tag == kCompressionTag && value <= static_cast<uint64_t>(Compression::kAuto)) {
       record.compression = static_cast<Compression>(value);
+    } else if (tag == kDefaultTtlTag && value > 0 && value <= kMaxDeadline) {
+      record.default_ttl = std::chrono::milliseconds(value);
     } else {
       return Status::NotSupported("an option of a namespace was written by a newer version");
     }

@@ -7,6 +7,7 @@
 #ifndef VARVE_FORMAT_NAMESPACE_RECORD_H_
 #define VARVE_FORMAT_NAMESPACE_RECORD_H_
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ struct NamespaceRecord {
   uint32_t id = 0;
   std::optional<Durability> durability;    // unset: the store's
   std::optional<Compression> compression;  // unset: the store's
+  // More than 0, and no more than fits a deadline (expiry.h); unset: what is put stays.
+  std::optional<std::chrono::milliseconds> default_ttl = std::nullopt;
 
   friend bool operator==(const NamespaceRecord&, const NamespaceRecord&) = default;
 };

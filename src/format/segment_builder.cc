@@ -30,7 +30,8 @@ SegmentBuilder::SegmentBuilder(WritableFile* file, const SegmentBuilderOptions& 
     : file_(file),
       options_(options),
       compression_(options.compression),
-      raw_limit_(RawLimit(options, options.compression)) {
+      raw_limit_(RawLimit(options, options.compression)),
+      expiry_(options.now_millis) {
   properties_.format_version = kFormatVersion;
   properties_.compression = options.compression;
   properties_.hash_salt = options.hash_salt;
@@ -83,14 +84,17 @@ Status SegmentBuilder::SetCompression(Compression compression) {
 }
 
 void SegmentBuilder::NoteEntry(const Entry& entry) {
-  uint64_t user_value_bytes = entry.value.size();
-  if (entry.kind == EntryKind::kValuePointer) {
+  uint64_t user_value_bytes = PlainValueOf(entry.kind, entry.value).size();
+  if (HasPointer(entry.kind)) {
     ValuePointer pointer;
-    VARVE_CHECK(DecodeValuePointer(entry.value, &pointer));
+    VARVE_CHECK(DecodePointerOf(entry.kind, entry.value, &pointer));
     user_value_bytes = pointer.value_bytes;
   } else if (entry.kind == EntryKind::kDelete) {
     VARVE_CHECK(entry.value.empty());
     ++properties_.tombstone_count;
+  }
+  if (IsExpiring(entry.kind)) {
+    expiry_.Add(DeadlineOf(entry.value), entry.key.size() + user_value_bytes);
   }
   ++properties_.entry_count;
   properties_.key_bytes += entry.key.size();
@@ -170,6 +174,7 @@ Result<SegmentProperties> SegmentBuilder::Finish() {
   properties_.largest_key = previous_key_;
   properties_.data_bytes = offset_;
   properties_.block_count = block_count_;
+  properties_.expiry = expiry_.Finish();
   VARVE_RETURN_IF_ERROR(AppendPointIndex());
   AppendTail();
   VARVE_RETURN_IF_ERROR(WriteOut());

@@ -43,6 +43,8 @@ struct SegmentBuilderOptions {
   bool with_point_index = true;
   // Entries to expect, if known: saves growing. A hint.
   uint64_t expected_entries = 0;
+  // The store's time: where the summary of deadlines is finest. Milliseconds since 1970.
+  uint64_t now_millis = 0;
 };
 
 // Thread-compatible. Ends with exactly one Finish or Abandon; the destructor abandons.
@@ -56,8 +58,8 @@ class SegmentBuilder {
   SegmentBuilder& operator=(const SegmentBuilder&) = delete;
 
   // Appends `entry`, which is copied. After an error of the file every further call returns it.
-  // REQUIRES: after the entry before in internal order; the value of a kValuePointer entry is an
-  // encoded ValuePointer; all versions of a key go to one segment; a key that is new to the segment
+  // REQUIRES: after the entry before in internal order; the value of an entry with a pointer holds
+  // an encoded ValuePointer; all versions of a key go to one segment; a key that is new to the segment
   // comes only while !IsFull(). Sequence > 0.
   Status Add(const Entry& entry);
 
@@ -112,6 +114,7 @@ class SegmentBuilder {
   PointIndexBuilder point_index_;
   SparseIndexBuilder sparse_index_;
   SegmentProperties properties_;
+  ExpirySummaryBuilder expiry_;
 
   std::string output_;   // not yet written; ends at offset_ of the file
   uint64_t offset_ = 0;  // size of the file with `output_`

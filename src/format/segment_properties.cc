@@ -25,6 +25,7 @@ enum Tag : uint64_t {
   kPointIndexOffsetTag = 14,
   kPointIndexPageCountTag = 15,
   kHashSaltTag = 16,
+  kExpiryTag = 17,
 };
 
 void AppendNumber(Tag tag, uint64_t value, std::string* to) {
@@ -84,6 +85,8 @@ bool ReadField(uint64_t tag, std::string_view field, SegmentProperties* p) {
       return ReadNumber(field, kAny32, &p->point_index_page_count);
     case kHashSaltTag:
       return ReadNumber(field, kAny, &p->hash_salt);
+    case kExpiryTag:
+      return ConsumeExpirySummary(&field, &p->expiry) && field.empty();
     default:
       return true;  // of a later minor version: harmless to whoever does not know it
   }
@@ -109,6 +112,11 @@ std::string EncodeSegmentProperties(const SegmentProperties& p) {
   AppendNumber(kPointIndexOffsetTag, p.point_index_offset, &raw);
   AppendNumber(kPointIndexPageCountTag, p.point_index_page_count, &raw);
   AppendNumber(kHashSaltTag, p.hash_salt, &raw);
+  if (!p.expiry.empty()) {
+    std::string summary;
+    AppendExpirySummary(p.expiry, &summary);
+    AppendBytes(kExpiryTag, summary, &raw);
+  }
   return raw;
 }
 

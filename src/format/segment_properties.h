@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "format/expiry.h"
 #include "format/internal_key.h"
 #include "varve/options.h"
 #include "varve/status.h"
@@ -33,6 +34,7 @@ struct SegmentProperties {
   uint64_t point_index_offset = 0;      // a multiple of kPageBytes
   uint32_t point_index_page_count = 0;  // 0: no point index; search the sparse index
   uint64_t hash_salt = 0;               // of the point index
+  ExpirySummary expiry;                 // empty: no entry expires
 
   friend bool operator==(const SegmentProperties&, const SegmentProperties&) = default;
 };

@@ -25,6 +25,7 @@ enum Tag : uint64_t {
   kRemovedRangeTombstoneTag = 13,
   kAddedValueLogTag = 14,
   kRemovedValueLogTag = 15,
+  kSegmentExpiryTag = 16,  // of the added segment before it
 };
 
 // Each kind of part knows how to write and to read itself; a field is written and read as the same
@@ -65,6 +66,9 @@ void PutSegment(std::string* to, const SegmentMeta& s) {
     Put(to, ref.file_number);
     Put(to, ref.bytes);
   }
+  if (s.expiry.empty()) return;
+  AppendVarint(to, kSegmentExpiryTag);
+  AppendExpirySummary(s.expiry, to);
 }
 bool GetValueRefs(std::string_view* from, std::vector<ValueLogRef>* refs) {
   uint64_t count;
@@ -133,12 +137,15 @@ bool GetField(uint64_t tag, std::string_view* from, VersionEdit* e) {
     }
     case kRemovedValueLogTag:
       return Get(from, &e->removed_value_logs.emplace_back());
+    case kSegmentExpiryTag:
+      return !e->added_segments.empty() &&
+             ConsumeExpirySummary(from, &e->added_segments.back().expiry);
     default:
       return false;
   }
 }
 
-bool IsKnownTag(uint64_t tag) { return tag >= kFormatVersionTag && tag <= kRemovedValueLogTag; }
+bool IsKnownTag(uint64_t tag) { return tag >= kFormatVersionTag && tag <= kSegmentExpiryTag; }
 
 }  // namespace
 

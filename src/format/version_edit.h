@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "format/expiry.h"
 #include "format/internal_key.h"
 #include "varve/status.h"
 
@@ -36,6 +37,7 @@ struct SegmentMeta {
   // the segment any more.
   SequenceNumber filtered_sequence = 0;
   std::vector<ValueLogRef> value_refs;
+  ExpirySummary expiry;  // empty: no entry expires
 
   friend bool operator==(const SegmentMeta&, const SegmentMeta&) = default;
 };

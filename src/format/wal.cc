@@ -135,9 +135,11 @@ bool WalOpReader::Next(WalOp* op) {
   op->value = {};
   rest_.remove_prefix(1);
   --left_;
-  is_malformed_ = op->kind > kDeleteRangeOp || !ConsumeLengthPrefixed(&rest_, &op->key) ||
+  is_malformed_ = op->kind > static_cast<uint8_t>(EntryKind::kExpiringPointer) ||
+                  !ConsumeLengthPrefixed(&rest_, &op->key) ||
                   (op->kind != static_cast<uint8_t>(EntryKind::kDelete) &&
-                   !ConsumeLengthPrefixed(&rest_, &op->value));
+                   !ConsumeLengthPrefixed(&rest_, &op->value)) ||
+                  (op->kind > kDeleteRangeOp && op->value.size() < kDeadlineBytes);
   return !is_malformed_;
 }
 

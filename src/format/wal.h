@@ -22,6 +22,7 @@
 #include "base/coding.h"
 #include "base/hash.h"
 #include "base/planted_bug.h"
+#include "format/expiry.h"
 #include "format/internal_key.h"
 #include "varve/status.h"
 
@@ -143,7 +144,8 @@ bool DecodeWalRecord(std::string_view image, uint64_t offset, uint64_t seed, Wal
 struct WalOp {
   uint8_t kind = 0;  // an EntryKind, or kDeleteRangeOp
   std::string_view key;
-  std::string_view value;  // empty for kDelete; the end of the range for kDeleteRangeOp
+  // Empty for kDelete; the end of the range for kDeleteRangeOp; with its deadline for the expiring kinds.
+  std::string_view value;
 };
 
 inline size_t WalOpBytes(uint8_t kind, size_t key_bytes, size_t value_bytes) {
@@ -162,6 +164,23 @@ inline char* StoreWalOp(const WalOp& op, char* to) {
   to = StoreVarint(to, op.value.size());
   std::memcpy(to, op.value.data(), op.value.size());
   return to + op.value.size();
+}
+// The same for a change of an expiring kind whose `op.value` is still without the word of its deadline
+// (expiry.h). Sets `op->value` to the stored value, where it lies in the payload. REQUIRES: WalOpBytes of
+// room for a value longer by kDeadlineBytes.
+inline char* StoreExpiringWalOp(uint64_t deadline_word, WalOp* op, char* to) {
+  *to++ = static_cast<char>(op->kind);
+  to = StoreVarint(to, op->key.size());
+  std::memcpy(to, op->key.data(), op->key.size());
+  to += op->key.size();
+  to = StoreVarint(to, op->value.size() + kDeadlineBytes);
+  char* const stored = to;
+  StoreFixed(to, deadline_word);
+  to += kDeadlineBytes;
+  std::memcpy(to, op->value.data(), op->value.size());
+  to += op->value.size();
+  op->value = {stored, static_cast<size_t>(to - stored)};
+  return to;
 }
 void AppendWalOp(const WalOp& op, std::string* payload);
 

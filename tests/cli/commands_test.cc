@@ -394,6 +394,35 @@ TEST_F(StoreCommandsTest, WalPrintsOneChangeALine) {
             "{\"sequence\":4,\"kind\":\"DELETERANGE\",\"begin\":\"a\",\"end\":\"b\"}\n");
 }
 
+TEST_F(StoreCommandsTest, TimeToLiveIsSetShownAndTakenAway) {
+  OutputOf({"put", "--ttl", "10s", "k", "v"});
+  EXPECT_EQ(OutputOf({"ttl", "k"}), "10000ms\n");
+  EXPECT_EQ(OutputOf({"ttl", "--json", "k"}), "{\"key\":\"k\",\"ttl_ms\":10000}\n");
+  EXPECT_EQ(OutputOf({"wal"}), "WRITE\tk\tv\t1700000010000\n");
+  EXPECT_EQ(OutputOf({"dump"}), "k\tv\t1700000010000\n");
+  EXPECT_EQ(OutputOf({"expire", "k", "2m"}), "");
+  EXPECT_EQ(OutputOf({"ttl", "k"}), "120000ms\n");
+  OutputOf({"persist", "k"});
+  EXPECT_EQ(OutputOf({"ttl", "k"}), "none\n");
+  EXPECT_EQ(OutputOf({"ttl", "--json", "k"}), "{\"key\":\"k\",\"ttl_ms\":null}\n");
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"ttl", "absent"}, {"expire", "absent", "1s"}, {"persist", "absent"}}) {
+    EXPECT_EQ(Varve(words), kExitKeyNotFound);
+  }
+  EXPECT_EQ(Varve({"put", "--ttl", "soon", "k", "v"}), kExitUsage);
+  EXPECT_EQ(Varve({"expire", "k", "10"}), kExitUsage);
+}
+
+TEST_F(StoreCommandsTest, LoadTakesDeadlinesBack) {
+  input_ = "a\t1\t1700000010000\nb\t2\n";
+  OutputOf({"load", "-"});
+  input_.clear();
+  EXPECT_EQ(OutputOf({"dump"}), "a\t1\t1700000010000\nb\t2\n");
+  EXPECT_EQ(OutputOf({"dump", "--format", "json"}),
+            "{\"key\":\"a\",\"value\":\"1\",\"expire_at_ms\":1700000010000}\n"
+            "{\"key\":\"b\",\"value\":\"2\"}\n");
+}
+
 TEST_F(StoreCommandsTest, ADamagedWalPrintsWhatIsSoundAndExitsWithSix) {
   OutputOf({"put", "a", "1"});
   stores_.At("d").open_status = Status::Corruption("0001.wal: bad record at offset 64");

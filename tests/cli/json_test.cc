@@ -16,13 +16,15 @@ struct Parsed {
 
 Status Parse(std::string_view line) {
   Parsed parsed;
-  return ParseJsonRecord(line, &parsed.key, &parsed.value);
+  uint64_t expire_at = 0;
+  return ParseJsonRecord(line, &parsed.key, &parsed.value, &expire_at);
 }
 
 std::string RoundTrip(const std::string& bytes) {
   Parsed parsed;
   const std::string line = JsonObject().Bytes("key", bytes).Bytes("value", bytes).Take();
-  EXPECT_OK(ParseJsonRecord(line, &parsed.key, &parsed.value)) << line;
+  uint64_t expire_at = 0;
+  EXPECT_OK(ParseJsonRecord(line, &parsed.key, &parsed.value, &expire_at)) << line;
   EXPECT_EQ(parsed.key, parsed.value);
   return parsed.key;
 }
@@ -72,10 +74,26 @@ TEST(JsonRecordTest, TheLibraryAgreesOnWhatIsUtf8) {
 
 TEST(JsonRecordTest, ReadsWhatOtherProgramsWrite) {
   Parsed parsed;
+  uint64_t expire_at = 0;
   ASSERT_OK(ParseJsonRecord(R"( { "value" : "\u00e4\ud83c\udf0d" , "more":[1], "key":"\u0000" } )",
-                            &parsed.key, &parsed.value));
+                            &parsed.key, &parsed.value, &expire_at));
+  EXPECT_EQ(expire_at, 0u);
   EXPECT_EQ(parsed.key, std::string(1, '\0'));
   EXPECT_EQ(parsed.value, "\u00e4\U0001f30d");
+}
+
+TEST(JsonRecordTest, ReadsWhenARecordExpires) {
+  Parsed parsed;
+  uint64_t expire_at = 0;
+  ASSERT_OK(ParseJsonRecord(R"({"key":"a","value":"1","expire_at_ms":1700000000000})", &parsed.key,
+                            &parsed.value, &expire_at));
+  EXPECT_EQ(expire_at, 1'700'000'000'000u);
+  for (const char* line : {R"({"key":"a","value":"1","expire_at_ms":0})",
+                           R"({"key":"a","value":"1","expire_at_ms":-1})",
+                           R"({"key":"a","value":"1","expire_at_ms":"soon"})"}) {
+    EXPECT_STATUS(kInvalidArgument,
+                  ParseJsonRecord(line, &parsed.key, &parsed.value, &expire_at));
+  }
 }
 
 TEST(JsonRecordTest, RefusesWhatIsNotARecord) {

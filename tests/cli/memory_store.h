@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/context.h"
+#include "engine/deadline.h"
 #include "format/stored_key.h"
 #include "format/wal.h"
 #include "varve/db.h"
@@ -20,12 +21,15 @@ using Contents = std::map<std::string, std::string>;
 
 struct LoggedChange {
   std::string kind, key, value, name_space = {};
+  uint64_t expire_at_millis = 0;
 };
 
 // One directory. Tests set the statuses to make the store fail.
 struct MemoryStore {
   Contents contents;
   std::map<std::string, Contents> namespaces;
+  // Of the keys that expire: namespace and key.
+  std::map<std::pair<std::string, std::string>, uint64_t> deadlines;
   std::vector<LoggedChange> log;
   Statistics statistics;
   VerifyReport report;
@@ -40,15 +44,18 @@ struct MemoryStore {
 
 class MemoryIterator : public Iterator {
  public:
-  MemoryIterator(const Contents& contents, const Status& value_status,
+  MemoryIterator(const MemoryStore& store, const std::string& name, const Contents& contents,
                  const IteratorOptions& options)
-      : value_status_(value_status) {
+      : value_status_(store.value_status) {
     for (const auto& record : contents) {
       const std::string& key = record.first;
       const bool is_inside = key.starts_with(options.prefix) &&
                              (!options.lower_bound || key >= *options.lower_bound) &&
                              (!options.upper_bound || key < *options.upper_bound);
-      if (is_inside) records_.push_back(record);
+      if (!is_inside) continue;
+      records_.push_back(record);
+      const auto deadline = store.deadlines.find({name, key});
+      deadlines_.push_back(deadline == store.deadlines.end() ? 0 : deadline->second);
     }
     at_ = records_.size();
   }
@@ -64,6 +71,7 @@ class MemoryIterator : public Iterator {
   }
   void Next() override { ++at_; }
   void Prev() override { --at_; }
+  uint64_t expire_at_millis() const override { return deadlines_[at_]; }
   std::string_view key() const override { return records_[at_].first; }
   std::string_view value() override {
     value_was_read_ = true;
@@ -75,6 +83,7 @@ class MemoryIterator : public Iterator {
   const Status value_status_;
   bool value_was_read_ = false;
   std::vector<std::pair<std::string, std::string>> records_;
+  std::vector<uint64_t> deadlines_;
   size_t at_;  // not an index: before the first or after the last
 };
 
@@ -82,13 +91,15 @@ class MemoryIterator : public Iterator {
 template <typename Base>
 class MemoryNamespace : public Base {
  public:
+  static constexpr uint64_t kNowMillis = 1'700'000'000'000;
   template <typename... Args>
   explicit MemoryNamespace(MemoryStore& store, std::string name, Args... args)
       : Base(args...), store_(store), name_(std::move(name)) {}
 
   std::string_view name() const override { return name_; }
   Status Put(std::string_view key, std::string_view value, const WriteOptions& options) override {
-    return Apply("WRITE", key, value, options);
+    const uint64_t deadline = HasDeadline(options) ? RequestedDeadline(options, kNowMillis) : 0;
+    return Apply("WRITE", key, value, options, deadline);
   }
   Status Delete(std::string_view key, const WriteOptions& options) override {
     return Apply("DELETE", key, "", options);
@@ -98,6 +109,13 @@ class MemoryNamespace : public Base {
     return Apply("DELETERANGE", begin, end, options);
   }
   Status Clear(const WriteOptions& options) override { return Apply("CLEAR", "", "", options); }
+  Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,
+                                                              const ReadOptions&) override {
+    if (contents().count(std::string(key)) == 0) return Status::NotFound();
+    const auto deadline = store_.deadlines.find({name_, std::string(key)});
+    if (deadline == store_.deadlines.end()) return std::optional<std::chrono::milliseconds>();
+    return std::optional<std::chrono::milliseconds>(deadline->second - kNowMillis);
+  }
   Result<std::string> Get(std::string_view key, const ReadOptions&) override {
     const auto found = contents().find(std::string(key));
     if (found == contents().end()) return Status::NotFound();
@@ -117,28 +135,41 @@ class MemoryNamespace : public Base {
     return {};
   }
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override {
-    return std::make_unique<MemoryIterator>(contents(), store_.value_status, options);
+    return std::make_unique<MemoryIterator>(store_, name_, contents(), options);
   }
 
  protected:
-  Status ReadModifyWrite(std::string_view, const Namespace::Modifier&,
-                         const WriteOptions&) override {
-    return Status::NotSupported("not a command");
+  // As far as commands go: what sets or takes away a deadline.
+  Status ReadModifyWrite(std::string_view key, const Namespace::Modifier& modify,
+                         const WriteOptions& options) override {
+    const auto found = contents().find(std::string(key));
+    std::optional<std::string_view> current;
+    if (found != contents().end()) current = found->second;
+    const auto decision = modify(current);
+    if (!decision.ok()) return decision.status();
+    if (decision->kind != Namespace::Modification::Kind::kKeepValue) {
+      return Status::NotSupported("not a command");
+    }
+    const std::string value(*current);
+    if (decision->deadline != Namespace::Modification::Deadline::kNone) return Put(key, value, options);
+    return Apply("WRITE", key, value, options);
   }
   Contents& contents() { return name_.empty() ? store_.contents : store_.namespaces[name_]; }
   Status Apply(const std::string& kind, std::string_view key, std::string_view value,
-               const WriteOptions& options) {
+               const WriteOptions& options, uint64_t deadline = 0) {
     if (store_.options.read_only) return Status::InvalidArgument("opened for reading only");
     if (!store_.write_status.ok()) return store_.write_status;
     store_.durability = options.durability;
     if (kind == "WRITE") contents()[std::string(key)] = value;
+    store_.deadlines.erase({name_, std::string(key)});
+    if (deadline != 0) store_.deadlines[{name_, std::string(key)}] = deadline;
     if (kind == "DELETE") contents().erase(std::string(key));
     if (kind == "CLEAR") contents().clear();
     if (kind == "DELETERANGE") {
       contents().erase(contents().lower_bound(std::string(key)),
                        contents().lower_bound(std::string(value)));
     }
-    store_.log.push_back({kind, std::string(key), std::string(value), name_});
+    store_.log.push_back({kind, std::string(key), std::string(value), name_, deadline});
     return Status::Ok();
   }
 
@@ -161,14 +192,21 @@ class MemoryDb : public MemoryNamespace<Db> {
     WalOpReader changes(batch.rep(), batch.count());
     Status status = store_.write_status;
     for (WalOp change; status.ok() && changes.Next(&change);) {
-      const bool is_put = change.kind == static_cast<uint8_t>(EntryKind::kValue);
-      const std::string kind = is_put ? "WRITE" : "DELETE";
+      const EntryKind kind = static_cast<EntryKind>(change.kind);
+      const bool is_put = kind != EntryKind::kDelete;
+      const std::string_view value = PlainValueOf(kind, change.value);
+      WriteOptions complete = options;
+      if (IsExpiring(kind)) {
+        complete.expire_at = std::chrono::system_clock::time_point(
+            std::chrono::milliseconds(DeadlineOf(change.value)));
+      }
       if (const std::optional<uint32_t> id = NamespaceIdOf(change.key)) {
         const std::string key = Keyspace::Named(*id).ToUser(change.key);
         NamedMemoryNamespace space(store_, NameOf(*id), *id);
-        status = is_put ? space.Put(key, change.value, options) : space.Delete(key, options);
+        status = is_put ? space.Put(key, value, complete) : space.Delete(key, options);
       } else {
-        status = Apply(kind, Keyspace().ToUser(change.key), change.value, options);
+        const std::string key = Keyspace().ToUser(change.key);
+        status = is_put ? Put(key, value, complete) : Delete(key, options);
       }
     }
     return status;
@@ -191,7 +229,7 @@ class MemoryDb : public MemoryNamespace<Db> {
   Result<std::vector<NamespaceInfo>> ListNamespaces() override {
     std::vector<NamespaceInfo> infos;
     for (const auto& [name, contents] : store_.namespaces) {
-      infos.push_back({name, static_cast<uint32_t>(infos.size() + 1), {}, {}});
+      infos.push_back({name, static_cast<uint32_t>(infos.size() + 1), {}, {}, {}});
     }
     return infos;
   }
@@ -245,7 +283,8 @@ class MemoryStores {
           if (!Exists(dir)) return Status::NotFound(dir + ": no store");
           uint64_t sequence = 0;
           for (const LoggedChange& change : At(dir).log) {
-            visit({++sequence, change.kind, change.name_space, change.key, change.value});
+            visit({++sequence, change.kind, change.name_space, change.key, change.value,
+                   change.expire_at_millis});
           }
           return At(dir).open_status;
         },

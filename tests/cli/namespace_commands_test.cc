@@ -89,7 +89,7 @@ TEST_F(NamespaceCommandsTest, DumpOfOneLoadsIntoAnother) {
 }
 
 TEST_F(NamespaceCommandsTest, NamespacesListsThem) {
-  EXPECT_EQ(OutputOf({"namespaces"}), "a\tstore's\tstore's\nb\\n\tstore's\tstore's\n");
+  EXPECT_EQ(OutputOf({"namespaces"}), "a\tstore's\tstore's\tnone\nb\\n\tstore's\tstore's\tnone\n");
   EXPECT_EQ(OutputOf({"namespaces", "--json"}).substr(0, 26), "{\"namespace\":\"a\",\"id\":1,\"d");
 }
 

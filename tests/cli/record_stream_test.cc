@@ -74,6 +74,41 @@ TEST(RecordStreamTest, ErrorsNameTheLine) {
             "invalid argument: line 2: expected either \"key\" or \"key_b64\"");
 }
 
+TEST(RecordStreamTest, DeadlinesSurviveARoundTrip) {
+  for (const RecordFormat format : {RecordFormat::kTsv, RecordFormat::kJson}) {
+    std::string text;
+    AppendRecord(&text, format, "a", "1", {}, 1'700'000'000'000);
+    AppendRecord(&text, format, "b", "2");
+    std::istringstream in(text);
+    RecordReader reader(in, format);
+    Record record;
+    ASSERT_TRUE(*reader.Next(&record));
+    EXPECT_EQ(record.value, "1");
+    EXPECT_EQ(record.expire_at_millis, 1'700'000'000'000u);
+    ASSERT_TRUE(*reader.Next(&record));
+    EXPECT_EQ(record.expire_at_millis, 0u);
+  }
+  // With a namespace; and with a key that could be taken for one.
+  for (const RecordFormat format : {RecordFormat::kTsv, RecordFormat::kJson}) {
+    std::string text;
+    AppendRecord(&text, format, "@key", "1", "space", 7);
+    AppendRecord(&text, format, "@key", "2", {}, 8);
+    AppendRecord(&text, format, "@", "3", {}, 9);
+    AppendRecord(&text, format, "@key", "4");
+    std::istringstream in(text);
+    RecordReader reader(in, format);
+    std::string seen;
+    for (Record record; *reader.Next(&record);) {
+      seen += record.name_space + " " + record.key + " " + record.value + " " +
+              std::to_string(record.expire_at_millis) + "; ";
+    }
+    EXPECT_EQ(seen, "space @key 1 7;  @key 2 8;  @ 3 9;  @key 4 0; ");
+  }
+  for (const char* line : {"a\t1\t\n", "a\t1\t0\n", "a\t1\t7x\n", "a\t1\t-7\n", "a\t1\t7\t8\n"}) {
+    EXPECT_NE(MessageOf(line, RecordFormat::kTsv).find("second tab"), std::string::npos) << line;
+  }
+}
+
 TEST(RecordStreamTest, AFailingStreamIsNotTheEnd) {
   class FailingBuffer : public std::streambuf {
     int_type underflow() override { throw std::runtime_error("device gone"); }

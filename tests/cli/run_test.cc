@@ -14,6 +14,7 @@ using RunTest = CliTest;
 std::vector<std::string> WithOperands(const VerbSpec& spec) {
   std::vector<std::string> words = {std::string(spec.name)};
   for (size_t i = 0; i < spec.min_operands; ++i) words.push_back("-");
+  if (spec.name == "expire") words.back() = "1s";
   return words;
 }
 

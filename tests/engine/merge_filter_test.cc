@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "base/coding.h"
 #include "base/random.h"
+#include "format/expiry.h"
 
 namespace varve {
 namespace {
@@ -173,6 +175,40 @@ TEST_F(MergeFilterTest, NoReaderSeesADifference) {
             << "seed " << seed << " key " << key << " reader " << reader;
       }
     }
+  }
+}
+
+// --- Time to live.
+
+TEST(MergeFilterExpiryTest, WhatHasExpiredBecomesATombstone) {
+  const auto stored = [](uint64_t deadline) {
+    std::string bytes;
+    AppendFixed(&bytes, EncodeDeadline(deadline, EntryKind::kExpiringValue));
+    return bytes + "v";
+  };
+  const RangeTombstones none;
+  for (const bool is_bottom : {false, true}) {
+    // 90 is not visible yet. 10 is hidden by 50 although that has expired.
+    MergeFilter filter({.boundaries = {20, 80},
+                        .tombstones = &none,
+                        .is_bottom = is_bottom,
+                        .expired_until = 1000});
+    const auto keep = [&](SequenceNumber sequence, const std::string& value) {
+      Entry entry{"k", value, sequence, EntryKind::kExpiringValue};
+      if (!filter.Keep(&entry)) return std::string("dropped");
+      EXPECT_EQ(entry.value, entry.kind == EntryKind::kDelete ? "" : value);
+      return std::string(entry.kind == EntryKind::kDelete ? "tombstone" : "kept");
+    };
+    EXPECT_EQ(keep(90, stored(1000)), "kept");
+    EXPECT_EQ(keep(50, stored(1000)), "tombstone");
+    EXPECT_EQ(keep(40, stored(2000)), "dropped");
+    EXPECT_EQ(keep(20, stored(1000)), is_bottom ? "dropped" : "tombstone");
+    EXPECT_EQ(keep(10, stored(2000)), "dropped");
+    MergeFilter later({.boundaries = {80}, .tombstones = &none, .is_bottom = is_bottom, .expired_until = 999});
+    const std::string value = stored(1000);
+    Entry entry{"k", value, 50, EntryKind::kExpiringValue};
+    EXPECT_TRUE(later.Keep(&entry));
+    EXPECT_EQ(entry.kind, EntryKind::kExpiringValue);
   }
 }
 

@@ -42,9 +42,14 @@ std::vector<Owned> RandomEntries(Random* random, int count, size_t max_key, size
     const std::string key = RandomBytes(random, random->Uniform(max_key + 1));
     const uint64_t versions = 1 + random->Uniform(3);
     for (uint64_t i = 0; i < versions && static_cast<int>(entries.size()) < count; ++i) {
-      const auto kind = static_cast<EntryKind>(random->Uniform(3));
-      const size_t size = kind == EntryKind::kDelete ? 0 : random->Uniform(max_value + 1);
-      entries.push_back({key, 1 + random->Uniform(kMaxSequence), kind, RandomBytes(random, size)});
+      const uint64_t choice = random->Uniform(5);
+      const auto kind = static_cast<EntryKind>(choice < 3 ? choice : choice + 1);
+      size_t size = kind == EntryKind::kDelete ? 0 : random->Uniform(max_value + 1);
+      if (kind == EntryKind::kExpiringPointer) size = kValuePointerBytes;
+      std::string value;
+      if (IsExpiring(kind)) AppendFixed(&value, EncodeDeadline(random->Uniform(kMaxDeadline), kind));
+      value += RandomBytes(random, size);
+      entries.push_back({key, 1 + random->Uniform(kMaxSequence), kind, value});
     }
   }
   std::sort(entries.begin(), entries.end(), [](const Owned& a, const Owned& b) {
@@ -86,6 +91,27 @@ TEST(BlockTest, BytesAreThoseOfTheFormat) {
             "0400"
             "0a00"    // slots
             "0300");  // count
+}
+
+TEST(BlockTest, BytesOfEntriesThatExpireAreThoseOfTheFormat) {
+  const auto word = [](EntryKind kind) {
+    std::string bytes;
+    AppendFixed(&bytes, EncodeDeadline(0x010203040506, kind));
+    return bytes;
+  };
+  const std::string raw =
+      Build({{"a", 1, EntryKind::kExpiringValue, word(EntryKind::kExpiringValue) + "v"},
+             {"b", 2, EntryKind::kExpiringPointer,
+              word(EntryKind::kExpiringPointer) + std::string(24, 'p')}});
+  EXPECT_EQ(Hex(raw),
+            "07010961"          // tag 7, key 1, value 9, "a"
+            "060504030201000076"  // deadline, "v"
+            "0b012062"          // tag 11, key 1, value 32, "b"
+            "0605040302010080"
+            "707070707070707070707070707070707070707070707070"
+            "0000"
+            "0d00"    // slots
+            "0200");  // count
 }
 
 TEST(BlockTest, LargeBlockHasWideSlots) {
@@ -228,7 +254,11 @@ TEST(BlockTest, MalformedEntryIsRefused) {
   EXPECT_TRUE(refuses("\x85"));
   EXPECT_TRUE(refuses("\x05\x81"));
   EXPECT_TRUE(refuses("\x05\x01\x81"));
-  EXPECT_TRUE(refuses(std::string("\x07\x01\x01kv", 5)));  // kind 3
+  EXPECT_TRUE(refuses(std::string("\x07\x01\x01kv", 5)));  // no room for a deadline
+  EXPECT_FALSE(refuses(std::string("\x07\x01\x08k\x01\0\0\0\0\0\0\0", 12)));
+  EXPECT_TRUE(refuses(std::string("\x07\x01\x08k\x01\0\0\0\0\0\x01\0", 12)));     // beyond 48 bits
+  EXPECT_TRUE(refuses(std::string("\x07\x01\x08k\x01\0\0\0\0\0\0\x40", 12)));    // relative
+  EXPECT_TRUE(refuses(std::string("\x07\x01\x08k\x01\0\0\0\0\0\0\x80", 12)));    // no pointer
   EXPECT_TRUE(refuses(std::string("\x04\x01\x01kv", 5)));  // tombstone with a value
   EXPECT_TRUE(refuses("\x05\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01"));  // length of 2^64 - 1
   EXPECT_TRUE(refuses("\x05\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01k"));

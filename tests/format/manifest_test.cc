@@ -15,6 +15,7 @@ namespace varve {
 namespace {
 
 using test::Hex;
+using test::Unhex;
 
 constexpr uint64_t kFile = 9;
 
@@ -55,6 +56,27 @@ TEST(VersionEditTest, EveryFieldComesBack) {
   Result<VersionEdit> decoded = DecodeVersionEdit(EncodeVersionEdit(edit));
   ASSERT_OK(decoded);
   EXPECT_TRUE(*decoded == edit);
+}
+
+TEST(VersionEditTest, DeadlinesOfASegmentComeBack) {
+  VersionEdit edit;
+  edit.added_segments = {{.run_id = 1, .file_number = 10},
+                         {.run_id = 1,
+                          .file_number = 11,
+                          .expiry = {.entry_count = 300,
+                                     .min_deadline = 1000,
+                                     .max_deadline = 5000,
+                                     .shares = {{1500, 7}, {5000, 300}}}},
+                         {.run_id = 1, .file_number = 12}};
+  const std::string bytes = EncodeVersionEdit(edit);
+  EXPECT_NE(Hex(bytes).find("10ac02e807a01f02dc0b07ac1bac02"), std::string::npos) << Hex(bytes);
+  Result<VersionEdit> decoded = DecodeVersionEdit(bytes);
+  ASSERT_OK(decoded);
+  EXPECT_TRUE(*decoded == edit);
+  // The field belongs to the segment before it.
+  EXPECT_STATUS(kCorruption, DecodeVersionEdit(Unhex("10ac02e807a01f02dc0b07ac1bac02")));
+  edit.added_segments[1].expiry.shares[1].until = 5001;
+  EXPECT_STATUS(kCorruption, DecodeVersionEdit(EncodeVersionEdit(edit)));
 }
 
 TEST(VersionEditTest, EmptyEditIsEmpty) {
@@ -115,7 +137,7 @@ TEST(VersionEditTest, BytesAreThoseOfTheFormat) {
 }
 
 TEST(VersionEditTest, UnknownFieldIsNotSupported) {
-  EXPECT_STATUS(kNotSupported, DecodeVersionEdit(EncodeVersionEdit(FullEdit()) + "\x10"));
+  EXPECT_STATUS(kNotSupported, DecodeVersionEdit(EncodeVersionEdit(FullEdit()) + "\x7f"));
   EXPECT_STATUS(kNotSupported, DecodeVersionEdit(std::string(1, '\0')));
 }
 

@@ -164,6 +164,22 @@ TEST(WalOpTest, ChangesComeBackInOrder) {
   EXPECT_EQ(ops[4].value, std::string(24, 'q'));
 }
 
+TEST(WalOpTest, AChangeThatExpiresHasItsDeadlineBeforeItsValue) {
+  WalOp op{static_cast<uint8_t>(EntryKind::kExpiringValue), "key", "value"};
+  std::string payload(WalOpBytes(op.kind, 3, 5 + kDeadlineBytes), '\0');
+  const char* end =
+      StoreExpiringWalOp(EncodeDeadline(0x010203040506, EntryKind::kExpiringValue), &op, payload.data());
+  EXPECT_EQ(end, payload.data() + payload.size());
+  EXPECT_EQ(Hex(payload), "04036b65790d060504030201000076616c7565");
+  EXPECT_EQ(op.value.data() + op.value.size(), end);
+  bool ok;
+  const std::vector<WalOp> ops = Ops(payload, 1, &ok);
+  ASSERT_TRUE(ok && ops.size() == 1);
+  EXPECT_EQ(ops[0].value, op.value);
+  EXPECT_EQ(DeadlineOf(ops[0].value), 0x010203040506u);
+  EXPECT_EQ(PlainValueOf(EntryKind::kExpiringValue, ops[0].value), "value");
+}
+
 TEST(WalOpTest, MalformedPayloadsAreNoticed) {
   const auto is_ok = [](std::string_view bytes, uint32_t count) {
     bool ok;
@@ -176,7 +192,10 @@ TEST(WalOpTest, MalformedPayloadsAreNoticed) {
   EXPECT_TRUE(is_ok(Unhex("01 0161 0162"), 1));
   EXPECT_FALSE(is_ok(Unhex("01 0161 0162"), 2));  // fewer changes than told
   EXPECT_FALSE(is_ok(Unhex("01 0161 0162"), 0));  // more
-  EXPECT_FALSE(is_ok(Unhex("04 0161 0162"), 1));  // unknown kind
+  EXPECT_FALSE(is_ok(Unhex("06 0161 0162"), 1));  // unknown kind
+  EXPECT_FALSE(is_ok(Unhex("04 0161 0162"), 1));  // no room for a deadline
+  EXPECT_FALSE(is_ok(Unhex("04 0161 0701020304050607"), 1));
+  EXPECT_TRUE(is_ok(Unhex("04 0161 080102030405060000"), 1));
   EXPECT_FALSE(is_ok(Unhex("01 0161"), 1));
   EXPECT_FALSE(is_ok(Unhex("01 0261"), 1));
   EXPECT_FALSE(is_ok(Unhex("01 0161 0262"), 1));

@@ -155,7 +155,7 @@ std::string LogOf(CrashEnv* env) {
   Options options;
   options.env = env;
   const Status status = ReadWal(kDir, options, [&](const WalChange& change) {
-    text += std::to_string(change.sequence) + " ";
+    text += std::to_string(change.expire_at_millis) + " " + std::to_string(change.sequence) + " ";
     for (const std::string_view part : {change.kind, change.name_space, change.key, change.value}) {
       text += std::string(part) + "\t";
     }

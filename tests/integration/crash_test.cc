@@ -274,6 +274,12 @@ TEST(CrashTest, SmallStoreWithWrittenLogAtEveryCall) {
   ExpectSurvives(config, 2, {.with_none = true}, Scaled(4000));
 }
 
+TEST(CrashTest, DeadlinesSurviveWithTheirValues) {
+  StoreConfig config = SmallStoreConfig();
+  config.tuning.mapped_log = true;
+  ExpectSurvives(config, 4, {.step_count = 250, .with_deadlines = true}, Scaled(1500));
+}
+
 TEST(CrashTest, StoreOnAFileSystemThatCannotAllocate) {
   const StoreOpener opener = [](const std::string& dir, Env* env) {
     static_cast<CrashEnv*>(env)->SetAllocationSupported(false);

@@ -133,6 +133,10 @@ class OneNamespace : public Db {
                                             const ReadOptions& options) override {
     return space_->MultiGet(keys, options);
   }
+  Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,
+                                                              const ReadOptions& options) override {
+    return space_->TimeToLive(key, options);
+  }
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override {
     return space_->NewIterator(options);
   }

@@ -215,6 +215,7 @@ Status FakeDb::ReadModifyWrite(std::string_view key, const Modifier& modify,
   if (it != contents_->end()) current = it->second;
   VARVE_ASSIGN_OR_RETURN(const Modification decision, modify(current));
   if (decision.kind == Modification::Kind::kNothing) return Status::Ok();
+  if (decision.kind == Modification::Kind::kKeepValue) return Status::NotSupported("time to live");
   const bool is_put = decision.kind == Modification::Kind::kPut;
   Change change{is_put ? Change::Kind::kPut : Change::Kind::kDelete, std::string(key),
                 std::string(decision.value)};

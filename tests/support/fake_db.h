@@ -55,6 +55,11 @@ class FakeDb : public Db {
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                             const ReadOptions& options) override;
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
+  // The double has no time to live.
+  Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view,
+                                                              const ReadOptions&) override {
+    return Status::NotSupported("time to live");
+  }
   std::unique_ptr<Snapshot> GetSnapshot() override;
   Status Transact(const Transaction::Body&, const TransactionOptions&) override {
     return Status::NotSupported("transactions");

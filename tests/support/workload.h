@@ -21,6 +21,8 @@ struct Change {
   Kind kind = Kind::kPut;
   std::string key;
   std::string value;  // of a range: its end
+  // Of a put: far ahead, so that it never comes; 0: none. A model's value ends with it.
+  uint64_t expire_at_millis = 0;
 };
 
 void ApplyChange(const Change& change, Contents* contents);
@@ -53,6 +55,7 @@ struct WorkloadOptions {
   bool with_none = false;           // some writes with Durability::kNone
   bool with_reopen = true;
   bool with_transactions = false;  // all writes are transactions, half of them of several changes
+  bool with_deadlines = false;      // some puts expire
 };
 
 // Puts, deletes, range deletes and batches on few keys, with flushes, compactions, syncs and
