@@ -146,7 +146,7 @@ Status DbImpl::CommitTransaction(std::vector<Change>* changes, TransactionCheck*
   std::vector<NamespaceState*> pointers;
   for (const NamespaceTable::Ref& space : spaces) pointers.push_back(space.get());
   const CommitScope scope{pointers, nullptr};
-  if (!spaces.empty()) commit.scope = &scope;
+  if (!spaces.empty() && !VARVE_PLANTED_BUG("transaction.drops_not_checked")) commit.scope = &scope;
   const Durability durability =
       options.durability ? *options.durability : DurabilityOver(spaces, has_default);
   for (int lookups = 0;; ++lookups) {

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "engine/tuning.h"
 #include "env/crash_env.h"
+#include "tests/support/gate.h"
 #include "tests/support/map_iterator.h"
 #include "tests/support/status_matchers.h"
 #include "varve/db.h"
@@ -703,6 +704,26 @@ TEST_F(TransactionTest, DroppedNamespaceTakesNoCommit) {
   ASSERT_OK(t->Put(*again, "k", "3"));
   EXPECT_OK(t->Commit());
   EXPECT_EQ(again->Get("k").value_or("-"), "3");
+}
+
+// The drop comes between the commit's first look and the commit lock: a large value is being written.
+TEST_F(TransactionTest, NamespaceDroppedDuringTheCommitTakesNothing) {
+  auto a = *db_->OpenNamespace("a");
+  auto t = db_->Begin();
+  ASSERT_OK(t->Put(*a, "k", std::string(50'000, 'v')));
+  ASSERT_OK(t->Put("outside", "1"));
+  test::Gate gate;
+  env_.SetCallHook(test::GateAt(&gate, CallKind::kWrite, ".val"));
+  gate.Arm();
+  Status committed;
+  std::thread other([&] { committed = t->Commit(); });
+  gate.AwaitArrival();
+  EXPECT_OK(db_->DropNamespace("a"));
+  gate.Open();
+  other.join();
+  env_.SetCallHook(nullptr);
+  EXPECT_STATUS(kNotFound, committed);
+  EXPECT_EQ(Get("outside"), "-");
 }
 
 // Whichever comes first: all of the transaction or nothing.
