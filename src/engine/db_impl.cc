@@ -203,6 +203,8 @@ void DbImpl::ReserveForExpectedKeys() {
 }
 
 Status DbImpl::StartThreads() {
+  // Before the first: a thread that the list has no memory for would be waited for, and never told to stop.
+  threads_.reserve(3);
   const auto start = [this](const char* name, std::function<void()> body) -> Status {
     auto thread = env_->StartThread(name, std::move(body));
     if (thread == nullptr) return Status::Unavailable("no thread could be started for " + dir_);
