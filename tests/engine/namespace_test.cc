@@ -489,6 +489,7 @@ TEST_F(NamespaceTest, ThousandsAreMadeListedAndDropped) {
 TEST_F(NamespaceTest, NoWriteOutlivesItsNamespace) {
   constexpr int kRounds = 100;
   std::atomic<bool> stop{false};
+  std::atomic<uint64_t> written{0}, refused{0};
   std::mutex mu;
   std::shared_ptr<Namespace> current = Space("a");
   const auto handle = [&] {
@@ -515,10 +516,15 @@ TEST_F(NamespaceTest, NoWriteOutlivesItsNamespace) {
           status = it->status();
         }
         EXPECT_TRUE(status.ok() || status.IsNotFound()) << status.ToString();
+        if (t != 3) ++(status.ok() ? written : refused);
       }
     });
   }
   for (int i = 0; i < kRounds; ++i) {
+    // Each is written before it is dropped; a store that refuses everything must fail, not hang.
+    const uint64_t written_before = written, refused_before = refused;
+    while (written == written_before && refused < refused_before + 100'000) std::this_thread::yield();
+    EXPECT_GT(written, written_before);
     ASSERT_OK(db_->DropNamespace("a"));
     EXPECT_STATUS(kNotFound, handle()->Put("orphan", "1"));
     auto next = Space("a");

@@ -434,9 +434,12 @@ class SpacesCrash {
       bool is_known = false;
       for (size_t i = p.first; i <= last && !is_known; ++i) is_known = states_[i] == *seen;
       ASSERT_TRUE(is_known) << "steps " << p.first << " to " << last << ": " << Show(*seen);
-      // No number is given twice, so a new namespace is empty.
+      // No number is given twice, and so a new namespace is empty.
+      const auto infos = (*db)->ListNamespaces();
+      ASSERT_OK(infos);
       auto fresh = (*db)->OpenNamespace("fresh");
       ASSERT_OK(fresh);
+      for (const NamespaceInfo& info : *infos) ASSERT_GT((*fresh)->id(), info.id);
       auto it = (*fresh)->NewIterator();
       it->SeekToFirst();
       ASSERT_FALSE(it->Valid());
