@@ -81,7 +81,7 @@ Status DbImpl::DeleteRange(std::string_view begin, std::string_view end,
 }
 
 Status DbImpl::Clear(const WriteOptions& options) {
-  return WriteOne({kDeleteRangeOp, {}, kDefaultNamespaceEnd, 0}, options);
+  return WriteOne({kDeleteRangeOp, "", kDefaultNamespaceEnd, 0}, options);
 }
 
 Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
