@@ -27,6 +27,11 @@ inline void AppendFixed(std::string* to, T value) {
   to->append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 
+// Copies `bytes`, which may be an empty view of nothing: memcpy takes no null pointer.
+inline void CopyBytes(char* to, std::string_view bytes) {
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+}
+
 inline constexpr int kMaxVarint64Bytes = 10;
 inline constexpr int kMaxVarint32Bytes = 5;
 

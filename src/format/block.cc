@@ -45,9 +45,9 @@ int BlockBuilder::Add(const Entry& entry) {
   to = StoreVarint(to, entry.value.size());
   last_key_offset_ = static_cast<size_t>(to - buffer_.get());
   last_key_size_ = entry.key.size();
-  std::memcpy(to, entry.key.data(), entry.key.size());
+  CopyBytes(to, entry.key);
   to += entry.key.size();
-  std::memcpy(to, entry.value.data(), entry.value.size());
+  CopyBytes(to, entry.value);
   data_bytes_ = static_cast<size_t>(to - buffer_.get()) + entry.value.size();
   return count_++;
 }

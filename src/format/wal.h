@@ -158,11 +158,11 @@ inline size_t WalOpBytes(uint8_t kind, size_t key_bytes, size_t value_bytes) {
 inline char* StoreWalOp(const WalOp& op, char* to) {
   *to++ = static_cast<char>(op.kind);
   to = StoreVarint(to, op.key.size());
-  std::memcpy(to, op.key.data(), op.key.size());
+  CopyBytes(to, op.key);
   to += op.key.size();
   if (op.kind == static_cast<uint8_t>(EntryKind::kDelete)) return to;
   to = StoreVarint(to, op.value.size());
-  std::memcpy(to, op.value.data(), op.value.size());
+  CopyBytes(to, op.value);
   return to + op.value.size();
 }
 // The same for a change of an expiring kind whose `op.value` is still without the word of its deadline
@@ -171,13 +171,13 @@ inline char* StoreWalOp(const WalOp& op, char* to) {
 inline char* StoreExpiringWalOp(uint64_t deadline_word, WalOp* op, char* to) {
   *to++ = static_cast<char>(op->kind);
   to = StoreVarint(to, op->key.size());
-  std::memcpy(to, op->key.data(), op->key.size());
+  CopyBytes(to, op->key);
   to += op->key.size();
   to = StoreVarint(to, op->value.size() + kDeadlineBytes);
   char* const stored = to;
   StoreFixed(to, deadline_word);
   to += kDeadlineBytes;
-  std::memcpy(to, op->value.data(), op->value.size());
+  CopyBytes(to, op->value);
   to += op->value.size();
   op->value = {stored, static_cast<size_t>(to - stored)};
   return to;
