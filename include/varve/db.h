@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "varve/expiry_listener.h"
 #include "varve/iterator.h"
 #include "varve/namespace.h"
 #include "varve/options.h"
@@ -80,6 +81,26 @@ class Db : public Namespace {
   virtual Status DropNamespace(std::string_view name) = 0;
   // In the order of their names, without the default one.
   virtual Result<std::vector<NamespaceInfo>> ListNamespaces() = 0;
+
+  // --- Time to live: options of writes, and calls of Namespace. docs/ttl.md.
+
+  // Calls `listener` for every key of any namespace that expires from now on, within some tens of
+  // milliseconds, once, in no order. Not for a key that was put, deleted, persisted or given another deadline
+  // before its deadline, or whose namespace was cleared or dropped; one that is written between its deadline
+  // and the call may be left out. What expires while no listener is set, or the store is closed, is not told
+  // later.
+  //
+  // The listener runs in a thread of its own, one call at a time. It may use the store, but neither close it
+  // nor call this (kInvalidArgument). While it does not return nothing more is told, and the space of what
+  // expires does not come back; reads and writes go on. An exception that it throws is dropped.
+  //
+  // Replaces the listener that there was; an empty function takes it away. That one is not running any more
+  // when the call returns, and keys that have expired by then may be left out. Closing takes it away too.
+  // Takes, from the memory budget, 16 bytes a pending key in a memtable and 8 in a segment, and up to a
+  // sixteenth of the budget for keys that are due soon. On a store that holds deadlines already their
+  // segments are read once, in the listener's thread. Keys that cannot be read are not told of.
+  // kUnavailable when there is no thread; no listener is set then.
+  virtual Status SetExpiryListener(ExpiryListener listener) = 0;
 
   // --- Maintenance. None of it is needed; it happens by itself.
 

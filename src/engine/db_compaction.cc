@@ -52,7 +52,7 @@ CompactionInput DbImpl::DescribeForPicker(const Version& version, bool idle) {
   // What a merge would apply now: others would be found covered again after it.
   SequenceNumber applicable;
   SequenceNumber visible;
-  const uint64_t now = store_clock_.Now();
+  const uint64_t now = ExpiredUntil(store_clock_.Now());
   {
     MutexLock lock(&mu_);
     applicable = VARVE_PLANTED_BUG("merge.without_effect_for_ever")

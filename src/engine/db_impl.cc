@@ -55,6 +55,7 @@ Tuning Tuning::FromOptions(const Options& options) {
   // The active one may grow to twice its size while the flush is behind.
   const uint64_t memtables = (tuning.max_immutable_memtables + 2) * tuning.memtable_bytes;
   tuning.cache_bytes = budget - std::min(budget / 2, memtables);
+  tuning.max_expiry_keys_bytes = static_cast<size_t>(budget / 16);
   tuning.log_window_bytes = std::clamp(tuning.memtable_bytes / 16, uint64_t{64} << 10, uint64_t{1} << 20);
   tuning.mapped_log = options.durability != Durability::kSync;
   return tuning;
@@ -96,8 +97,10 @@ DbImpl::DbImpl(std::string dir, const Options& options, const Tuning& tuning, En
       versions_(&context_, &values_),
       values_(&context_, tuning.value_log_file_bytes, [this] { return versions_.NextFileNumber(); }),
       commit_lock_(env->clock()),
+      expiry_notes_(tuning.max_expiry_notes),
       gate_(env->clock()),
-      sync_group_([this](bool sync) { return MakeLogDurable(sync); }) {
+      sync_group_([this](bool sync) { return MakeLogDurable(sync); }),
+      expiry_(env, &store_clock_, tuning.max_expiry_keys_bytes, SourceOfExpiries()) {
   context_.env = env;
   context_.dir = dir_;
   context_.cache = &cache_;
@@ -221,6 +224,7 @@ Status DbImpl::StartThreads() {
 DbImpl::~DbImpl() { Close(); }
 
 void DbImpl::Close() {
+  expiry_.Stop();
   {
     MutexLock lock(&mu_);
     // Release: the loops stop after what they are at.

@@ -6,6 +6,7 @@
 //   db_transaction.cc what is checked when a transaction commits, and the attempts
 //   db_modify.cc      compare-and-set, time to live and the other read-modify-writes
 //   db_namespaces.cc  the table of namespaces
+//   db_expiry.cc      what the expiry listener's thread asks for
 //   db_background.cc  what flush and compaction share: edits, super versions, what merges may drop
 //   db_flush.cc       memtables become a run
 //   db_compaction.cc  runs are merged
@@ -23,12 +24,13 @@
 //
 // Keys here, and below, are stored keys (format/stored_key.h); the methods that the user calls map them.
 //
-// Order of locks: namespace_mu_, commit_lock_, mu_. The last two are not held across I/O, except that a
+// Order of locks: listener_mu_ or namespace_mu_, commit_lock_, mu_. The last two are not held across I/O, except that a
 // new log is opened under commit_lock_ when the helper has not prepared one, and that a read-modify-write
 // which has lost every race before reads under it.
 #ifndef VARVE_ENGINE_DB_IMPL_H_
 #define VARVE_ENGINE_DB_IMPL_H_
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -45,6 +47,8 @@
 #include "engine/compaction_picker.h"
 #include "engine/directory_sync.h"
 #include "engine/event_log.h"
+#include "engine/expiry_notes.h"
+#include "engine/expiry_notifier.h"
 #include "engine/namespace_table.h"
 #include "engine/read_slots.h"
 #include "engine/recent_changes.h"
@@ -95,6 +99,8 @@ class DbImpl final : public Db {
                                                    const NamespaceOptions& options) override;
   Status DropNamespace(std::string_view name) override;
   Result<std::vector<NamespaceInfo>> ListNamespaces() override;
+
+  Status SetExpiryListener(ExpiryListener listener) override;
 
   Status Flush() override;
   Status Compact() override;
@@ -287,6 +293,14 @@ class DbImpl final : public Db {
   Durability DurabilityOver(const std::vector<NamespaceTable::Ref>& spaces, bool has_default) const;
   Compression CompressionOf(std::string_view stored_key) const;
 
+  // --- The expiry listener (db_expiry.cc).
+  ExpirySource SourceOfExpiries();
+  // Up to when merges may drop what has expired at `now`, the store's time.
+  uint64_t ExpiredUntil(uint64_t now) const { return std::min(now, expiry_.expired_until()); }
+  void CheckDue(SuperVersion* super, std::span<DueKey> keys);
+  Result<bool> IsSuperseded(SuperVersion* super, const DueKey& due);
+  bool NameDue(const DueKey& due, std::string* buffer, ExpiredKey* expired);
+
   // --- Read path (db_read.cc). REQUIRES an EpochGuard where a SuperVersion* is returned or taken.
   SuperVersion* CurrentSuper() const { return super_version_.load(std::memory_order_acquire); }
   // A key to look up. The runs before `first_run` are known not to hold it.
@@ -421,6 +435,7 @@ class DbImpl final : public Db {
   uint64_t position_ VARVE_GUARDED_BY(commit_lock_) = 1;
   std::atomic<SequenceNumber> visible_sequence_{0};
   RecentChanges recent_changes_ VARVE_GUARDED_BY(commit_lock_);
+  ExpiryNotes expiry_notes_ VARVE_GUARDED_BY(commit_lock_);
   ReadSlots read_slots_;
   TransactionGate gate_;
   SyncGroup sync_group_;
@@ -473,6 +488,9 @@ class DbImpl final : public Db {
   uint64_t recovered_log_number_ = 0;  // constant after Open: the last log before this process
   uint64_t recovered_log_end_ = 0;
 
+  Mutex listener_mu_;  // held while a listener is set
+  NamespaceTable::Ref due_space_;  // of the listener's thread: where the last named key was
+  ExpiryNotifier expiry_;  // stopped before the rest is taken down
   std::vector<std::unique_ptr<Thread>> threads_;
 };
 

@@ -390,6 +390,7 @@ void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcep
     const MemTableRecord* record =
         memtable->Add(first + i, kind, change.key, change.value, change.hash);
     recent_changes_.Add(first + i, change.hash, record);
+    if (IsExpiring(kind) && expiry_notes_.is_on()) expiry_notes_.Add(active_->log_number, record);
   }
   user_bytes_.store(user_bytes_.load(std::memory_order_relaxed) + user_bytes,
                     std::memory_order_relaxed);

@@ -27,6 +27,10 @@ struct Tuning {
   bool mapped_log = true;  // stores into a mapped log tail; false: pwrite. kSync stores always pwrite
   uint64_t cache_bytes = uint64_t{512} << 20;
   uint64_t max_transaction_bytes = uint64_t{1} << 30;  // keys and values; must fit a record of the log
+  // Expiring changes that may wait for the thread that tells a listener, at 8 bytes; and bytes of keys that
+  // it reads ahead.
+  size_t max_expiry_notes = size_t{1} << 18;
+  size_t max_expiry_keys_bytes = size_t{64} << 20;
   uint64_t idle_millis = 500;  // without writes for so long: compaction tidies up
 
   // What the options imply.

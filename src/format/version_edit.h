@@ -3,12 +3,14 @@
 #define VARVE_FORMAT_VERSION_EDIT_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "format/expiry.h"
+#include "format/expiry_places.h"
 #include "format/internal_key.h"
 #include "varve/status.h"
 
@@ -38,6 +40,8 @@ struct SegmentMeta {
   SequenceNumber filtered_sequence = 0;
   std::vector<ValueLogRef> value_refs;
   ExpirySummary expiry;  // empty: no entry expires
+  // Where these are, when that was asked for as the segment was written. Not part of the manifest.
+  std::shared_ptr<ExpiryPlacesBox> expiry_places;
 
   friend bool operator==(const SegmentMeta&, const SegmentMeta&) = default;
 };

@@ -226,6 +226,7 @@ class MemoryDb : public MemoryNamespace<Db> {
     const bool found = store_.namespaces.erase(std::string(name)) > 0;
     return found ? store_.write_status : Status::NotFound("no such namespace");
   }
+  Status SetExpiryListener(ExpiryListener) override { return Status::NotSupported("a double"); }
   Result<std::vector<NamespaceInfo>> ListNamespaces() override {
     std::vector<NamespaceInfo> infos;
     for (const auto& [name, contents] : store_.namespaces) {

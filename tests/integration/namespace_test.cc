@@ -158,6 +158,9 @@ class OneNamespace : public Db {
   }
   Status DropNamespace(std::string_view name) override { return db_->DropNamespace(name); }
   Result<std::vector<NamespaceInfo>> ListNamespaces() override { return db_->ListNamespaces(); }
+  Status SetExpiryListener(ExpiryListener listener) override {
+    return db_->SetExpiryListener(std::move(listener));
+  }
   Status Flush() override { return db_->Flush(); }
   Status Compact() override { return db_->Compact(); }
   Status WaitForBackgroundWork() override { return db_->WaitForBackgroundWork(); }

@@ -71,6 +71,7 @@ class FakeDb : public Db {
     return Status::NotSupported("one namespace");
   }
   Status DropNamespace(std::string_view) override { return Status::NotSupported("one namespace"); }
+  Status SetExpiryListener(ExpiryListener) override { return Status::NotSupported("a double"); }
   Result<std::vector<NamespaceInfo>> ListNamespaces() override {
     return std::vector<NamespaceInfo>();
   }
