@@ -221,6 +221,7 @@ Status DbImpl::StartThreads() {
 DbImpl::~DbImpl() { Close(); }
 
 void DbImpl::Close() {
+  EndScrub();
   {
     MutexLock lock(&mu_);
     // Release: the loops stop after what they are at.
