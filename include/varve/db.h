@@ -13,6 +13,8 @@
 #include "varve/iterator.h"
 #include "varve/namespace.h"
 #include "varve/options.h"
+#include "varve/repair.h"
+#include "varve/scrub.h"
 #include "varve/snapshot.h"
 #include "varve/statistics.h"
 #include "varve/status.h"
@@ -28,6 +30,9 @@ struct VerifyReport {
   uint64_t entry_count = 0;
   uint64_t byte_count = 0;
   std::vector<std::string> problems;  // each names the file and the offset
+  // Files of a store opened read-only that nothing refers to: a crash left them, and the next opening for
+  // writing removes them. No problem.
+  std::vector<std::string> orphans;
 };
 
 // A store. Its own operations on keys (namespace.h) are those of the default namespace; further
@@ -44,6 +49,14 @@ class Db : public Namespace {
   // out of range; kNotSupported when a newer version wrote it; kCorruption when a file that must be
   // there is missing or damaged.
   static Result<std::unique_ptr<Db>> Open(const std::string& dir, const Options& options = {});
+
+  // Writes what can be saved of the closed store in `dir`, which need not open, to a new store in
+  // options.to, and says what is lost, by ranges of keys. `dir` stays as it is (a file LOCK may appear).
+  // Snapshots are no part of it. kBusy when a process has the store open; kNotFound when `dir` holds
+  // nothing of a store; kInvalidArgument when options.to is in use; kNotSupported when a newer version
+  // wrote it. After an error options.to is gone again, as far as the disk lets it. Needs space for the live
+  // data, and memory for the logs. docs/repair.md.
+  static Result<RepairReport> Repair(const std::string& dir, const RepairOptions& options = {});
 
   // Closes: waits for running background work, makes all writes (kNone too) survive the process.
   // REQUIRES: no other call is running; iterators, snapshots and pinned values are gone.
@@ -112,11 +125,22 @@ class Db : public Namespace {
   virtual Status WaitForBackgroundWork() = 0;
   // Makes every acknowledged write survive loss of power.
   virtual Status Sync() = 0;
-  // Reads every byte of every file and checks it. Slow; other calls go on meanwhile.
+  // Reads every file and checks it: checksums, order, counts, and that what refers to something finds it.
+  // Slow; other calls go on meanwhile.
   virtual Result<VerifyReport> Verify() = 0;
 
+  // Does the same for manifest, segments and large values in a thread of its own, slowly and again and
+  // again: past the cache, and asking the system to read the device. Findings also go to the event log.
+  // Not for logs, which live too short. kInvalidArgument when an option is out of range or a scrub is
+  // running; kUnavailable without a thread. Works in a store opened read-only.
+  virtual Status StartScrub(const ScrubOptions& = {}) = 0;
+  // Ends it, after the read it is at; closing the store does too. What was found stays readable.
+  virtual void StopScrub() = 0;
+  virtual ScrubState Scrub() = 0;
+
   virtual Statistics Stats() = 0;
-  // One number or text by name: "varve.stats" is a table for people; see docs/operating.md.
+  // One number or text by name: "varve.stats" is a table for people, "varve.scrub" what
+  // Scrub() says; see docs/operating.md.
   virtual std::optional<std::string> GetProperty(std::string_view name) = 0;
 
  protected:

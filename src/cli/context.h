@@ -26,6 +26,7 @@ enum ExitCode : int {
 struct Backend {
   std::function<Result<std::unique_ptr<Db>>(const std::string& dir, const Options&)> open;
   std::function<Status(const std::string& dir, const Options&, const WalVisitor&)> read_wal;
+  std::function<Result<RepairReport>(const std::string& dir, const RepairOptions&)> repair;
 };
 
 // Borrows all of it for the run of one command.

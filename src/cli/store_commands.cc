@@ -71,6 +71,9 @@ int Verify(const Context& context) {
   }
   const size_t problem_count = problems.size();
   facts.Table("problems", std::move(problems));
+  std::vector<Facts> orphans;
+  for (const std::string& orphan : report->orphans) orphans.emplace_back().Text("orphan", orphan);
+  if (!orphans.empty()) facts.Table("orphans", std::move(orphans));
   facts.Print(context.console, context.json);
   if (problem_count == 0) return kExitOk;
   return Fail(context, Status::Corruption(std::to_string(problem_count) +
@@ -155,7 +158,8 @@ std::vector<Command> StoreCommands() {
         .summary = "Reads every byte and checks it; exit code 6 when something is damaged",
         .examples = "varve --dir data verify\n"
                     "varve --dir data verify --json\n",
-        .details = "Each problem names the file and the offset. Nothing is changed.\n"},
+        .details = "Each problem names the file and the offset. Nothing is changed. Orphans are files that a\n"
+                   "crash has left and nothing needs; the store removes them when it is opened to write.\n"},
        Verify},
       {{.name = "compact",
         .summary = "Merges everything into one run and gives back the space of what was deleted",

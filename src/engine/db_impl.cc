@@ -225,6 +225,7 @@ DbImpl::~DbImpl() { Close(); }
 
 void DbImpl::Close() {
   expiry_.Stop();
+  EndScrub();
   {
     MutexLock lock(&mu_);
     // Release: the loops stop after what they are at.

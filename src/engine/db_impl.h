@@ -10,6 +10,8 @@
 //   db_background.cc  what flush and compaction share: edits, super versions, what merges may drop
 //   db_flush.cc       memtables become a run
 //   db_compaction.cc  runs are merged
+//   db_verify.cc      Verify, properties
+//   db_scrub.cc       the scrub
 //   db_housekeeping.cc what is not needed any more goes; the log's helper
 //   recovery.cc       what a directory holds after a crash
 //
@@ -53,6 +55,7 @@
 #include "engine/read_slots.h"
 #include "engine/recent_changes.h"
 #include "engine/recovery.h"
+#include "engine/scrubber.h"
 #include "engine/store_clock.h"
 #include "engine/super_version.h"
 #include "engine/sync_group.h"
@@ -107,6 +110,9 @@ class DbImpl final : public Db {
   Status WaitForBackgroundWork() override;
   Status Sync() override;
   Result<VerifyReport> Verify() override;
+  Status StartScrub(const ScrubOptions& options) override VARVE_EXCLUDES(scrub_mu_);
+  void StopScrub() override VARVE_EXCLUDES(scrub_mu_);
+  ScrubState Scrub() override VARVE_EXCLUDES(scrub_mu_);
   Statistics Stats() override;
   std::optional<std::string> GetProperty(std::string_view name) override;
 
@@ -217,9 +223,18 @@ class DbImpl final : public Db {
   LogFileOptions LogOptions(uint64_t record_bytes);
 
   // --- Checking (db_verify.cc).
-  void VerifySegments(const Version& version, VerifyReport* report);
-  void VerifyValues(const SuperVersion& super, VerifyReport* report);
-  void VerifyLogs(const SuperVersion& super, VerifyReport* report);
+  struct Verification;
+  void VerifySegments(Verification* work);
+  void VerifyValueFiles(Verification* work);
+  void VerifyRangeTombstones(Verification* work);
+  void VerifyEntries(Verification* work);
+  void VerifyEntry(const Entry& entry, std::string* buffer, Verification* work);
+  void VerifyNamespaceOf(const Entry& entry, Verification* work);
+  void VerifyLog(const MemTableSlot& slot, Verification* work);
+  void FindOrphans(Verification* work);
+  NamespaceNames NamesOfNamespaces();
+  std::string ScrubText();  // db_scrub.cc, and:
+  void EndScrub() VARVE_EXCLUDES(scrub_mu_);
 
   // --- Write path (db_write.cc).
   Status CheckLimits(std::string_view key, size_t value_bytes) const;
@@ -492,6 +507,9 @@ class DbImpl final : public Db {
   NamespaceTable::Ref due_space_;  // of the listener's thread: where the last named key was
   ExpiryNotifier expiry_;  // stopped before the rest is taken down
   std::vector<std::unique_ptr<Thread>> threads_;
+
+  Mutex scrub_mu_;
+  std::unique_ptr<ScrubThread> scrub_ VARVE_GUARDED_BY(scrub_mu_);
 };
 
 }  // namespace varve

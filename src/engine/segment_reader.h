@@ -13,6 +13,7 @@
 
 #include "base/mutex.h"
 #include "engine/block_cache.h"
+#include "engine/damage.h"
 #include "engine/directory_sync.h"
 #include "env/env.h"
 #include "format/block.h"
@@ -117,13 +118,14 @@ class SegmentReader {
   };
   Status ReadBlocks(size_t first, size_t count, BlockBatch* batch);
 
-  // Reads the whole file past the cache and checks everything in it; `problem` hears of each fault.
+  // Reads the whole file past the cache and checks everything in it (segment_checker.h); `problem` hears of
+  // each fault.
   struct CheckResult {
     uint64_t blocks = 0;
     uint64_t entries = 0;
     uint64_t bytes = 0;
   };
-  CheckResult Check(const std::function<void(std::string)>& problem);
+  CheckResult Check(const std::function<void(Damage)>& problem);
 
   // The file goes when the last reference does.
   void MarkObsolete() { is_obsolete_.store(true, std::memory_order_relaxed); }

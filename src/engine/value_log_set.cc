@@ -118,6 +118,23 @@ Result<std::string_view> ValueLogFile::ReadInto(const ValuePointer& pointer, std
   return record->value;
 }
 
+Status ValueLogFile::Check(std::string_view key, const ValuePointer& pointer, std::string* buffer,
+                           bool reads_device) {
+  const uint64_t bytes = ValueLogRecordBytes(pointer);
+  if (reads_device) {
+    VARVE_RETURN_IF_ERROR(EnsureOpen());
+    reader_->DontNeed(pointer.offset, bytes);
+  }
+  const auto value = ReadInto(pointer, buffer);
+  if (reads_device) reader_->DontNeed(pointer.offset, bytes);
+  if (!value.ok()) return value.status();
+  const std::string_view found =
+      std::string_view(*buffer).substr(kValueLogRecordHeaderBytes, pointer.key_bytes);
+  if (found == key || VARVE_PLANTED_BUG("check.values_of_other_keys_accepted")) return Status::Ok();
+  return Status::Corruption(path() + ": the record at offset " + std::to_string(pointer.offset) +
+                            " is of another key than the one that points to it");
+}
+
 Result<std::shared_ptr<ValueLogFile>> ValueLogSet::Create() {
   auto file = std::make_shared<ValueLogFile>(context_, next_file_number_(), file_bytes_);
   VARVE_ASSIGN_OR_RETURN(file->writer_,

@@ -42,6 +42,11 @@ class ValueLogFile {
   // The same past the cache, the whole record into `*buffer`; the view points there.
   Result<std::string_view> ReadInto(const ValuePointer& pointer, std::string* buffer);
 
+  // Whether `pointer` leads to a whole record of `key`. With `reads_device`, past what the system holds of the
+  // file. kCorruption when not.
+  Status Check(std::string_view key, const ValuePointer& pointer, std::string* buffer,
+               bool reads_device);
+
   void MarkObsolete() { is_obsolete_.store(true, std::memory_order_relaxed); }
   // What an earlier process has written from `offset` on may not be durable.
   void MarkDirtyFrom(uint64_t offset) {

@@ -80,6 +80,9 @@ class FakeDb : public Db {
   Status WaitForBackgroundWork() override { return Status::Ok(); }
   Status Sync() override;
   Result<VerifyReport> Verify() override;
+  Status StartScrub(const ScrubOptions&) override { return Status::NotSupported("scrubs"); }
+  void StopScrub() override {}
+  ScrubState Scrub() override { return {}; }
   Statistics Stats() override;
   std::optional<std::string> GetProperty(std::string_view) override { return std::nullopt; }
 
