@@ -50,14 +50,14 @@ void PrintReport(const Context& context, const RepairReport& report, uint64_t na
   facts.Print(context.console, context.json);
 }
 
-std::string_view HintFor(StatusCode code) {
+std::string HintFor(const Context& context, StatusCode code) {
   switch (code) {
     case StatusCode::kBusy:
       return "close the store first: end the process that has it open";
     case StatusCode::kInvalidArgument:
       return "name another directory with --to, or remove that one";
     case StatusCode::kNotFound:
-      return "name the directory that holds the files of the store";
+      return "there is no store: 'varve --dir " + context.dir + " put KEY VALUE' makes one";
     case StatusCode::kNotSupported:
       return "repair it with the version of varve that wrote it, or a newer one";
     default:
@@ -80,7 +80,7 @@ int Repair(const Context& context) {
   const Result<RepairReport> report = context.backend.repair(context.dir, options);
   progress.reset();
   if (!report.ok()) {
-    PrintError(context.console, context.json, report.status(), HintFor(report.status().code()));
+    PrintError(context.console, context.json, report.status(), HintFor(context, report.status().code()));
     return kExitError;
   }
   PrintReport(context, *report, context.console.now_nanos() - started_at);
@@ -98,8 +98,7 @@ std::vector<Command> RepairCommands() {
   return {
       {{.name = "repair",
         .flags = {{"--to", "DIR", "where the repaired store goes; without it, DIR.repaired"}},
-        .summary = "Writes what can be saved of a damaged store to a new one; exit code 6 when "
-                   "something is lost",
+        .summary = "Writes what can be saved of a damaged store to a new one, and says what is lost",
         .examples = "varve --dir data repair\n"
                     "varve --dir data repair --to /mnt/other/data --json\n",
         .details = "The original is only read, and need not open. What is lost is named by ranges of keys: in "

@@ -165,10 +165,11 @@ void DbImpl::FindOrphans(Verification* work) {
   for (const std::string& name : *names) {
     const auto parsed = ParseFileName(name);
     if (!parsed || used.contains(name)) continue;
-    // A log that was not replayed has nothing in it, or nothing that counts.
-    const bool may_be_orphan = parsed->type != FileType::kCurrent && parsed->type != FileType::kLock &&
-                               parsed->type != FileType::kEvents;
-    if (may_be_orphan) work->report->orphans.push_back(name);
+    // A younger log without changes is there for those to come.
+    const bool is_log = parsed->type == FileType::kWal && parsed->number >= versions_.oldest_log_number();
+    const bool is_of_the_store = is_log || parsed->type == FileType::kCurrent ||
+                                 parsed->type == FileType::kLock || parsed->type == FileType::kEvents;
+    if (!is_of_the_store) work->report->orphans.push_back(name);
   }
   std::sort(work->report->orphans.begin(), work->report->orphans.end());
 }

@@ -81,7 +81,8 @@ Status LogSalvage::Run(const std::vector<uint64_t>& numbers, const DurableLog& d
   for (size_t i = 0; i < logs.size(); ++i) {
     if (!logs[i].is_usable) continue;
     uint64_t durable_end = durable.number == logs[i].number ? durable.end : 0;
-    if (i + 1 < logs.size() && logs[i + 1].is_usable && logs[i + 1].header.previous_is_synced &&
+    // Durable or not: what was there before the next log began is missing if it is not there now.
+    if (i + 1 < logs.size() && logs[i + 1].is_usable &&
         logs[i + 1].header.previous_log_number == logs[i].number) {
       durable_end = std::max(durable_end, logs[i + 1].header.previous_end_offset);
     }
@@ -121,7 +122,12 @@ void LogSalvage::Settle(SequenceNumber next, const OnDamage& on_damage) {
 void LogSalvage::TakeRecord(const Log& log, const WalRecord& record, const ApplyOp& apply,
                             const OnDamage& on_damage) {
   const bool is_mark = record.type == WalRecordType::kMark;
-  Settle(is_mark ? record.first_sequence + 1 : record.first_sequence, on_damage);
+  const SequenceNumber next = is_mark ? record.first_sequence + 1 : record.first_sequence;
+  if (!has_open_damage_ && last_sequence_ != 0 && next > last_sequence_ + 1) {
+    has_open_damage_ = true;
+    open_damage_ = {log.path, record.offset, "changes before this record are missing", 0, false};
+  }
+  Settle(next, on_damage);
   if (is_mark) {
     last_sequence_ = std::max(last_sequence_, record.first_sequence);
     return;

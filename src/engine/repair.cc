@@ -126,7 +126,8 @@ void Repairer::LoseEverything(std::string file, uint64_t offset, std::string wha
 Status Repairer::ReadLogs() {
   report_.log_count = inventory_.logs.size();
   ResetLogs();
-  Status replayed = inventory_.has_manifest ? ReplayLogs() : Status::Corruption("no manifest");
+  const bool is_known = inventory_.has_manifest && !inventory_.manifest_is_torn;
+  Status replayed = is_known ? ReplayLogs() : Status::Corruption("the manifest does not say it");
   if (replayed.code() == StatusCode::kNotSupported) return replayed;
   if (!replayed.ok()) {
     ResetLogs();
@@ -156,7 +157,7 @@ Status Repairer::SalvageLogs(const Status& why) {
   const auto path_of = [this](uint64_t number) { return JoinPath(dir_, WalFileName(number)); };
   const auto& logs = inventory_.logs;
   const DurableLog& durable = inventory_.durable_log;
-  bool is_explained = !inventory_.has_manifest;
+  bool is_explained = !inventory_.undecided_file.empty();
   const auto lose = [&](const LogDamage& damage) {
     is_explained = true;
     if (damage.is_harmless) {

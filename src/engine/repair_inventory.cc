@@ -195,13 +195,13 @@ class InventoryTaker {
   // it added is there instead.
   bool UsesUnnamedSegments(const ManifestImage& manifest) {
     if (!manifest.is_torn) return false;
-    const bool log_is_missing =
-        inventory_.oldest_log != 0 && !logs_.contains(inventory_.oldest_log);
-    if (!is_incomplete_ && !log_is_missing) return false;
+    inventory_.manifest_is_torn = true;
     inventory_.undecided_file = JoinPath(dir_, ManifestFileName(manifest.number));
     inventory_.undecided_reason =
         "its last record is damaged: it is not known what it had added, removed or deleted";
-    return true;
+    const bool log_is_missing =
+        inventory_.oldest_log != 0 && !logs_.contains(inventory_.oldest_log);
+    return is_incomplete_ || log_is_missing;
   }
 
   // Segments without a place in a version: neighbours in a list must not overlap, so each goes behind the

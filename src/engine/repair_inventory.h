@@ -4,6 +4,8 @@
 //   none can be read                                                -> every segment, every log
 //   its last record is torn, and files that it names are missing    -> its version, and every other segment
 //
+// A torn last record may have been whole once, and have said more: nothing is certain then either.
+//
 // A manifest is a chain of changes, so one that is damaged before its last record is of no use. Without a
 // manifest three things cannot be told: which segments had been merged away, what range deletes had
 // deleted, and whether a file is missing. Then deleted keys may come back, and the report says so.
@@ -33,6 +35,8 @@ struct RepairInventory {
   uint64_t total_bytes = 0;
 
   bool has_manifest = false;
+  // How far the logs went at the end is not known.
+  bool manifest_is_torn = false;
   uint64_t oldest_log = 0;
   // Changes up to here are in segments, and logs are not asked about them. Only without a manifest.
   SequenceNumber flushed_sequence = 0;
