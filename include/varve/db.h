@@ -95,7 +95,8 @@ class Db : public Namespace {
   virtual Result<VerifyReport> Verify() = 0;
 
   virtual Statistics Stats() = 0;
-  // One number or text by name: "varve.stats" is a table for people; see docs/operating.md.
+  // One number or text by name: "varve.stats" is a table for people, "varve.prometheus" is
+  // Statistics::ToPrometheus; see docs/operating.md.
   virtual std::optional<std::string> GetProperty(std::string_view name) = 0;
 
  protected:

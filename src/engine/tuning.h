@@ -28,6 +28,7 @@ struct Tuning {
   uint64_t cache_bytes = uint64_t{512} << 20;
   uint64_t max_transaction_bytes = uint64_t{1} << 30;  // keys and values; must fit a record of the log
   uint64_t idle_millis = 500;  // without writes for so long: compaction tidies up
+  bool times_all_operations = false;  // not only a sample (operation_times.h)
 
   // What the options imply.
   static Tuning FromOptions(const Options& options);
