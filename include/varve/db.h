@@ -139,8 +139,8 @@ class Db : public Namespace {
   virtual ScrubState Scrub() = 0;
 
   virtual Statistics Stats() = 0;
-  // One number or text by name: "varve.stats" is a table for people, "varve.scrub" what
-  // Scrub() says; see docs/operating.md.
+  // One number or text by name: "varve.stats" is a table for people, "varve.prometheus" is
+  // Statistics::ToPrometheus, "varve.scrub" what Scrub() says; see docs/operating.md.
   virtual std::optional<std::string> GetProperty(std::string_view name) = 0;
 
  protected:

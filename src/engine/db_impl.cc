@@ -91,6 +91,8 @@ DbImpl::DbImpl(std::string dir, const Options& options, const Tuning& tuning, En
       env_(env),
       clock_(env->clock()),
       store_clock_(env->clock()),
+      times_(env->clock(), OperationTimes::StripesFor(options.memory_budget_bytes),
+             tuning.times_all_operations),
       directory_(env, dir_),
       pool_(env, SpareChunks(tuning)),
       cache_(&pool_, tuning.cache_bytes),
@@ -101,6 +103,7 @@ DbImpl::DbImpl(std::string dir, const Options& options, const Tuning& tuning, En
       gate_(env->clock()),
       sync_group_([this](bool sync) { return MakeLogDurable(sync); }),
       expiry_(env, &store_clock_, tuning.max_expiry_keys_bytes, SourceOfExpiries()) {
+  cache_.Reserve(static_cast<int64_t>(times_.memory_bytes()));
   context_.env = env;
   context_.dir = dir_;
   context_.cache = &cache_;
@@ -351,6 +354,7 @@ Statistics DbImpl::Stats() {
   const auto add_memtable = [&](const MemTableSlot& slot) {
     stats.memtable_entry_count += slot.memtable->entry_count();
     stats.memtable_bytes += slot.memtable->memory_bytes() + slot.range_tombstone_bytes;
+    stats.range_tombstone_bytes += slot.range_tombstone_bytes;
     if (slot.log == nullptr) return;
     stats.wal_bytes += slot.log->end();
     ++stats.wal_file_count;
@@ -389,6 +393,12 @@ Statistics DbImpl::Stats() {
   stats.sync_count = sync_count_.load(std::memory_order_relaxed);
   stats.cache_hit_count = cache_.hits();
   stats.cache_miss_count = cache_.misses();
+  times_.Collect(&stats);
+  stats.statistics_bytes = times_.memory_bytes();
+  stats.operation(Operation::kWrite).count = batch_count_.load(std::memory_order_relaxed);
+  stats.operation(Operation::kPut).count = put_commit_count_.load(std::memory_order_relaxed);
+  stats.operation(Operation::kSync).count = stats.sync_count;
+  stats.slowdown_count = slowdown_count_.load(std::memory_order_relaxed);
   stats.slowdown_us = slowdown_nanos_.load(std::memory_order_relaxed) / 1000;
   stats.slowdown_us_max = slowdown_nanos_max_.load(std::memory_order_relaxed) / 1000;
   MutexLock lock(&mu_);

@@ -52,6 +52,7 @@
 #include "engine/expiry_notes.h"
 #include "engine/expiry_notifier.h"
 #include "engine/namespace_table.h"
+#include "engine/operation_times.h"
 #include "engine/read_slots.h"
 #include "engine/recent_changes.h"
 #include "engine/recovery.h"
@@ -187,6 +188,7 @@ class DbImpl final : public Db {
     Frame* frame = nullptr;
     MemTableSlot* slot = nullptr;
     SuperVersion* super = nullptr;
+    uint32_t runs = 0;  // that were asked
   };
   struct RunningJob {
     CompactionJob job;
@@ -273,6 +275,11 @@ class DbImpl final : public Db {
   void UpdateThrottle(uint32_t count, Ticket* ticket) VARVE_REQUIRES(commit_lock_);
   void Throttle(uint64_t not_before);
   void NoteSlowdown(uint64_t nanos);
+  static Operation WriteKind(uint32_t changes) {
+    return changes == 1 ? Operation::kPut : Operation::kWrite;
+  }
+  // The running operation begins to wait.
+  void NoteWait() { NoteWaiting(clock_->MonotonicNanos()); }
   Result<uint64_t> MakeLogDurable(bool sync) VARVE_EXCLUDES(commit_lock_);
   void Fail(const Status& status) VARVE_EXCLUDES(mu_);
 
@@ -318,11 +325,15 @@ class DbImpl final : public Db {
 
   // --- Read path (db_read.cc). REQUIRES an EpochGuard where a SuperVersion* is returned or taken.
   SuperVersion* CurrentSuper() const { return super_version_.load(std::memory_order_acquire); }
-  // A key to look up. The runs before `first_run` are known not to hold it.
+  // A key to look up. The runs before `first_run` are known not to hold it. With `segment`, the one of
+  // first_run, the entry is probably where `probe` leads to.
   struct LookupKey {
     std::string_view key;
     uint64_t hash = 0;
     size_t first_run = 0;
+    SegmentReader* segment = nullptr;
+    PointProbe probe;
+    uint32_t runs_passed = 0;  // those before first_run that were asked
   };
   LookupKey KeyFor(std::string_view key) const;
   Status Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence, Lookup* found);
@@ -337,10 +348,13 @@ class DbImpl final : public Db {
   bool IsShortOfMemoryFor(const Run& run, bool is_oldest) const;
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
                     SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
-  // Looks `count` keys up together, so that their cache misses overlap, and appends the values.
-  void MultiGetGroup(SuperVersion* super, const std::string_view* keys, size_t count,
-                     SequenceNumber sequence, std::vector<Result<std::string>>* results);
+  // Keys that are looked up together, so that their cache misses overlap.
+  class MultiGetGroup;
   Status FindFor(std::string_view key, const ReadOptions& options, Lookup* found);
+  // Counts a point read that ends with `status`. REQUIRES: an EpochGuard.
+  void EndGet(const Status& status, const Lookup& found, uint64_t begin) {
+    if (status.ok() || status.IsNotFound()) times_.EndGet(status.ok(), found.runs, begin);
+  }
   // A super version and the sequence to read it at, which belong together.
   SuperVersion* ReadPoint(const Snapshot* snapshot, SequenceNumber* sequence) const;
   Result<PinnedValue> ReadSeparated(const Version& version, std::string_view encoded_pointer);
@@ -420,6 +434,7 @@ class DbImpl final : public Db {
   Env* const env_;
   Clock* const clock_;
   StoreClock store_clock_;
+  OperationTimes times_;
   std::unique_ptr<FileLock> lock_;
   EventLog events_;
   DirectorySync directory_;
@@ -457,7 +472,9 @@ class DbImpl final : public Db {
   TurnQueue modify_turns_;
   std::atomic<bool> is_failed_{false};       // fatal_ is set
   std::atomic<uint64_t> put_count_{0}, user_bytes_{0}, wal_bytes_{0}, sync_count_{0};
-  std::atomic<uint64_t> slowdown_nanos_{0}, slowdown_nanos_max_{0};
+  // Commits of one change, and of several.
+  std::atomic<uint64_t> put_commit_count_{0}, batch_count_{0};
+  std::atomic<uint64_t> slowdown_nanos_{0}, slowdown_nanos_max_{0}, slowdown_count_{0};
 
   std::atomic<SuperVersion*> super_version_{nullptr};
 

@@ -61,15 +61,21 @@ Status DbImpl::ModifyStored(std::string_view key, const Modifier& modify,
   work.options = options;
   work.durability = options.durability.value_or(options_.durability);
   work.space = space;
+  const uint64_t begin = times_.Begin();
   std::optional<TurnQueue::Turn> turn;
   for (int attempt = 0;; ++attempt) {
-    if (attempt == kFreeAttempts) turn.emplace(&modify_turns_);
+    if (attempt == kFreeAttempts) {
+      NoteWait();
+      turn.emplace(&modify_turns_);
+    }
     Ticket ticket;
     Status status = attempt < kFreeAttempts + kAttemptsInTurn ? TryModify(&work, &ticket)
                                                               : ModifyLocked(&work, &ticket);
     status = FinishCommit(ticket, std::move(status));
     if (!status.ok()) return status;
-    if (!ticket.has_changed) return work.refused;
+    if (ticket.has_changed) continue;
+    if (ticket.last_sequence != 0) times_.End(Operation::kPut, begin);
+    return work.refused;
   }
 }
 

@@ -215,6 +215,7 @@ std::optional<std::string> DbImpl::GetProperty(std::string_view name) {
     return std::to_string(visible_sequence_.load(std::memory_order_acquire));
   }
   if (name == "varve.scrub") return ScrubText();
+  if (name == "varve.prometheus") return Stats().ToPrometheus();
   if (name != "varve.stats") return std::nullopt;
   const Statistics stats = Stats();
   std::string text;
@@ -236,6 +237,18 @@ std::optional<std::string> DbImpl::GetProperty(std::string_view name) {
   add("flushes", stats.flush_count);
   add("compactions", stats.compaction_count);
   add("slowdown us", stats.slowdown_us);
+  for (size_t i = 0; i < kOperationCount; ++i) {
+    const OperationStatistics& done = stats.operations[i];
+    if (done.count == 0) continue;
+    const auto micros = [](uint64_t nanos) { return static_cast<double>(nanos) / 1000; };
+    std::snprintf(line, sizeof(line),
+                  "%-10s %14llu times, us: p50 %.2f, p90 %.2f, p99 %.2f, p99.9 %.2f, max %.2f\n",
+                  std::string(OperationName(static_cast<Operation>(i))).c_str(),
+                  static_cast<unsigned long long>(done.count), micros(done.p50_ns),
+                  micros(done.p90_ns), micros(done.p99_ns), micros(done.p999_ns),
+                  micros(done.max_ns));
+    text += line;
+  }
   for (const RunStatistics& run : stats.runs) {
     std::snprintf(line, sizeof(line), "run %-6llu %6llu segments %14llu entries %14llu bytes\n",
                   static_cast<unsigned long long>(run.id),

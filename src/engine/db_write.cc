@@ -31,6 +31,10 @@ std::string& ThreadBuffer() {
 
 constexpr uint8_t KindOf(EntryKind kind) { return static_cast<uint8_t>(kind); }
 
+void CountOne(std::atomic<uint64_t>* count) {  // under a lock: nobody else writes it
+  count->store(count->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 // --- Entry points.
@@ -193,6 +197,7 @@ Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, Names
   if (is_range) VARVE_RETURN_IF_ERROR(CheckLimits(change.value, 0));
   VARVE_RETURN_IF_ERROR(CheckWritable());
 
+  const uint64_t begin = times_.Begin();
   Change prepared = change;
   char pointer[kValuePointerBytes];
   ValueLogHold hold;
@@ -205,6 +210,7 @@ Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, Names
     }
   }
   if (IsLarge(prepared)) {
+    NoteWait();
     VARVE_ASSIGN_OR_RETURN(AppendedValue appended, values_.Append(change.key, change.value));
     hold = std::move(appended.hold);
     EncodeValuePointer(appended.where, pointer);
@@ -227,12 +233,15 @@ Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, Names
     scope.spaces = {&space, 1};
     commit.scope = &scope;
   }
-  return CommitChanges(commit, options);
+  Status status = CommitChanges(commit, options);
+  if (status.ok()) times_.End(Operation::kPut, begin);
+  return status;
 }
 
 Status DbImpl::SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values) {
   for (Change& change : *changes) {
     if (!IsLarge(change)) continue;
+    NoteWait();
     VARVE_ASSIGN_OR_RETURN(AppendedValue appended, values_.Append(change.key, change.value));
     SeparatedValue& separated = values->emplace_back();
     separated.hold = std::move(appended.hold);
@@ -244,6 +253,7 @@ Status DbImpl::SeparateLargeValues(std::vector<Change>* changes, std::deque<Sepa
 
 Status DbImpl::CommitPrepared(std::vector<Change>* changes, const WriteOptions& options,
                               const CommitScope* scope) {
+  const uint64_t begin = times_.Begin();
   std::deque<SeparatedValue> separated_values;
   VARVE_RETURN_IF_ERROR(SeparateLargeValues(changes, &separated_values));
 
@@ -264,7 +274,9 @@ Status DbImpl::CommitPrepared(std::vector<Change>* changes, const WriteOptions& 
   for (Change& change : *changes) to = StoreChange(&change, to);
   Commit commit{payload, changes->data(), static_cast<uint32_t>(changes->size()), only_deletes, 0};
   commit.scope = scope;
-  return CommitChanges(commit, options);
+  Status status = CommitChanges(commit, options);
+  if (status.ok()) times_.End(WriteKind(commit.count), begin);
+  return status;
 }
 
 // --- The commit.
@@ -287,7 +299,10 @@ Status DbImpl::FinishCommit(const Ticket& ticket, Status status) {
   }
   if (!status.ok()) return status;
   if (VARVE_PLANTED_BUG("write.acknowledged_before_the_sync")) return Status::Ok();
-  if (ticket.wait) VARVE_RETURN_IF_ERROR(sync_group_.WaitFor(ticket.position, ticket.sync));
+  if (ticket.wait) {
+    NoteWait();
+    VARVE_RETURN_IF_ERROR(sync_group_.WaitFor(ticket.position, ticket.sync));
+  }
   if (ticket.not_before != 0) Throttle(ticket.not_before);
   return Status::Ok();
 }
@@ -337,6 +352,7 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
   position_ += record_bytes;
   put_count_.store(put_count_.load(std::memory_order_relaxed) + commit.count,
                    std::memory_order_relaxed);
+  CountOne(commit.count == 1 ? &put_commit_count_ : &batch_count_);
   wal_bytes_.store(wal_bytes_.load(std::memory_order_relaxed) + record_bytes,
                    std::memory_order_relaxed);
 
@@ -439,6 +455,7 @@ Status DbImpl::MakeRoom(uint64_t record_bytes, bool only_deletes) {
     const uint32_t waiting = immutable_count_.load(std::memory_order_relaxed);
     Status status;
     if (waiting < tuning_.max_immutable_memtables) {
+      NoteWait();
       status = Rotate(record_bytes);
       if (status.ok()) return status;
     } else {
@@ -458,6 +475,7 @@ Status DbImpl::MakeRoom(uint64_t record_bytes, bool only_deletes) {
 Status DbImpl::WaitForFlush() noexcept {
   constexpr uint64_t kMaxWaitMicros = 100'000;
   const uint64_t begin = clock_->MonotonicNanos();
+  NoteWaiting(begin);
   {
     MutexLock lock(&mu_);
     // What failed a while ago may work now: the outcome of a new attempt decides.
@@ -572,12 +590,14 @@ void DbImpl::Throttle(uint64_t not_before) {
   constexpr uint64_t kMaxNanos = 20'000'000;  // nobody waits longer in one go
   const uint64_t begin = clock_->MonotonicNanos();
   if (not_before <= begin || not_before - begin < kSleepFrom) return;
+  NoteWaiting(begin);
   clock_->SleepNanos(std::min(not_before - begin, kMaxNanos));
   NoteSlowdown(clock_->MonotonicNanos() - begin);
 }
 
 void DbImpl::NoteSlowdown(uint64_t nanos) {
   slowdown_nanos_.fetch_add(nanos, std::memory_order_relaxed);
+  slowdown_count_.fetch_add(1, std::memory_order_relaxed);
   uint64_t longest = slowdown_nanos_max_.load(std::memory_order_relaxed);
   while (nanos > longest && !slowdown_nanos_max_.compare_exchange_weak(longest, nanos)) {
   }
@@ -600,6 +620,7 @@ Result<uint64_t> DbImpl::MakeLogDurable(bool sync) {
     sync |= sync_pending_sequence_ > visible_sequence_.load(std::memory_order_relaxed) &&
             !VARVE_PLANTED_BUG("write.visible_before_synced");
   }
+  const uint64_t begin = clock_->MonotonicNanos();
   // Separated values go first: the log must not point to what is not there.
   Status status;
   if (sync && !VARVE_PLANTED_BUG("write.values_not_synced")) status = values_.Sync();
@@ -614,6 +635,7 @@ Result<uint64_t> DbImpl::MakeLogDurable(bool sync) {
   }
   if (sync) {
     sync_count_.fetch_add(1, std::memory_order_relaxed);
+    times_.Record(Operation::kSync, begin);
     CommitLockHolder lock(&commit_lock_);
     std::erase_if(unsynced_logs_, [&](const auto& log) VARVE_NO_THREAD_SAFETY_ANALYSIS {
       return log != log_ && log->synced_end() == log->end();

@@ -96,8 +96,14 @@ class SegmentReader {
   void Prefetch(uint64_t hash) const;
   //   2. where it leads, and the cache's word for that block
   PointProbe Probe(uint64_t hash) const;
-  //   3. the entry there. REQUIRES: probe.state == kFound
+  //   3. the slot array and, if entries have one size, the entry. REQUIRES: probe.state == kFound
   void PrefetchEntry(const PointProbe& probe) const;
+  //   4. the entry, whatever its size. REQUIRES: as for 3
+  void PrefetchValue(const PointProbe& probe) const;
+  // Find for the entry that `probe` leads to. False when that is not at hand in memory, or is not it:
+  // Find will tell. The same REQUIRES.
+  bool FindAt(const PointProbe& probe, std::string_view key, SequenceNumber max_sequence,
+              FoundEntry* found) const;
 
   // The sparse index; opens the file if that has not happened.
   Result<const SegmentIndex*> Index();

@@ -32,6 +32,7 @@ struct Tuning {
   size_t max_expiry_notes = size_t{1} << 18;
   size_t max_expiry_keys_bytes = size_t{64} << 20;
   uint64_t idle_millis = 500;  // without writes for so long: compaction tidies up
+  bool times_all_operations = false;  // not only a sample (operation_times.h)
 
   // What the options imply.
   static Tuning FromOptions(const Options& options);

@@ -4,6 +4,7 @@
 
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
+#include "engine/operation_times.h"
 #include "engine/rewrite.h"
 #include "format/filename.h"
 #include "format/value_log.h"
@@ -88,6 +89,7 @@ Result<PinnedValue> ValueLogFile::Read(const ValuePointer& pointer) {
   Frame* frame = BlockCache::Lookup(*slots_, index);
   if (frame != nullptr && frame->size == bytes) return pin(frame);
   frame = context_->cache->AllocateFrame(bytes);
+  NoteDiskRead(context_->env->clock()->MonotonicNanos());
   auto got = reader_->Read(pointer.offset, bytes, frame->data());
   Status status = got.status();
   if (status.ok() && *got != bytes) {
