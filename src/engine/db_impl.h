@@ -417,6 +417,8 @@ class DbImpl final : public Db {
   // Lists segments of which nothing can be read any more, because all of it has expired or is deleted, and
   // which hide nothing. False when there are none.
   bool DropExpiredSegments(const Version& version, VersionEdit* edit);
+  // True when there was something; its outcome is in `*status`.
+  bool DropWithoutMerge(const Version& version, Status* status);
   // True when something was merged.
   bool CompactOnce(bool idle, bool all, Status* status);
   Status RunJob(RunningJob* running);

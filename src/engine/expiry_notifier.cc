@@ -1,7 +1,7 @@
 #include "engine/expiry_notifier.h"
 
 #include <algorithm>
-#include <iterator>
+#include <map>
 
 #include "base/planted_bug.h"
 #include "format/expiry.h"
@@ -11,6 +11,13 @@ namespace varve {
 namespace {
 
 thread_local const ExpiryNotifier* notifier_of_this_thread = nullptr;
+
+std::map<std::string_view, const ExpiryNotes::Late*> NewestOf(
+    const std::vector<ExpiryNotes::Late>& late) {
+  std::map<std::string_view, const ExpiryNotes::Late*> newest;
+  for (const ExpiryNotes::Late& entry : late) newest[entry.key] = &entry;  // they came in order
+  return newest;
+}
 
 }  // namespace
 
@@ -84,8 +91,8 @@ void ExpiryNotifier::Look() {
   // After the notes: what they name is in this super version, or in a segment of it.
   const std::shared_ptr<SuperVersion> super = source_.current();
   TakeIn(*super, notes);
-  for (const ExpiryNotes::Late& late : notes.late) {
-    AddDue(super.get(), {late.key, late.sequence, late.deadline, super->version->runs().size()},
+  for (const auto& [key, late] : NewestOf(notes.late)) {
+    AddDue(super.get(), {key, late->sequence, late->deadline, super->version->runs().size()},
            /*is_stable=*/true);
   }
   LookIntoMemTables(super.get(), now);
