@@ -56,7 +56,7 @@ TEST_F(MultiGetTest, KeysOfTheSameTagAreToldApart) {
   // Of an absent key one in some 10,000 has the tag of a present one in its bucket.
   for (int from = 0; from < 200'000; from += 1000) {
     std::vector<std::string> names;
-    for (int i = 0; i < 1000; ++i) names.push_back("absent" + std::to_string(from + i));
+    for (int i = 0; i < 1000; ++i) names.push_back("key" + std::to_string(from + i) + "x");
     for (const auto& result : db_->MultiGet({names.begin(), names.end()})) {
       ASSERT_TRUE(result.status().IsNotFound()) << *result;
     }
