@@ -50,8 +50,8 @@ struct RepairReport {
   std::vector<std::string> problems;
   // What is lost. Ranges may overlap where several files are damaged.
   std::vector<RepairLoss> losses;
-  // Where nothing is known to be lost, but a deleted key may have come back, or a key show an older value,
-  // because what tells it is lost. `file` is the one that would have told.
+  // Where nothing is known to be lost, but the same cannot be excluded (above all that deleted keys have
+  // come back), because what tells it is lost. `file` is the one that would have told.
   std::vector<RepairLoss> undecided;
 
   bool is_complete() const { return losses.empty() && undecided.empty(); }

@@ -100,8 +100,7 @@ void Repairer::Apply(SequenceNumber sequence, const WalOp& op) {
   // Numbers rise, but where a log does not belong to this history; and what has been flushed is in segments,
   // perhaps under a smaller number.
   if (sequence <= last_applied_ || sequence > kMaxSequence ||
-      (sequence <= inventory_.flushed_sequence &&
-       !VARVE_PLANTED_BUG("repair.replays_what_was_flushed"))) {
+      sequence <= inventory_.flushed_sequence) {
     return;
   }
   if (op.key.size() > MemTable::kMaxKeyBytes || op.value.size() > MemTable::kMaxValueBytes) return;

@@ -131,6 +131,7 @@ TEST(RepairModelTest, UndamagedStoreIsCopiedWithoutLoss) {
 TEST(RepairModelTest, EveryFileMayBeMissing) {
   RandomStore store(BaseSeed() + 100, 600);
   ASSERT_OK(store.Build(/*is_closed=*/true));
+  int missed_segments = 0;
   for (const std::string& path : store.Files()) {
     const auto env = store.Copy();
     ASSERT_OK(env->RemoveFile(path));
@@ -142,12 +143,15 @@ TEST(RepairModelTest, EveryFileMayBeMissing) {
       EXPECT_TRUE(report->is_complete()) << Summary(*report);
     } else if (type == FileType::kManifest) {
       EXPECT_EQ(report->undecided.size(), 1u) << Summary(*report);
-    } else if (type == FileType::kSegment) {
+    } else if (type == FileType::kSegment && !report->is_complete()) {
+      // One that was merged away right before the end may still be there, and nobody misses it.
+      ++missed_segments;
       ASSERT_FALSE(report->losses.empty());
       EXPECT_FALSE(report->losses[0].range.is_everything);
       EXPECT_EQ(report->losses[0].file, path);
     }
   }
+  EXPECT_GT(missed_segments, 0);
 }
 
 TEST(RepairModelTest, FailedCallsLeaveTheOriginalAndNoHalfStore) {
@@ -229,6 +233,8 @@ class RepairTest : public ::testing::Test {
     }
     return files;
   }
+  // What the last merge has written. A file that went into it may still be there.
+  std::string Merged() { return FilesWith(".seg").back(); }
   RepairReport Repaired() {
     db_.reset();
     auto report = RepairIn(&env_);
@@ -249,13 +255,12 @@ TEST_F(RepairTest, DamagedBlockLiesBetweenTwoKeys) {
   PutKeys(0, 120);
   ASSERT_OK(db_->Compact());
   db_.reset();
-  const auto segments = FilesWith(".seg");
-  ASSERT_EQ(segments.size(), 1u);
-  ASSERT_OK(env_.CorruptByte(segments[0], 4096 + 50, 1));  // the second block
+  const std::string segment = Merged();
+  ASSERT_OK(env_.CorruptByte(segment, 4096 + 50, 1));  // the second block
   const RepairReport report = Repaired();
   ASSERT_EQ(report.losses.size(), 1u) << Summary(report);
   const RepairLoss& loss = report.losses[0];
-  EXPECT_EQ(loss.file, segments[0]);
+  EXPECT_EQ(loss.file, segment);
   EXPECT_EQ(loss.offset, 4096u);
   uint64_t absent = 0;
   for (int i = 0; i < 120; ++i) {
@@ -309,11 +314,10 @@ TEST_F(RepairTest, BlocksAreFoundAroundDamageWithoutAnIndex) {
     }
     ASSERT_OK(db_->Compact());
     db_.reset();
-    const auto segments = FilesWith(".seg");
-    ASSERT_EQ(segments.size(), 1u);
-    const uint64_t size = *env_.FileSize(segments[0]);
-    ASSERT_OK(env_.CorruptByte(segments[0], size - 60, 0x55));
-    ASSERT_OK(env_.CorruptByte(segments[0], 20000, 0x55));
+    const std::string segment = Merged();
+    const uint64_t size = *env_.FileSize(segment);
+    ASSERT_OK(env_.CorruptByte(segment, size - 60, 0x55));
+    ASSERT_OK(env_.CorruptByte(segment, 20000, 0x55));
     const RepairReport report = Repaired();
     ASSERT_EQ(report.losses.size(), 1u) << Summary(report);
     EXPECT_GT(report.key_count, 1000u);
@@ -331,9 +335,8 @@ TEST_F(RepairTest, DamagedValueLosesItsKey) {
   PutKeys(0, 10, 6000);
   ASSERT_OK(db_->Compact());
   db_.reset();
-  const auto files = FilesWith(".val");
-  ASSERT_EQ(files.size(), 1u);
-  ASSERT_OK(env_.CorruptByte(files[0], 3 * 6040 + 500, 1));
+  // There may be two: a put takes another file while the one before is still being finished.
+  ASSERT_OK(env_.CorruptByte(FilesWith(".val").front(), 500, 1));
   const RepairReport report = Repaired();
   ASSERT_EQ(report.losses.size(), 1u) << Summary(report);
   EXPECT_EQ(report.losses[0].change_count, 1u);
@@ -374,7 +377,7 @@ TEST_F(RepairTest, NamespaceWithoutANameGetsOne) {
   ASSERT_OK(db_->Compact());
   db_.reset();
   // The first block has the table of namespaces.
-  ASSERT_OK(env_.CorruptByte(FilesWith(".seg")[0], 100, 1));
+  ASSERT_OK(env_.CorruptByte(Merged(), 100, 1));
   const RepairReport report = Repaired();
   ASSERT_FALSE(report.losses.empty());
   EXPECT_EQ(report.losses[0].range.name_space, "#0");

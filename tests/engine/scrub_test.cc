@@ -35,6 +35,7 @@ class ScrubTest : public ::testing::Test {
   void SetUp() override {
     config_ = SmallStoreConfig();
     config_.tuning.idle_millis = 1'000'000'000;
+    config_.tuning.segment_bytes = 1 << 20;
     Open();
     for (int i = 0; i < 150; ++i) {
       ASSERT_OK(db_->Put("key" + std::to_string(1000 + i), std::string(100, 'x')));
@@ -49,11 +50,12 @@ class ScrubTest : public ::testing::Test {
     ASSERT_OK(db);
     db_ = *std::move(db);
   }
-  std::string First(const std::string& extension) {
+  std::string Last(const std::string& extension) {
+    std::string last;
     for (const std::string& path : env_.FileNames()) {
-      if (path.ends_with(extension)) return path;
+      if (path.ends_with(extension)) last = path;
     }
-    return "";
+    return last;
   }
   // One pass at full speed, waited for.
   ScrubState OnePass() {
@@ -78,13 +80,13 @@ TEST_F(ScrubTest, WholeStoreHasNoFindings) {
   EXPECT_EQ(state.pass_count, 1u);
   EXPECT_THAT(state.findings, IsEmpty());
   EXPECT_GE(state.byte_count, 20'000u);
-  EXPECT_GE(state.file_count, 3u);
+  EXPECT_GE(state.file_count, 2u);  // manifest and segment
   EXPECT_THAT(*db_->GetProperty("varve.scrub"), HasSubstr("findings 0"));
 }
 
 TEST_F(ScrubTest, FindsWhatTheCacheHides) {
   ASSERT_OK(db_->Get("key1000"));
-  const std::string segment = First(".seg");
+  const std::string segment = Last(".seg");
   ASSERT_OK(env_.CorruptByte(segment, 100, 1));
   EXPECT_OK(db_->Get("key1000"));  // from the cache
   const uint64_t cache_bytes = db_->Stats().cache_bytes;
@@ -103,7 +105,7 @@ TEST_F(ScrubTest, FindsWhatTheCacheHides) {
 }
 
 TEST_F(ScrubTest, FindsDamagedValues) {
-  const std::string values = First(".val");
+  const std::string values = Last(".val");
   ASSERT_OK(env_.CorruptByte(values, 3000, 1));
   const ScrubState state = OnePass();
   ASSERT_THAT(state.findings, SizeIs(1));

@@ -47,18 +47,18 @@ class VerifyTest : public ::testing::Test {
     ASSERT_OK((*space)->Put("anna", "1"));
     ASSERT_OK((*db)->Compact());
     db->reset();
-    segment_ = Only(".seg");
+    // What went into the merge may still be there.
+    segment_ = Last(".seg");
     number_ = ParseFileName(segment_.substr(segment_.rfind('/') + 1))->number;
     image_ = *env_.ReadFileForTest(segment_);
   }
 
-  std::string Only(const std::string& extension) {
-    std::vector<std::string> found;
+  std::string Last(const std::string& extension) {
+    std::string last;
     for (const std::string& path : env_.FileNames()) {
-      if (path.ends_with(extension)) found.push_back(path);
+      if (path.ends_with(extension)) last = path;
     }
-    EXPECT_EQ(found.size(), 1u) << extension;
-    return found.empty() ? "" : found.front();
+    return last;
   }
 
   VerifyReport Verified(bool read_only = true) {
@@ -183,7 +183,7 @@ TEST_F(VerifyTest, PointIndexIntoNothing) {
 }
 
 TEST_F(VerifyTest, ValueOfAnotherKey) {
-  const std::string path = Only(".val");
+  const std::string path = Last(".val");
   const uint64_t number = ParseFileName(path.substr(path.rfind('/') + 1))->number;
   std::string image = *env_.ReadFileForTest(path);
   auto record = DecodeValueLogRecord(std::string_view(image).substr(kValueLogFileHeaderBytes), number,

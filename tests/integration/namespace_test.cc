@@ -166,6 +166,9 @@ class OneNamespace : public Db {
   Status WaitForBackgroundWork() override { return db_->WaitForBackgroundWork(); }
   Status Sync() override { return db_->Sync(); }
   Result<VerifyReport> Verify() override { return db_->Verify(); }
+  Status StartScrub(const ScrubOptions& options) override { return db_->StartScrub(options); }
+  void StopScrub() override { db_->StopScrub(); }
+  ScrubState Scrub() override { return db_->Scrub(); }
   Statistics Stats() override { return db_->Stats(); }
   std::optional<std::string> GetProperty(std::string_view name) override {
     return db_->GetProperty(name);
