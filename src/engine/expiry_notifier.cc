@@ -175,11 +175,15 @@ void ExpiryNotifier::LookIntoSegment(SuperVersion* super, size_t run, const Segm
   const size_t end = deadlines.places().FirstAfter(now);
   std::string buffer;
   for (size_t i = deadlines.places().FirstAfter(looked_until_); i < end && !IsStopping(); ++i) {
-    if (i >= deadlines.loaded_end() && end - i >= kMinLoad) {
+    if (i >= deadlines.loaded_end() && (deadlines.is_loading() || end - i >= kMinLoad)) {
       TellBatch(super);  // its keys may lie in what is forgotten now
       deadlines.ForgetBefore(i);
-      deadlines.Load(slice.segment.get(), i, std::min(end, i + kLoadAtOnce), max_loaded_bytes_,
-                     is_stopping_);
+      if (!deadlines.is_loading()) {
+        deadlines.BeginLoad(i, std::min(end, i + kLoadAtOnce), max_loaded_bytes_);
+      }
+      while (deadlines.is_loading() && !IsStopping()) {
+        deadlines.LoadStep(slice.segment.get(), kReadsAtOnce);
+      }
     }
     SegmentDeadlines::Due due;
     if (!deadlines.Read(slice.segment.get(), i, &buffer, &due)) continue;
@@ -216,6 +220,28 @@ uint64_t ExpiryNotifier::AheadMillis(uint64_t now) const {
   return 0;
 }
 
+bool ExpiryNotifier::LoadAheadOf(const SegmentSlice& slice, uint64_t now, uint64_t ahead,
+                                 uint64_t begin, SegmentDeadlines* deadlines) {
+  const ExpiryPlaces& places = deadlines->places();
+  const size_t first = places.FirstAfter(now);
+  deadlines->ForgetBefore(first);
+  // Half of it is there in advance, so that a read brings half a window of keys at least.
+  if (!deadlines->is_loading() && deadlines->loaded_end() < places.FirstAfter(now + ahead / 2)) {
+    size_t loaded = 0;
+    for (const auto& [number, part] : segments_) loaded += part.deadlines.loaded_bytes();
+    const size_t left = max_loaded_bytes_ - std::min(max_loaded_bytes_, loaded);
+    const size_t end = std::min(places.FirstAfter(now + ahead),
+                                std::max(first, deadlines->loaded_end()) +
+                                    left / SegmentDeadlines::kLoadedBytes / 2);
+    deadlines->BeginLoad(first, end, left / 2);
+  }
+  while (deadlines->is_loading()) {
+    if (IsStopping() || env_->clock()->MonotonicNanos() - begin > kMaxAheadNanos) return false;
+    deadlines->LoadStep(slice.segment.get(), kReadsAtOnce);
+  }
+  return true;
+}
+
 void ExpiryNotifier::LoadAhead(const SuperVersion& super, uint64_t now) {
   constexpr uint64_t kPauseMillis = 200;
   if (now < ahead_checked_ + kPauseMillis) return;
@@ -225,19 +251,7 @@ void ExpiryNotifier::LoadAhead(const SuperVersion& super, uint64_t now) {
     for (const SegmentSlice& slice : run->slices()) {
       const auto known = segments_.find(slice.meta().file_number);
       if (known == segments_.end()) continue;
-      SegmentDeadlines& deadlines = known->second.deadlines;
-      const size_t first = deadlines.places().FirstAfter(now);
-      deadlines.ForgetBefore(first);
-      // Half of it is there in advance, so that a read brings half a window of keys at least.
-      if (deadlines.loaded_end() >= deadlines.places().FirstAfter(now + ahead / 2)) continue;
-      size_t loaded = 0;
-      for (const auto& [number, part] : segments_) loaded += part.deadlines.loaded_bytes();
-      const size_t left = max_loaded_bytes_ - std::min(max_loaded_bytes_, loaded);
-      const size_t end = std::min(deadlines.places().FirstAfter(now + ahead),
-                                  std::max(first, deadlines.loaded_end()) +
-                                      left / SegmentDeadlines::kLoadedBytes / 2);
-      deadlines.Load(slice.segment.get(), first, end, left / 2, is_stopping_);
-      if (IsStopping() || env_->clock()->MonotonicNanos() - begin > kMaxAheadNanos) return;
+      if (!LoadAheadOf(slice, now, ahead, begin, &known->second.deadlines)) return;
     }
   }
   ahead_checked_ = now;

@@ -96,7 +96,8 @@ class ExpiryNotifier {
   // Keys are read ahead for this long at most.
   static constexpr uint64_t kMaxAheadMillis = 16'384;
   // A look that reads ahead stops after so long, and the next one goes on.
-  static constexpr uint64_t kMaxAheadNanos = 20'000'000;
+  static constexpr uint64_t kMaxAheadNanos = 8'000'000;
+  static constexpr size_t kReadsAtOnce = 4;
   // Due keys of a segment that are loaded in one go, and from how many on that is worth it.
   static constexpr size_t kLoadAtOnce = size_t{1} << 16;
   static constexpr size_t kMinLoad = 8;
@@ -126,6 +127,9 @@ class ExpiryNotifier {
   void LookIntoSegments(SuperVersion* super, uint64_t now);
   // Loads the keys that are due next.
   void LoadAhead(const SuperVersion& super, uint64_t now);
+  // False when the time for it is over.
+  bool LoadAheadOf(const SegmentSlice& slice, uint64_t now, uint64_t ahead, uint64_t begin,
+                   SegmentDeadlines* deadlines);
   // For how long after `now` there is memory for the keys.
   uint64_t AheadMillis(uint64_t now) const;
   void ChargeMemory();

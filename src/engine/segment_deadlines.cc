@@ -46,50 +46,54 @@ std::unique_ptr<const ExpiryPlaces> ScanDeadlines(SegmentReader* segment, uint64
   return places;
 }
 
-void SegmentDeadlines::Load(SegmentReader* segment, size_t begin, size_t end, size_t max_bytes,
-                            const std::atomic<bool>& stop) {
+void SegmentDeadlines::BeginLoad(size_t begin, size_t end, size_t max_bytes) {
   begin = std::max(begin, loaded_end_);
   end = std::min(end, places_->size());
   if (begin >= end) return;
-  Window window;
-  window.begin = begin;
-  window.entries.resize(end - begin);
-  std::vector<Wanted> wanted;
-  wanted.reserve(end - begin);
+  loading_.begin = begin;
+  loading_.entries.resize(end - begin);
+  max_key_bytes_ = std::min<size_t>(max_bytes, UINT32_MAX);
+  wanted_.reserve(end - begin);
   for (size_t i = begin; i < end; ++i) {
-    wanted.push_back({static_cast<uint32_t>(places_->block(i) << 8) |
-                          static_cast<uint32_t>(places_->slot(i)),
-                      static_cast<uint32_t>(i - begin)});
+    wanted_.push_back({static_cast<uint32_t>(places_->block(i) << 8) |
+                           static_cast<uint32_t>(places_->slot(i)),
+                       static_cast<uint32_t>(i - begin)});
   }
-  std::sort(wanted.begin(), wanted.end(), [](const Wanted& a, const Wanted& b) {
+  std::sort(wanted_.begin(), wanted_.end(), [](const Wanted& a, const Wanted& b) {
     return a.block_and_slot < b.block_and_slot;
   });
-  const Wanted* const last = wanted.data() + wanted.size();
-  for (const Wanted* first = wanted.data(); first != last;) {
-    if (stop.load(std::memory_order_relaxed)) break;
+}
+
+void SegmentDeadlines::LoadStep(SegmentReader* segment, size_t reads) {
+  if (!is_loading()) return;
+  const Wanted* const last = wanted_.data() + wanted_.size();
+  for (; reads > 0 && next_wanted_ < wanted_.size(); --reads) {
+    const Wanted* const first = wanted_.data() + next_wanted_;
     const Wanted* next = first + 1;
     while (next != last && next->block() <= next[-1].block() + kMaxGap &&
            next->block() < first->block() + kBlocksAtOnce) {
       ++next;
     }
-    LoadGroup(segment, first, next, max_bytes, &window);
-    first = next;
+    LoadGroup(segment, first, next);
+    next_wanted_ += static_cast<size_t>(next - first);
   }
-  window.keys.shrink_to_fit();
-  loaded_end_ = end;
-  loaded_bytes_ += window.memory_bytes();
-  windows_.push_back(std::move(window));
+  if (next_wanted_ < wanted_.size()) return;
+  loading_.keys.shrink_to_fit();
+  loaded_end_ = loading_.end();
+  loaded_bytes_ += loading_.memory_bytes();
+  windows_.push_back(std::exchange(loading_, Window()));
+  wanted_ = {};
+  next_wanted_ = 0;
 }
 
-void SegmentDeadlines::LoadGroup(SegmentReader* segment, const Wanted* first, const Wanted* last,
-                                 size_t max_bytes, Window* window) {
+void SegmentDeadlines::LoadGroup(SegmentReader* segment, const Wanted* first, const Wanted* last) {
   const size_t first_block = first->block();
   const size_t count = last[-1].block() - first_block + 1;
   if (count == 1) {
     EpochGuard guard;
     CachedBlock cached;
     if (!segment->Index().ok() || !segment->DataBlock(first_block, &cached).ok()) return;
-    LoadFrom(cached.bytes, first, last, max_bytes, window);
+    LoadFrom(cached.bytes, first, last);
     return;
   }
   SegmentReader::BlockBatch batch;
@@ -97,23 +101,22 @@ void SegmentDeadlines::LoadGroup(SegmentReader* segment, const Wanted* first, co
   while (first != last) {
     const Wanted* next = first + 1;
     while (next != last && next->block() == first->block()) ++next;
-    LoadFrom(batch.raws[first->block() - first_block], first, next, max_bytes, window);
+    LoadFrom(batch.raws[first->block() - first_block], first, next);
     first = next;
   }
 }
 
-void SegmentDeadlines::LoadFrom(std::string_view raw, const Wanted* first, const Wanted* last,
-                                size_t max_bytes, Window* window) {
+void SegmentDeadlines::LoadFrom(std::string_view raw, const Wanted* first, const Wanted* last) {
   BlockView view;
   if (!view.Parse(raw)) return;
   for (; first != last; ++first) {
     Entry entry;
     if (!view.Decode(first->slot(), &entry) || !IsExpiring(entry.kind)) continue;
-    if (window->keys.size() + entry.key.size() > std::min<size_t>(max_bytes, UINT32_MAX)) continue;
-    window->entries[first->index] = {static_cast<uint32_t>(window->keys.size()),
-                                     static_cast<uint32_t>(entry.key.size()), entry.sequence,
-                                     DeadlineOf(entry.value)};
-    window->keys.append(entry.key);
+    if (loading_.keys.size() + entry.key.size() > max_key_bytes_) continue;
+    loading_.entries[first->index] = {static_cast<uint32_t>(loading_.keys.size()),
+                                      static_cast<uint32_t>(entry.key.size()), entry.sequence,
+                                      DeadlineOf(entry.value)};
+    loading_.keys.append(entry.key);
   }
 }
 

@@ -48,10 +48,12 @@ class SegmentDeadlines {
   // Keys of places before this have been loaded, or passed over.
   size_t loaded_end() const { return loaded_end_; }
 
-  // Loads the keys of [max(begin, loaded_end()), end), as far as they take up to `max_bytes`; the rest, and
-  // what cannot be read, is passed over.
-  void Load(SegmentReader* segment, size_t begin, size_t end, size_t max_bytes,
-            const std::atomic<bool>& stop);
+  // Loading the keys of [max(begin, loaded_end()), end), as far as they take up to `max_bytes`; the rest, and
+  // what cannot be read, is passed over. A step makes up to `reads` reads, of 64 blocks at most; the last
+  // one moves loaded_end(). REQUIRES of BeginLoad: !is_loading().
+  void BeginLoad(size_t begin, size_t end, size_t max_bytes);
+  bool is_loading() const { return next_wanted_ < wanted_.size(); }
+  void LoadStep(SegmentReader* segment, size_t reads);
   // Frees loaded keys all of whose places come before `begin`.
   void ForgetBefore(size_t begin);
 
@@ -59,9 +61,11 @@ class SegmentDeadlines {
   // next call. False when it cannot be read.
   bool Read(SegmentReader* segment, size_t i, std::string* buffer, Due* due) const;
 
-  size_t memory_bytes() const { return places_->memory_bytes() + loaded_bytes_; }
+  size_t memory_bytes() const {
+    return places_->memory_bytes() + loaded_bytes() + wanted_.capacity() * sizeof(Wanted);
+  }
   // Of loaded keys.
-  size_t loaded_bytes() const { return loaded_bytes_; }
+  size_t loaded_bytes() const { return loaded_bytes_ + loading_.memory_bytes(); }
 
  private:
   struct Loaded {
@@ -89,15 +93,19 @@ class SegmentDeadlines {
   };
 
   // Loads what lies in [first, last) of `wanted`, neighbours in the file.
-  static void LoadGroup(SegmentReader* segment, const Wanted* first, const Wanted* last, size_t max_bytes,
-                        Window* window);
-  static void LoadFrom(std::string_view raw, const Wanted* first, const Wanted* last, size_t max_bytes,
-                       Window* window);
+  void LoadGroup(SegmentReader* segment, const Wanted* first, const Wanted* last);
+  void LoadFrom(std::string_view raw, const Wanted* first, const Wanted* last);
 
   std::unique_ptr<const ExpiryPlaces> places_;
   std::deque<Window> windows_;  // one after the other
   size_t loaded_end_ = 0;
   size_t loaded_bytes_ = 0;
+
+  // What is being loaded.
+  Window loading_;
+  std::vector<Wanted> wanted_;  // by place in the file
+  size_t next_wanted_ = 0;
+  size_t max_key_bytes_ = 0;
 };
 
 }  // namespace varve
