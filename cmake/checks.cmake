@@ -26,6 +26,8 @@ if(NOT VARVE_SANITIZE)
   # The consumer is compiled by the same compiler, without the sanitizers' flags.
   varve_check(check.consumer ${CMAKE_SOURCE_DIR}/tests/integration/consumer/consumer_test.py
               ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})
+  varve_check(c.symbols ${CMAKE_SOURCE_DIR}/tests/c/symbols_test.py $<TARGET_FILE:varve_shared>
+              ${CMAKE_SOURCE_DIR}/include/varve/c.h)
 endif()
 
 if(TARGET varve_cli_binary)
