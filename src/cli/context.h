@@ -45,6 +45,8 @@ Result<std::unique_ptr<Db>> OpenStore(const Context& context, Access access);
 
 // The flag that names a namespace, for a verb's list.
 inline constexpr FlagSpec kNamespaceFlag = {"-n", "NAME", "work on this namespace"};
+// Read by WriteOptionsFrom.
+inline constexpr FlagSpec kSyncFlag = {"--sync", "", "return when the change survives loss of power"};
 
 // The namespace of -n, or the default one, of `db`, which it borrows. Only kChangeOrCreate makes a
 // missing one; else that is kNotFound.

@@ -76,8 +76,8 @@ const std::vector<Command>& AllCommands() {
   static const std::vector<Command> commands = [] {
     std::vector<Command> all;
     for (auto* group :
-         {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, StoreCommands,
-                        RepairCommands}) {
+         {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, TreeCommands,
+          StoreCommands, RepairCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }
     return all;

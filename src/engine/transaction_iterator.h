@@ -46,6 +46,10 @@ class TransactionIterator : public Iterator {
   void Prev() override;
   std::string_view key() const override { return keyspace_.ToUser(stored_key(), &user_key_); }
   std::string_view value() override;
+  // Own writes do not expire before the commit.
+  uint64_t expire_at_millis() const override {
+    return shown_ == Shown::kBase ? base_->expire_at_millis() : 0;
+  }
   Status status() const override { return error_.ok() ? base_->status() : error_; }
 
   // Adds what has been shown since the last Seek to the read set, and starts afresh from here.
