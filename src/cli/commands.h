@@ -19,6 +19,7 @@ std::vector<Command> WriteCommands();     // put del delrange expire persist
 std::vector<Command> ReadCommands();      // get scan count
 std::vector<Command> TransferCommands();  // load dump
 std::vector<Command> NamespaceCommands(); // namespaces drop
+std::vector<Command> BackupCommands();    // backup restore checkpoint
 std::vector<Command> StoreCommands();     // stats verify compact wal
 
 // All of them, in the order of the help.

@@ -76,7 +76,8 @@ const std::vector<Command>& AllCommands() {
   static const std::vector<Command> commands = [] {
     std::vector<Command> all;
     for (auto* group :
-         {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, StoreCommands}) {
+         {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, BackupCommands,
+          StoreCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }
     return all;

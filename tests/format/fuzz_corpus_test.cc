@@ -39,6 +39,9 @@
 #define LLVMFuzzerTestOneInput FuzzCodec
 #include "tests/fuzz/codec_fuzz.cc"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput FuzzBackup
+#include "tests/fuzz/backup_fuzz.cc"
+#undef LLVMFuzzerTestOneInput
 
 namespace varve {
 namespace {
@@ -57,6 +60,7 @@ const FuzzTarget kTargets[] = {
     {"value_log", FuzzValueLog},
     {"filename", FuzzFileName},
     {"codec", FuzzCodec},
+    {"backup", FuzzBackup},
 };
 
 class FuzzCorpusTest : public testing::TestWithParam<FuzzTarget> {

@@ -149,7 +149,7 @@ TEST_P(BackupLoadTest, EachBackupIsOneMoment) {
   std::vector<std::array<uint64_t, kWriters>> at_least, at_most;
   {
     Load load(db->get());
-    const size_t count = Scaled(8);
+    const size_t count = Scaled(5);
     for (size_t i = 0; i < count; ++i) {
       while (load.done(0) < 40 * (i + 1)) std::this_thread::yield();
       auto& first = at_least.emplace_back();
