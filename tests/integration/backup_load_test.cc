@@ -1,6 +1,8 @@
 // Backups under full load, by threads that write, transact, delete, flush and merge: each is one moment of
 // the history.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -184,6 +186,35 @@ TEST_P(BackupLoadTest, EachBackupIsOneMoment) {
 
 INSTANTIATE_TEST_SUITE_P(Logs, BackupLoadTest, testing::Bool(),
                          [](const auto& log) { return log.param ? "Mapped" : "Written"; });
+
+TEST(BackupDescriptorTest, ThroughASocketIntoAnotherStore) {
+  TempDir dir;
+  auto db = OpenerFor(SmallStoreConfig())(dir.Sub("store"), nullptr);
+  ASSERT_OK(db);
+  for (int i = 0; i < 100; ++i) ASSERT_OK((*db)->Put("key" + std::to_string(i), std::string(9000, 'x')));
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  Status restored;
+  std::thread reader([&] {
+    const auto source = NewDescriptorBackupSource(ends[1]);
+    restored = Db::Restore({source.get()}, dir.Sub("copy")).status();
+  });
+  const auto sink = NewDescriptorBackupSink(ends[0]);
+  EXPECT_OK((*db)->Backup(*sink));
+  ::close(ends[0]);
+  reader.join();
+  ::close(ends[1]);
+  ASSERT_OK(restored);
+  auto copy = OpenerFor(SmallStoreConfig())(dir.Sub("copy"), nullptr);
+  ASSERT_OK(copy);
+  EXPECT_TRUE(*ReadAllNamespaces(copy->get()) == *ReadAllNamespaces(db->get()));
+  // An end that is gone is an error, and no signal.
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  ::close(ends[1]);
+  const auto broken = NewDescriptorBackupSink(ends[0]);
+  EXPECT_STATUS(kIoError, (*db)->Backup(*broken));
+  ::close(ends[0]);
+}
 
 }  // namespace
 }  // namespace varve::test

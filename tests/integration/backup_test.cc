@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "env/crash_env.h"
 #include "tests/support/backup_streams.h"
+#include "tests/support/forwarding_env.h"
 #include "tests/support/gate.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/store_options.h"
@@ -613,7 +614,26 @@ TEST_F(BackupTest, CheckpointSurvivesLossOfPowerWhenItReturns) {
   }
 }
 
+// A file system that is another one, or has no hard links.
+class NoLinksEnv : public ForwardingEnv {
+ public:
+  using ForwardingEnv::ForwardingEnv;
+  Status LinkFile(const std::string&, const std::string&) override {
+    return Status::NotSupported("link: another file system");
+  }
+};
+
 TEST_F(BackupTest, CheckpointElsewhereSaysWhatToDo) {
+  NoLinksEnv no_links(&env_);
+  auto other = OpenerFor(SmallStoreConfig())("/other", &no_links);
+  ASSERT_OK(other);
+  Fill(other->get(), 1);
+  ASSERT_OK((*other)->Flush());
+  const Status refused = (*other)->Checkpoint(kCopy);
+  EXPECT_STATUS(kNotSupported, refused);
+  EXPECT_NE(refused.ToString().find("take a backup instead"), std::string::npos) << refused.ToString();
+  EXPECT_STATUS(kNotFound, env_.ListDir(kCopy));
+
   auto db = Open();
   Fill(db.get(), 1);
   ASSERT_OK(db->Flush());
