@@ -34,7 +34,8 @@ if(TARGET varve_cli_binary)
   varve_check(check.examples ${tools}/check_examples.py $<TARGET_FILE_DIR:varve_cli_binary>
               ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/docs/operating.md
               ${CMAKE_SOURCE_DIR}/docs/namespaces.md ${CMAKE_SOURCE_DIR}/docs/ttl.md
-              ${CMAKE_SOURCE_DIR}/docs/repair.md ${CMAKE_SOURCE_DIR}/docs/tree.md)
+              ${CMAKE_SOURCE_DIR}/docs/repair.md ${CMAKE_SOURCE_DIR}/docs/tree.md
+              ${CMAKE_SOURCE_DIR}/docs/backup.md)
   varve_check(cli.process ${CMAKE_SOURCE_DIR}/tests/cli/process_test.py
               $<TARGET_FILE:varve_cli_binary>)
 endif()

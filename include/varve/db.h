@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "varve/backup.h"
 #include "varve/expiry_listener.h"
 #include "varve/iterator.h"
 #include "varve/namespace.h"
@@ -137,6 +138,23 @@ class Db : public Namespace {
   // Ends it, after the read it is at; closing the store does too. What was found stays readable.
   virtual void StopScrub() = 0;
   virtual ScrubState Scrub() = 0;
+
+  // --- Copies of the store as it is at one moment of the call (docs/backup.md). Writers are not paused. Each
+  // copy holds all changes up to a sequence number and none after, of all namespaces.
+
+  // Streams a copy into `sink`. Files that leave the store meanwhile keep their space until it is done. Also
+  // of a read-only store, and of one that writes no more. kNotSupported where the store is a test's double.
+  virtual Result<BackupSummary> Backup(BackupSink& sink, const BackupOptions& options = {});
+  // Makes a copy in `dir`, which must be missing or empty, out of hard links to the files that do not
+  // change any more and copies of the others. It survives loss of power when this returns OK.
+  // kNotSupported when `dir` is on another file system, or on one without hard links.
+  virtual Status Checkpoint(const std::string& dir);
+  // Makes the store in `dir`, which must be missing or empty, from a full backup and the increments that
+  // follow it, in their order. What is damaged, cut off or does not fit together is kCorruption or
+  // kInvalidArgument; then, and after a crash, there is no store in `dir`, and a restore can be tried
+  // again. When it returns OK the store survives loss of power. Returns what the last backup says.
+  static Result<BackupSummary> Restore(const std::vector<BackupSource*>& chain, const std::string& dir,
+                                       const RestoreOptions& options = {});
 
   virtual Statistics Stats() = 0;
   // One number or text by name: "varve.stats" is a table for people, "varve.prometheus" is

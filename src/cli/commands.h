@@ -20,6 +20,7 @@ std::vector<Command> ReadCommands();      // get scan count
 std::vector<Command> TransferCommands();  // load dump
 std::vector<Command> NamespaceCommands(); // namespaces drop
 std::vector<Command> TreeCommands();      // tree
+std::vector<Command> BackupCommands();    // backup restore checkpoint
 std::vector<Command> StoreCommands();     // stats verify compact wal
 std::vector<Command> RepairCommands();    // repair
 

@@ -77,7 +77,7 @@ const std::vector<Command>& AllCommands() {
     std::vector<Command> all;
     for (auto* group :
          {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, TreeCommands,
-          StoreCommands, RepairCommands}) {
+          BackupCommands, StoreCommands, RepairCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }
     return all;

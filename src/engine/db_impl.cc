@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "engine/recovery.h"
 #include "engine/rewrite.h"
+#include "engine/store_builder.h"
 #include "format/filename.h"
 #include "format/value_log.h"
 
@@ -17,13 +18,6 @@ namespace {
 // Chunks of memory kept for reuse: two memtables' worth.
 size_t SpareChunks(const Tuning& tuning) {
   return static_cast<size_t>(2 * tuning.memtable_bytes / ChunkPool::kChunkBytes) + 1;
-}
-
-std::string ParentOf(std::string dir) {
-  while (dir.size() > 1 && dir.back() == '/') dir.pop_back();
-  const size_t slash = dir.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : dir.substr(0, slash);
 }
 
 Status CheckOptions(const Options& options) {
@@ -154,6 +148,10 @@ Status DbImpl::SyncOwnName(bool is_new) {
 }
 
 Status DbImpl::CheckMayBecomeStore(const std::vector<std::string>& names) const {
+  if (std::find(names.begin(), names.end(), kUnfinishedFileName) != names.end()) {
+    return Status::InvalidArgument(dir_ + " is not a store yet: a restore or checkpoint into it was begun "
+                                   "and not finished; run it again");
+  }
   for (const std::string& name : names) {
     const auto parsed = ParseFileName(name);
     // A creation that was interrupted leaves these; they are begun anew.

@@ -12,6 +12,7 @@
 //   db_compaction.cc  runs are merged
 //   db_verify.cc      Verify, properties
 //   db_scrub.cc       the scrub
+//   db_backup.cc      backups and checkpoints: one point of the store, copied
 //   db_housekeeping.cc what is not needed any more goes; the log's helper
 //   recovery.cc       what a directory holds after a crash
 //
@@ -42,6 +43,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "engine/backup_point.h"
 #include "engine/block_cache.h"
 #include "engine/chunk_pool.h"
 #include "engine/commit_lock.h"
@@ -114,6 +116,8 @@ class DbImpl final : public Db {
   Status StartScrub(const ScrubOptions& options) override VARVE_EXCLUDES(scrub_mu_);
   void StopScrub() override VARVE_EXCLUDES(scrub_mu_);
   ScrubState Scrub() override VARVE_EXCLUDES(scrub_mu_);
+  Result<BackupSummary> Backup(BackupSink& sink, const BackupOptions& options) override;
+  Status Checkpoint(const std::string& dir) override;
   Statistics Stats() override;
   std::optional<std::string> GetProperty(std::string_view name) override;
 
@@ -237,6 +241,24 @@ class DbImpl final : public Db {
   NamespaceNames NamesOfNamespaces();
   std::string ScrubText();  // db_scrub.cc, and:
   void EndScrub() VARVE_EXCLUDES(scrub_mu_);
+
+  // --- Backups (db_backup.cc).
+  Result<BackupPoint> TakeBackupPoint() VARVE_EXCLUDES(commit_lock_, mu_);
+  // All of the point but for its sequence number, which is at most that of the last change. Returns the
+  // position of the log that the point is at.
+  uint64_t CollectBackupPoint(const std::shared_ptr<const Version>& version, BackupPoint* point)
+      VARVE_EXCLUDES(commit_lock_, mu_);
+  // Opens the logs of the point. REQUIRES: doomed_holds_ since before it was collected.
+  Status OpenBackupLogs(BackupPoint* point);
+  // Finds out up to where each log belongs to the point, and drops those that do not.
+  Status MeasureBackupLogs(BackupPoint* point);
+  // Everything that makes up the store at `point`, all of it to be carried.
+  Result<BackupPlan> PlanBackup(const BackupPoint& point);
+  Status PlanBackupValues(const BackupPoint& point, BackupPlan* plan);
+  // Brings the files of `plan` to `dir`.
+  Status PlaceFiles(const BackupPlan& plan, const BackupPoint& point, const std::string& dir);
+  // Whether a hard link to the file of values is as good as a copy. `is_synced`: values are.
+  bool MayLinkValues(uint64_t number, bool is_synced);
 
   // --- Write path (db_write.cc).
   Status CheckLimits(std::string_view key, size_t value_bytes) const;
@@ -512,6 +534,7 @@ class DbImpl final : public Db {
   uint64_t next_run_id_ VARVE_GUARDED_BY(mu_) = 1;
   Mutex doomed_mu_;  // innermost: taken by destructors, under whatever lock they run
   std::vector<std::string> doomed_files_ VARVE_GUARDED_BY(doomed_mu_);  // paths to be removed
+  uint32_t doomed_holds_ VARVE_GUARDED_BY(doomed_mu_) = 0;  // while not 0, none of them is
   std::atomic<uint32_t> immutable_count_{0};
   std::atomic<uint32_t> run_count_{0};
   std::atomic<bool> stop_{false};

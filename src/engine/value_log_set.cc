@@ -206,13 +206,14 @@ Result<AppendedValue> ValueLogSet::Append(std::string_view key, std::string_view
                              head.data());
   head.append(key);
   const Status status = file->writer_->WriteTwo(offset, head, value);
-  file->writing_.fetch_sub(1, std::memory_order_relaxed);
   if (!status.ok()) {
     // Give the room back if nobody has appended behind it.
     uint64_t end = offset + record_bytes;
     file->end_.compare_exchange_strong(end, offset, std::memory_order_relaxed);
-    return status.WithContext("value log");
   }
+  // Release: who sees that nobody is writing (ExtentOf) finds all of it written.
+  file->writing_.fetch_sub(1, std::memory_order_release);
+  if (!status.ok()) return status.WithContext("value log");
   // Release: Sync's exchange, which sees the flag, happens after the write.
   file->is_dirty_.store(true, std::memory_order_release);
   appended_bytes_.fetch_add(record_bytes, std::memory_order_relaxed);
@@ -259,6 +260,15 @@ std::shared_ptr<ValueLogFile> ValueLogSet::Find(uint64_t number) {
   if (auto it = files_.find(number); it != files_.end()) return it->second;
   auto it = removed_.find(number);
   return it == removed_.end() ? nullptr : it->second.lock();
+}
+
+ValueLogSet::Extent ValueLogSet::ExtentOf(const ValueLogFile& file) {
+  MutexLock lock(&mu_);  // no append begins
+  Extent extent;
+  extent.is_active = IsActiveLocked(&file);
+  extent.is_settled = file.writing_.load(std::memory_order_acquire) == 0;
+  extent.bytes = file.bytes();
+  return extent;
 }
 
 std::vector<std::shared_ptr<ValueLogFile>> ValueLogSet::Files() {

@@ -48,6 +48,7 @@ class ValueLogFile {
                bool reads_device);
 
   void MarkObsolete() { is_obsolete_.store(true, std::memory_order_relaxed); }
+  bool is_dirty() const { return is_dirty_.load(std::memory_order_relaxed); }
   // What an earlier process has written from `offset` on may not be durable.
   void MarkDirtyFrom(uint64_t offset) {
     rewrite_from_.store(std::min(offset, rewrite_from_.load(std::memory_order_relaxed)),
@@ -120,6 +121,14 @@ class ValueLogSet {
   // a sync that is tried again may succeed without the bytes having reached the device.
   Status Sync();
   bool has_failed() const { return has_failed_.load(std::memory_order_acquire); }
+
+  // How far `file` has come. Settled: what is in it will not change, so that more can only come behind it.
+  struct Extent {
+    uint64_t bytes = 0;
+    bool is_active = false;
+    bool is_settled = false;
+  };
+  Extent ExtentOf(const ValueLogFile& file);
 
   // An existing file, found when the store was opened.
   void AddExisting(uint64_t number, uint64_t bytes);

@@ -139,7 +139,7 @@ class Env {
   virtual Status RemoveFile(const std::string& path) = 0;
   // Atomic, also under loss of power; replaces `to`.
   virtual Status RenameFile(const std::string& from, const std::string& to) = 0;
-  // kIoError when `to` exists.
+  // kIoError when `to` exists; kNotSupported across file systems, and on those without hard links.
   virtual Status LinkFile(const std::string& from, const std::string& to) = 0;
   virtual bool FileExists(const std::string& path) = 0;
   virtual Result<uint64_t> FileSize(const std::string& path) = 0;

@@ -71,7 +71,11 @@ Status PosixEnv::RenameFile(const std::string& from, const std::string& to) {
 }
 
 Status PosixEnv::LinkFile(const std::string& from, const std::string& to) {
-  return FromCall(::link(from.c_str(), to.c_str()), "link", Pair(from, to));
+  if (::link(from.c_str(), to.c_str()) == 0) return Status::Ok();
+  const int error = errno;
+  Status status = ErrnoStatus("link", Pair(from, to), error);
+  if (error != EXDEV && error != EPERM && error != EOPNOTSUPP) return status;
+  return Status::NotSupported(std::string(status.message()));
 }
 
 bool PosixEnv::FileExists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
