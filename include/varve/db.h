@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "varve/async.h"
 #include "varve/iterator.h"
 #include "varve/namespace.h"
 #include "varve/options.h"
@@ -44,7 +45,7 @@ class Db : public Namespace {
   // there is missing or damaged.
   static Result<std::unique_ptr<Db>> Open(const std::string& dir, const Options& options = {});
 
-  // Closes: waits for running background work, makes all writes (kNone too) survive the process.
+  // Closes: ends asynchronous operations (async.h), waits for running background work, makes all writes (kNone too) survive the process.
   // REQUIRES: no other call is running; iterators, snapshots and pinned values are gone.
   ~Db() override = default;
 
@@ -54,6 +55,10 @@ class Db : public Namespace {
   // Without a durability of its own it takes the strongest default of the namespaces that it changes.
   // kNotFound when one of these was dropped; kInvalidArgument when one belongs to another store.
   virtual Status Write(const WriteBatch& batch, const WriteOptions& = {}) = 0;
+
+  // The same without waiting for durability (async.h, docs/async.md).
+  virtual Async<Status> WriteAsync(const WriteBatch& batch, const WriteOptions& = {},
+                                   std::stop_token = {});
 
   // One state of the whole store.
   virtual std::unique_ptr<Snapshot> GetSnapshot() = 0;

@@ -148,7 +148,9 @@ Result<PinnedValue> DbImpl::ReadSeparated(const Version& version, std::string_vi
     return Status::Corruption("value-log file " + std::to_string(pointer.file_number) +
                               " is missing, and a key points into it");
   }
-  return file->Read(pointer);
+  Result<PinnedValue> value = file->Read(pointer);
+  if (BlockWait* wait = BlockWait::Current()) wait->KeepOwner(std::move(file));
+  return value;
 }
 
 Status DbImpl::CopyValue(const Lookup& found, std::string* value) {
@@ -301,11 +303,16 @@ void DbImpl::MultiGetGroup(SuperVersion* super, const std::string_view* keys, si
 
 std::vector<Result<std::string>> DbImpl::MultiGetStored(const std::vector<std::string_view>& keys,
                                                         const ReadOptions& options) {
-  std::vector<Result<std::string>> results;
-  results.reserve(keys.size());
   EpochGuard guard;
   SequenceNumber sequence;
   SuperVersion* super = ReadPoint(options.snapshot, &sequence);
+  return MultiGetAt(super, sequence, keys);
+}
+
+std::vector<Result<std::string>> DbImpl::MultiGetAt(SuperVersion* super, SequenceNumber sequence,
+                                                    const std::vector<std::string_view>& keys) {
+  std::vector<Result<std::string>> results;
+  results.reserve(keys.size());
   for (size_t first = 0; first < keys.size(); first += kMultiGetGroup) {
     const size_t count = std::min(kMultiGetGroup, keys.size() - first);
     MultiGetGroup(super, keys.data() + first, count, sequence, &results);

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/status_macros.h"
+#include "engine/db_async.h"
 #include "engine/db_impl.h"
 #include "engine/merging_iterator.h"
 #include "engine/memtable_iterator.h"
@@ -124,6 +125,10 @@ Result<VerifyReport> DbImpl::Verify() {
 std::optional<std::string> DbImpl::GetProperty(std::string_view name) {
   if (name == "varve.last-sequence") {
     return std::to_string(visible_sequence_.load(std::memory_order_acquire));
+  }
+  if (name == "varve.async") {
+    const DbAsync* async = async_.load(std::memory_order_acquire);
+    return std::string(async == nullptr ? "off" : async->reader_name());
   }
   if (name != "varve.stats") return std::nullopt;
   const Statistics stats = Stats();
