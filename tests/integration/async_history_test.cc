@@ -89,7 +89,8 @@ class AsyncClient {
       operation.argument = value;
       db_->PutAsync(key, value, RandomWriteOptions()).Then(EndOf(operation));
     } else if (choice < 9) {
-      db_->DeleteAsync(key, RandomWriteOptions()).Then(EndOf(Begin(OperationKind::kDelete, key)));
+      const Operation operation = Begin(OperationKind::kDelete, key);
+      db_->DeleteAsync(key, RandomWriteOptions()).Then(EndOf(operation));
     } else {
       WriteBatch batch;
       batch.Put(key, value);
