@@ -51,6 +51,7 @@ class UringReader final : public AsyncReader {
   // Under way at once; the rest waits in the queue. One entry is for waking.
   static constexpr size_t kDepth = kEntries - 1;
   static constexpr uint64_t kWakeTag = kDepth;
+  static constexpr size_t kMaxEndsInARow = 8;
 
   struct Running {
     AsyncRead* read = nullptr;
@@ -80,9 +81,10 @@ class UringReader final : public AsyncReader {
         MutexLock lock(&mu_);
         is_asleep_ = false;
       }
+      // What continuations begin must not wait for all the others: the device would run dry.
       uint64_t tag;
       int32_t result;
-      while (ring_->Next(&tag, &result)) {
+      for (size_t i = 0; i < kMaxEndsInARow && ring_->Next(&tag, &result); ++i) {
         if (tag == kWakeTag) {
           AwaitWake();
         } else {
