@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "varve/async.h"
 #include "varve/backup.h"
 #include "varve/expiry_listener.h"
 #include "varve/iterator.h"
@@ -59,7 +60,8 @@ class Db : public Namespace {
   // data, and memory for the logs. docs/repair.md.
   static Result<RepairReport> Repair(const std::string& dir, const RepairOptions& options = {});
 
-  // Closes: waits for running background work, makes all writes (kNone too) survive the process.
+  // Closes: ends asynchronous operations (async.h), waits for running background work, makes all writes
+  // (kNone too) survive the process.
   // REQUIRES: no other call is running; iterators, snapshots and pinned values are gone.
   ~Db() override = default;
 
@@ -69,6 +71,10 @@ class Db : public Namespace {
   // Without a durability of its own it takes the strongest default of the namespaces that it changes.
   // kNotFound when one of these was dropped; kInvalidArgument when one belongs to another store.
   virtual Status Write(const WriteBatch& batch, const WriteOptions& = {}) = 0;
+
+  // The same without waiting for durability (async.h, docs/async.md).
+  virtual Async<Status> WriteAsync(const WriteBatch& batch, const WriteOptions& = {},
+                                   std::stop_token = {});
 
   // One state of the whole store.
   virtual std::unique_ptr<Snapshot> GetSnapshot() = 0;

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
+#include "engine/db_async.h"
 #include "engine/recovery.h"
 #include "engine/rewrite.h"
 #include "engine/store_builder.h"
@@ -225,8 +226,13 @@ Status DbImpl::StartThreads() {
 DbImpl::~DbImpl() { Close(); }
 
 void DbImpl::Close() {
-  expiry_.Stop();
+  expiry_.Stop();  // first: a listener may begin asynchronous operations
   EndScrub();
+  if (DbAsync* async = async_.load(std::memory_order_acquire)) {
+    // While it ends its operations their continuations may still call the store.
+    async->Shutdown();
+    delete async;
+  }
   {
     MutexLock lock(&mu_);
     // Release: the loops stop after what they are at.

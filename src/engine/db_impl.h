@@ -3,6 +3,7 @@
 //   db_impl.cc        open, close, maintenance calls, statistics
 //   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
 //   db_read.cc        gets, iterators, snapshots
+//   db_async.cc       operations that do not make their caller wait
 //   db_transaction.cc what is checked when a transaction commits, and the attempts
 //   db_modify.cc      compare-and-set, time to live and the other read-modify-writes
 //   db_namespaces.cc  the table of namespaces
@@ -73,6 +74,7 @@
 
 namespace varve {
 
+class DbAsync;
 class DbIterator;
 
 class DbImpl final : public Db {
@@ -96,6 +98,17 @@ class DbImpl final : public Db {
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions& options) override;
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                             const ReadOptions& options) override;
+  Async<Result<std::string>> GetAsync(std::string_view key, const ReadOptions& options,
+                                      std::stop_token stop) override;
+  Async<std::vector<Result<std::string>>> MultiGetAsync(const std::vector<std::string_view>& keys,
+                                                        const ReadOptions& options,
+                                                        std::stop_token stop) override;
+  Async<Status> PutAsync(std::string_view key, std::string_view value, const WriteOptions& options,
+                         std::stop_token stop) override;
+  Async<Status> DeleteAsync(std::string_view key, const WriteOptions& options,
+                            std::stop_token stop) override;
+  Async<Status> WriteAsync(const WriteBatch& batch, const WriteOptions& options,
+                           std::stop_token stop) override;
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
   std::unique_ptr<Snapshot> GetSnapshot() override;
   Status Transact(const Transaction::Body& body, const TransactionOptions& options) override;
@@ -126,6 +139,7 @@ class DbImpl final : public Db {
                          const WriteOptions& options) override;
 
  private:
+  friend class DbAsync;
   friend class NamespaceImpl;
   class SnapshotImpl;
   friend class TransactionImpl;
@@ -274,13 +288,16 @@ class DbImpl final : public Db {
   // Bytes in a log record, and writing it there; an expiring change's value then points there.
   static size_t StoredBytes(const Change& change);
   static char* StoreChange(Change* change, char* to);
-  // `space`: the named namespace that the change is in, if any.
-  Status WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space = nullptr);
+  // `space`: the named namespace that the change is in, if any. Here and below: with `deferred` the change
+  // is applied, and what FinishCommit is to wait for is left to the caller.
+  Status WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space = nullptr,
+                  Ticket* deferred = nullptr);
+  Status WriteBatchOnce(const WriteBatch& batch, const WriteOptions& options, Ticket* deferred);
   // The hashes of the changes are filled in; their sizes have been checked.
   Status CommitPrepared(std::vector<Change>* changes, const WriteOptions& options,
-                        const CommitScope* scope);
+                        const CommitScope* scope, Ticket* deferred = nullptr);
   Status SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values);
-  Status CommitChanges(Commit commit, const WriteOptions& options);
+  Status CommitChanges(Commit commit, const WriteOptions& options, Ticket* deferred = nullptr);
   Status FinishCommit(const Ticket& ticket, Status status);
   Status AppendAndApply(const Commit& commit, Durability durability, Ticket* ticket)
       VARVE_REQUIRES(commit_lock_);
@@ -295,7 +312,11 @@ class DbImpl final : public Db {
   Result<std::shared_ptr<LogFile>> NewLog(uint64_t record_bytes) VARVE_REQUIRES(commit_lock_);
   Status WaitForFlush() noexcept VARVE_EXCLUDES(mu_, commit_lock_);
   void UpdateThrottle(uint32_t count, Ticket* ticket) VARVE_REQUIRES(commit_lock_);
+  // Whether a writer that may not return before this time has to sleep.
+  bool MustThrottle(uint64_t not_before) const;
   void Throttle(uint64_t not_before);
+  // A ticket that waits for the sync of everything written so far.
+  Ticket TicketForAll() VARVE_EXCLUDES(commit_lock_);
   void NoteSlowdown(uint64_t nanos);
   static Operation WriteKind(uint32_t changes) {
     return changes == 1 ? Operation::kPut : Operation::kWrite;
@@ -320,6 +341,27 @@ class DbImpl final : public Db {
   Result<bool> HasChanged(const Commit& commit) VARVE_REQUIRES(commit_lock_);
   Result<bool> ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence)
       VARVE_REQUIRES(commit_lock_);
+
+  // --- Asynchronous operations (db_async.cc).
+  // Starts its threads on first use.
+  DbAsync* StartedAsync() VARVE_EXCLUDES(async_mu_);
+  // kAborted when a stop is requested or the store closes.
+  Status CheckMayBegin(const std::stop_token& stop) const;
+  // The value of a key at one state. REQUIRES: an EpochGuard.
+  Result<std::string> ReadAt(SuperVersion* super, SequenceNumber sequence, std::string_view key,
+                             Lookup* found);
+  // The same as far as memory goes. nullopt: `wait` knows what is missing.
+  std::optional<Result<std::string>> TryReadAt(SuperVersion* super, SequenceNumber sequence,
+                                               std::string_view key, BlockWait* wait,
+                                               Lookup* found);
+  Async<Result<std::string>> GetStoredAsync(std::string_view key, const ReadOptions& options,
+                                            std::stop_token stop);
+  Async<std::vector<Result<std::string>>> MultiGetStoredAsync(
+      const std::vector<std::string_view>& keys, const ReadOptions& options, std::stop_token stop);
+  Async<Status> WriteOneAsync(const Change& change, const WriteOptions& options,
+                              NamespaceState* space, const std::stop_token& stop);
+  // `begin`: what times_.Begin() said.
+  Async<Status> FinishCommitAsync(const Ticket& ticket, Status status, Operation kind, uint64_t begin);
 
   // --- Namespaces (db_namespaces.cc).
   static Status NamespaceWasDropped(const NamespaceState& state);
@@ -372,6 +414,9 @@ class DbImpl final : public Db {
                     SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
   // Keys that are looked up together, so that their cache misses overlap.
   class MultiGetGroup;
+  std::vector<Result<std::string>> MultiGetAt(SuperVersion* super, SequenceNumber sequence,
+                                              const std::vector<std::string_view>& keys,
+                                              uint64_t* runs_asked);
   Status FindFor(std::string_view key, const ReadOptions& options, Lookup* found);
   // Counts a point read that ends with `status`. REQUIRES: an EpochGuard.
   void EndGet(const Status& status, const Lookup& found, uint64_t begin) {
@@ -540,6 +585,9 @@ class DbImpl final : public Db {
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> flush_bytes_{0}, compaction_read_{0}, compaction_written_{0};
   std::atomic<uint64_t> flush_count_{0}, compaction_count_{0}, iterator_count_{0};
+
+  Mutex async_mu_;  // held while async_ is made
+  std::atomic<DbAsync*> async_{nullptr};  // set once, deleted by Close
 
   bool is_open_ = false;
   uint64_t recovered_log_number_ = 0;  // constant after Open: the last log before this process

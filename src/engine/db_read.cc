@@ -170,7 +170,9 @@ Result<PinnedValue> DbImpl::ReadSeparated(const Version& version, std::string_vi
     return Status::Corruption("value-log file " + std::to_string(pointer.file_number) +
                               " is missing, and a key points into it");
   }
-  return file->Read(pointer);
+  Result<PinnedValue> value = file->Read(pointer);
+  if (BlockWait* wait = BlockWait::Current()) wait->KeepOwner(std::move(file));
+  return value;
 }
 
 Status DbImpl::CopyValue(const Lookup& found, std::string* value) {
@@ -364,18 +366,25 @@ class DbImpl::MultiGetGroup {
 
 std::vector<Result<std::string>> DbImpl::MultiGetStored(const std::vector<std::string_view>& keys,
                                                         const ReadOptions& options) {
-  std::vector<Result<std::string>> results;
-  results.reserve(keys.size());
   EpochGuard guard;
   SequenceNumber sequence;
   const uint64_t begin = times_.Begin();
   uint64_t runs_asked = 0;
   SuperVersion* super = ReadPoint(options.snapshot, &sequence);
+  std::vector<Result<std::string>> results = MultiGetAt(super, sequence, keys, &runs_asked);
+  times_.EndMultiGet(keys.size(), runs_asked, begin);
+  return results;
+}
+
+std::vector<Result<std::string>> DbImpl::MultiGetAt(SuperVersion* super, SequenceNumber sequence,
+                                                    const std::vector<std::string_view>& keys,
+                                                    uint64_t* runs_asked) {
+  std::vector<Result<std::string>> results;
+  results.reserve(keys.size());
   for (size_t first = 0; first < keys.size(); first += kMultiGetKeys) {
     const size_t count = std::min(kMultiGetKeys, keys.size() - first);
-    MultiGetGroup(this, super, keys.data() + first, count).Finish(sequence, &results, &runs_asked);
+    MultiGetGroup(this, super, keys.data() + first, count).Finish(sequence, &results, runs_asked);
   }
-  times_.EndMultiGet(keys.size(), runs_asked, begin);
   return results;
 }
 

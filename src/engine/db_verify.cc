@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/status_macros.h"
+#include "engine/db_async.h"
 #include "engine/db_impl.h"
 #include "engine/merging_iterator.h"
 #include "engine/memtable_iterator.h"
@@ -216,6 +217,10 @@ std::optional<std::string> DbImpl::GetProperty(std::string_view name) {
   }
   if (name == "varve.scrub") return ScrubText();
   if (name == "varve.prometheus") return Stats().ToPrometheus();
+  if (name == "varve.async") {
+    const DbAsync* async = async_.load(std::memory_order_acquire);
+    return std::string(async == nullptr ? "off" : async->reader_name());
+  }
   if (name != "varve.stats") return std::nullopt;
   const Statistics stats = Stats();
   std::string text;

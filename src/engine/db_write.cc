@@ -89,9 +89,16 @@ Status DbImpl::Clear(const WriteOptions& options) {
 }
 
 Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
+  return WriteBatchOnce(batch, options, nullptr);
+}
+
+Status DbImpl::WriteBatchOnce(const WriteBatch& batch, const WriteOptions& options, Ticket* deferred) {
   if (batch.empty()) {
     const bool sync = options.durability.value_or(options_.durability) == Durability::kSync;
-    return sync ? Sync() : CheckWritable();
+    if (sync && deferred == nullptr) return Sync();
+    VARVE_RETURN_IF_ERROR(CheckWritable());
+    if (sync) *deferred = TicketForAll();
+    return Status::Ok();
   }
   std::vector<Change> changes;
   changes.reserve(batch.count());
@@ -116,14 +123,14 @@ Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
   bool has_default = true;
   VARVE_RETURN_IF_ERROR(FindNamespaces(changes, &spaces, &has_default));
   SetDeadlines(options, spaces, &changes);
-  if (spaces.empty()) return CommitPrepared(&changes, options, nullptr);
+  if (spaces.empty()) return CommitPrepared(&changes, options, nullptr, deferred);
 
   WriteOptions complete = options;
   if (!complete.durability) complete.durability = DurabilityOver(spaces, has_default);
   std::vector<NamespaceState*> pointers;
   for (const NamespaceTable::Ref& space : spaces) pointers.push_back(space.get());
   const CommitScope scope{pointers, nullptr};
-  return CommitPrepared(&changes, complete, &scope);
+  return CommitPrepared(&changes, complete, &scope, deferred);
 }
 
 void DbImpl::SetDeadline(uint64_t deadline, uint64_t now, Change* change) {
@@ -191,13 +198,14 @@ void DbImpl::PointTo(const char* pointer, Change* change) {
   change->value = {pointer, kValuePointerBytes};
 }
 
-Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space) {
+Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space,
+                        Ticket* deferred) {
   const bool is_range = change.kind == kDeleteRangeOp;
   VARVE_RETURN_IF_ERROR(CheckLimits(change.key, is_range ? 0 : change.value.size()));
   if (is_range) VARVE_RETURN_IF_ERROR(CheckLimits(change.value, 0));
   VARVE_RETURN_IF_ERROR(CheckWritable());
 
-  const uint64_t begin = times_.Begin();
+  const uint64_t begin = deferred == nullptr ? times_.Begin() : 0;  // its caller times a deferred one
   Change prepared = change;
   char pointer[kValuePointerBytes];
   ValueLogHold hold;
@@ -233,8 +241,8 @@ Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, Names
     scope.spaces = {&space, 1};
     commit.scope = &scope;
   }
-  Status status = CommitChanges(commit, options);
-  if (status.ok()) times_.End(Operation::kPut, begin);
+  Status status = CommitChanges(commit, options, deferred);
+  if (status.ok() && deferred == nullptr) times_.End(Operation::kPut, begin);
   return status;
 }
 
@@ -252,8 +260,8 @@ Status DbImpl::SeparateLargeValues(std::vector<Change>* changes, std::deque<Sepa
 }
 
 Status DbImpl::CommitPrepared(std::vector<Change>* changes, const WriteOptions& options,
-                              const CommitScope* scope) {
-  const uint64_t begin = times_.Begin();
+                              const CommitScope* scope, Ticket* deferred) {
+  const uint64_t begin = deferred == nullptr ? times_.Begin() : 0;
   std::deque<SeparatedValue> separated_values;
   VARVE_RETURN_IF_ERROR(SeparateLargeValues(changes, &separated_values));
 
@@ -274,14 +282,14 @@ Status DbImpl::CommitPrepared(std::vector<Change>* changes, const WriteOptions& 
   for (Change& change : *changes) to = StoreChange(&change, to);
   Commit commit{payload, changes->data(), static_cast<uint32_t>(changes->size()), only_deletes, 0};
   commit.scope = scope;
-  Status status = CommitChanges(commit, options);
-  if (status.ok()) times_.End(WriteKind(commit.count), begin);
+  Status status = CommitChanges(commit, options, deferred);
+  if (status.ok() && deferred == nullptr) times_.End(WriteKind(commit.count), begin);
   return status;
 }
 
 // --- The commit.
 
-Status DbImpl::CommitChanges(Commit commit, const WriteOptions& options) {
+Status DbImpl::CommitChanges(Commit commit, const WriteOptions& options, Ticket* deferred) {
   commit.payload_hash = WalPayloadHash(commit.payload);
   Ticket ticket;
   Status status;
@@ -289,7 +297,9 @@ Status DbImpl::CommitChanges(Commit commit, const WriteOptions& options) {
     CommitLockHolder lock(&commit_lock_);
     status = AppendAndApply(commit, options.durability.value_or(options_.durability), &ticket);
   }
-  return FinishCommit(ticket, std::move(status));
+  if (deferred == nullptr) return FinishCommit(ticket, std::move(status));
+  *deferred = ticket;
+  return status;
 }
 
 Status DbImpl::FinishCommit(const Ticket& ticket, Status status) {
@@ -583,13 +593,18 @@ void DbImpl::UpdateThrottle(uint32_t count, Ticket* ticket) {
   if (next_slot_ > now) ticket->not_before = next_slot_;
 }
 
-void DbImpl::Throttle(uint64_t not_before) {
+bool DbImpl::MustThrottle(uint64_t not_before) const {
   // Shorter waits are left to add up: one sleep for a thousand changes leaves the processor to the merge
   // that is waited for, where a thousand turns of a waiting loop would keep it.
   constexpr uint64_t kSleepFrom = 1'000'000;
+  return not_before != 0 && not_before >= clock_->MonotonicNanos() + kSleepFrom;
+}
+
+void DbImpl::Throttle(uint64_t not_before) {
   constexpr uint64_t kMaxNanos = 20'000'000;  // nobody waits longer in one go
+  if (!MustThrottle(not_before)) return;
   const uint64_t begin = clock_->MonotonicNanos();
-  if (not_before <= begin || not_before - begin < kSleepFrom) return;
+  if (not_before <= begin) return;
   NoteWaiting(begin);
   clock_->SleepNanos(std::min(not_before - begin, kMaxNanos));
   NoteSlowdown(clock_->MonotonicNanos() - begin);
@@ -648,17 +663,17 @@ Result<uint64_t> DbImpl::MakeLogDurable(bool sync) {
   return position;
 }
 
+DbImpl::Ticket DbImpl::TicketForAll() {
+  Ticket ticket;
+  ticket.wait = ticket.sync = true;
+  CommitLockHolder lock(&commit_lock_);
+  ticket.position = position_;
+  return ticket;
+}
+
 Status DbImpl::Sync() {
   VARVE_RETURN_IF_ERROR(CheckWritable());
-  uint64_t position;
-  {
-    CommitLockHolder lock(&commit_lock_);
-    position = position_;
-  }
-  Ticket ticket;
-  ticket.position = position;
-  ticket.wait = ticket.sync = true;
-  return FinishCommit(ticket, Status::Ok());
+  return FinishCommit(TicketForAll(), Status::Ok());
 }
 
 void DbImpl::Fail(const Status& status) {

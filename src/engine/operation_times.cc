@@ -87,6 +87,24 @@ void OperationTimes::RecordTimed(Operation kind, uint64_t begin, uint64_t waited
   }
 }
 
+void OperationTimes::EndWaitingGet(bool is_hit, uint32_t runs, uint64_t disk_reads, uint64_t begin) {
+  ReadCounts& counts = CountsOfThread();
+  Add(is_hit ? &counts.hits : &counts.absents, 1);
+  Add(&counts.runs, runs);
+  Add(&counts.disk_reads, disk_reads);
+  Record(is_hit ? Operation::kGetHit : Operation::kGetAbsent, begin);
+}
+
+void OperationTimes::EndWaitingMultiGet(uint64_t keys, uint64_t runs, uint64_t disk_reads,
+                                        uint64_t begin) {
+  ReadCounts& counts = CountsOfThread();
+  Add(&counts.multi_gets, 1);
+  Add(&counts.multi_get_keys, keys);
+  Add(&counts.runs, runs);
+  Add(&counts.disk_reads, disk_reads);
+  Record(Operation::kMultiGet, begin);
+}
+
 void OperationTimes::EndMultiGet(uint64_t keys, uint64_t runs, uint64_t begin) {
   ReadCounts& counts = CountsOfThread();
   Add(&counts.multi_gets, 1);

@@ -95,6 +95,10 @@ class OperationTimes {
     End(is_hit ? Operation::kGetHit : Operation::kGetAbsent, begin);
   }
   void EndMultiGet(uint64_t keys, uint64_t runs, uint64_t begin);
+  // Reads that waited for `disk_reads` since `begin`, and held no thread meanwhile: the same as EndGet and
+  // EndMultiGet. REQUIRES: an EpochGuard.
+  void EndWaitingGet(bool is_hit, uint32_t runs, uint64_t disk_reads, uint64_t begin);
+  void EndWaitingMultiGet(uint64_t keys, uint64_t runs, uint64_t disk_reads, uint64_t begin);
   // Iterators count for themselves and tell now and then. REQUIRES: an EpochGuard.
   void CountScans(uint64_t count) { Add(&CountsOfThread().scans, count); }
 

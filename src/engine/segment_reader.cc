@@ -61,6 +61,7 @@ Result<SegmentReader::OpenState*> SegmentReader::Open() {
   // Acquire: the state was filled before it was published.
   OpenState* state = state_.load(std::memory_order_acquire);
   if (__builtin_expect(state != nullptr, 1)) return state;
+  if (BlockWait* wait = BlockWait::Current()) return wait->MustBlock();
   NoteDiskRead(context_->env->clock()->MonotonicNanos());
   MutexLock lock(&open_mu_);
   state = state_.load(std::memory_order_relaxed);
@@ -81,12 +82,27 @@ Result<const SegmentIndex*> SegmentReader::Index() {
 
 Status SegmentReader::Load(OpenState* state, BlockSlots* slots, size_t index, uint64_t offset,
                            size_t bytes, BlockKind kind, CachedBlock* loaded) {
+  if (BlockWait* wait = BlockWait::Current()) {
+    return wait->Take({this, slots, index, state->file.get(), offset, bytes, kind, {}, {}}, loaded);
+  }
   // Per thread, because a miss must not cost an allocation of a block on top of its frame.
   thread_local std::string disk;
   disk.resize(bytes);
   NoteDiskRead(context_->env->clock()->MonotonicNanos());
   VARVE_ASSIGN_OR_RETURN(size_t got, state->file->Read(offset, bytes, disk.data()));
   if (got != bytes) return Damaged("the file ends inside a block", offset);
+  return Adopt(slots, index, offset, kind, disk, loaded);
+}
+
+Status SegmentReader::Install(const MissingBlock& block, const Result<size_t>& got, const char* data,
+                              CachedBlock* loaded) {
+  if (!got.ok()) return got.status();
+  if (*got != block.bytes) return Damaged("the file ends inside a block", block.offset);
+  return Adopt(block.slots, block.index, block.offset, block.kind, {data, block.bytes}, loaded);
+}
+
+Status SegmentReader::Adopt(BlockSlots* slots, size_t index, uint64_t offset, BlockKind kind,
+                            std::string_view disk, CachedBlock* loaded) {
   auto opened = OpenBlock(disk, meta_.file_number, offset);
   if (!opened.ok()) return opened.status().WithContext(path());
   if (opened->kind != kind) return Damaged("a block of another kind", offset);

@@ -13,6 +13,7 @@
 
 #include "base/mutex.h"
 #include "engine/block_cache.h"
+#include "engine/block_wait.h"
 #include "engine/damage.h"
 #include "engine/directory_sync.h"
 #include "env/env.h"
@@ -51,12 +52,6 @@ struct FoundEntry {
   Frame* frame = nullptr;
 };
 
-// A raw block in the cache.
-struct CachedBlock {
-  Frame* frame = nullptr;
-  std::string_view bytes;
-};
-
 // A lookup on its way, of which each step brings near what the next one needs. Filled by Probe.
 struct PointProbe {
   enum class State : uint8_t {
@@ -69,10 +64,10 @@ struct PointProbe {
 };
 
 // Thread-safe. The last reference removes the file when it has been marked obsolete.
-class SegmentReader {
+class SegmentReader final : public BlockSource {
  public:
   SegmentReader(ReaderContext* context, SegmentMeta meta);
-  ~SegmentReader();
+  ~SegmentReader() override;
   SegmentReader(const SegmentReader&) = delete;
   SegmentReader& operator=(const SegmentReader&) = delete;
 
@@ -104,6 +99,9 @@ class SegmentReader {
   // Find will tell. The same REQUIRES.
   bool FindAt(const PointProbe& probe, std::string_view key, SequenceNumber max_sequence,
               FoundEntry* found) const;
+
+  Status Install(const MissingBlock& block, const Result<size_t>& got, const char* data,
+                 CachedBlock* loaded) override;
 
   // The sparse index; opens the file if that has not happened.
   Result<const SegmentIndex*> Index();
@@ -151,6 +149,9 @@ class SegmentReader {
   Result<std::unique_ptr<OpenState>> OpenFile() const;
   Status Load(OpenState* state, BlockSlots* slots, size_t index, uint64_t offset, size_t bytes,
               BlockKind kind, CachedBlock* loaded);
+  // Verifies what has been read, and puts it in the cache. REQUIRES: an EpochGuard.
+  Status Adopt(BlockSlots* slots, size_t index, uint64_t offset, BlockKind kind, std::string_view disk,
+               CachedBlock* loaded);
   Status LoadDataBlock(OpenState* state, size_t block, CachedBlock* loaded);
   Status LoadIndexPage(OpenState* state, uint32_t page, CachedBlock* loaded);
   Status DataBlock(OpenState* state, size_t block, CachedBlock* found) {

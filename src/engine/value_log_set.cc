@@ -1,6 +1,7 @@
 #include "engine/value_log_set.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
@@ -37,6 +38,7 @@ std::string ValueLogFile::path() const { return JoinPath(context_->dir, ValueLog
 
 Status ValueLogFile::EnsureOpen() {
   if (is_open_.load(std::memory_order_acquire)) return Status::Ok();
+  if (BlockWait* wait = BlockWait::Current()) return wait->MustBlock();
   MutexLock lock(&mu_);
   if (is_open_.load(std::memory_order_relaxed)) return Status::Ok();
   auto reader = context_->env->OpenRandomAccess(path());
@@ -88,20 +90,42 @@ Result<PinnedValue> ValueLogFile::Read(const ValuePointer& pointer) {
   EpochGuard guard;
   Frame* frame = BlockCache::Lookup(*slots_, index);
   if (frame != nullptr && frame->size == bytes) return pin(frame);
+  CachedBlock loaded;
+  if (BlockWait* wait = BlockWait::Current()) {
+    VARVE_RETURN_IF_ERROR(wait->Take({this, slots_.get(), index, reader_.get(), pointer.offset, bytes,
+                                      BlockKind::kData, pointer, {}},
+                                     &loaded));
+    return pin(loaded.frame);
+  }
   frame = context_->cache->AllocateFrame(bytes);
   NoteDiskRead(context_->env->clock()->MonotonicNanos());
-  auto got = reader_->Read(pointer.offset, bytes, frame->data());
+  VARVE_RETURN_IF_ERROR(Adopt(pointer, index, reader_->Read(pointer.offset, bytes, frame->data()), frame,
+                              &loaded));
+  return pin(loaded.frame);
+}
+
+Status ValueLogFile::Adopt(const ValuePointer& pointer, size_t index, const Result<size_t>& got,
+                           Frame* frame, CachedBlock* loaded) {
   Status status = got.status();
-  if (status.ok() && *got != bytes) {
+  if (status.ok() && *got != frame->size) {
     status = Status::Corruption("the file ends inside the value at offset " +
                                 std::to_string(pointer.offset));
   }
-  if (status.ok()) status = DecodeValueLogRecord({frame->data(), bytes}, pointer).status();
+  if (status.ok()) status = DecodeValueLogRecord({frame->data(), frame->size}, pointer).status();
   if (!status.ok()) {
     BlockCache::Unref(frame);
     return status.WithContext(path());
   }
-  return pin(context_->cache->Publish(slots_.get(), index, frame));
+  loaded->frame = context_->cache->Publish(slots_.get(), index, frame);
+  loaded->bytes = {loaded->frame->data(), loaded->frame->size};
+  return Status::Ok();
+}
+
+Status ValueLogFile::Install(const MissingBlock& block, const Result<size_t>& got, const char* data,
+                             CachedBlock* loaded) {
+  Frame* frame = context_->cache->AllocateFrame(block.bytes);
+  if (got.ok()) std::memcpy(frame->data(), data, *got);
+  return Adopt(block.pointer, block.index, got, frame, loaded);
 }
 
 Result<std::string_view> ValueLogFile::ReadInto(const ValuePointer& pointer, std::string* buffer) {

@@ -26,10 +26,10 @@ namespace varve {
 inline constexpr uint64_t kValueLogCacheUnit = 4096;
 
 // One file. Thread-safe. The last reference removes the file when it has been marked obsolete.
-class ValueLogFile {
+class ValueLogFile final : public BlockSource {
  public:
   ValueLogFile(ReaderContext* context, uint64_t number, uint64_t max_start_offset);
-  ~ValueLogFile();
+  ~ValueLogFile() override;
   ValueLogFile(const ValueLogFile&) = delete;
   ValueLogFile& operator=(const ValueLogFile&) = delete;
 
@@ -39,6 +39,8 @@ class ValueLogFile {
 
   // The value that `pointer` leads to; pinned in the cache. kCorruption when it is damaged.
   Result<PinnedValue> Read(const ValuePointer& pointer);
+  Status Install(const MissingBlock& block, const Result<size_t>& got, const char* data,
+                 CachedBlock* loaded) override;
   // The same past the cache, the whole record into `*buffer`; the view points there.
   Result<std::string_view> ReadInto(const ValuePointer& pointer, std::string* buffer);
 
@@ -61,6 +63,10 @@ class ValueLogFile {
   friend class ValueLogSet;
   friend class ValueLogHold;
   Status EnsureOpen() VARVE_EXCLUDES(mu_);
+  // Verifies the record in `frame`, of which `got` bytes were read, and puts it in the cache; or lets go of
+  // it. REQUIRES: an EpochGuard.
+  Status Adopt(const ValuePointer& pointer, size_t index, const Result<size_t>& got, Frame* frame,
+               CachedBlock* loaded);
   // Keeps blocks ready beyond `end`, in steps that grow with the file, up to `limit`.
   void ReserveAhead(uint64_t end, uint64_t limit);
   // Gives back blocks that were kept ready. REQUIRES: nobody appends any more.

@@ -36,6 +36,8 @@ class RandomAccessFile {
   // Hints that [offset, offset+size) will be read soon, or is not worth caching any more.
   virtual void WillNeed(uint64_t offset, uint64_t size) const = 0;
   virtual void DontNeed(uint64_t offset, uint64_t size) const = 0;
+  // What the operating system calls the open file; -1 when it does not know it. For src/env.
+  virtual int descriptor() const { return -1; }
 };
 
 // A file opened for writing at any offset (and reading back). Thread-safe for disjoint ranges; Sync
@@ -112,6 +114,8 @@ class Thread {
   virtual ~Thread() = default;
 };
 
+class AsyncReader;
+
 // Thread-safe.
 class Env {
  public:
@@ -166,6 +170,8 @@ class Env {
   // From now on the calling thread gets a processor mostly when no other thread wants it. A hint, which
   // cannot be taken back.
   virtual void LowerPriorityOfThisThread() {}
+  // Reads without waiting threads (async_reader.h). nullptr when there is no such way.
+  virtual std::unique_ptr<AsyncReader> NewAsyncReader();
   // Unpredictable bits, for salts and seeds.
   virtual uint64_t RandomSeed() = 0;
   // Zeroed memory in large pages where the system has them; `bytes` a multiple of 2 MiB. nullptr

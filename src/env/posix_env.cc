@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "base/status_macros.h"
+#include "env/async_reader.h"
 #include "env/posix_error.h"
 #include "env/posix_fd.h"
 #include "env/posix_file.h"
@@ -123,6 +124,8 @@ Status PosixEnv::SyncDir(const std::string& dir) {
 Result<std::unique_ptr<FileLock>> PosixEnv::LockFile(const std::string& path) {
   return LockPosixFile(path);
 }
+
+std::unique_ptr<AsyncReader> PosixEnv::NewAsyncReader() { return NewUringReader(this); }
 
 Result<uint64_t> PosixEnv::FreeSpace(const std::string& path) {
   struct statvfs info;
