@@ -1,8 +1,12 @@
 // DbImpl: the store. This class owns the parts and their order; what each part does is in its own file.
 //
-//   db_impl.cc        open, close, maintenance calls, statistics
-//   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
+//   db_impl.cc        open, close, maintenance calls
+//   db_statistics.cc  numbers, properties
+//   db_write.cc       the way of a write to the commit
+//   db_commit.cc      the commit: log, memtable, sequence number, durability
+//   db_room.cc        new memtables and logs, back-pressure
 //   db_read.cc        gets, iterators, snapshots
+//   db_multi_get.cc   gets of many keys at once
 //   db_async.cc       operations that do not make their caller wait
 //   db_transaction.cc what is checked when a transaction commits, and the attempts
 //   db_modify.cc      compare-and-set, time to live and the other read-modify-writes
@@ -11,7 +15,7 @@
 //   db_background.cc  what flush and compaction share: edits, super versions, what merges may drop
 //   db_flush.cc       memtables become a run
 //   db_compaction.cc  runs are merged
-//   db_verify.cc      Verify, properties
+//   db_verify.cc      Verify
 //   db_scrub.cc       the scrub
 //   db_backup.cc      backups and checkpoints: one point of the store, copied
 //   db_housekeeping.cc what is not needed any more goes; the log's helper
@@ -274,7 +278,7 @@ class DbImpl final : public Db {
   // Whether a hard link to the file of values is as good as a copy. `is_synced`: values are.
   bool MayLinkValues(uint64_t number, bool is_synced);
 
-  // --- Write path (db_write.cc).
+  // --- Write path (db_write.cc, db_commit.cc, db_room.cc).
   Status CheckLimits(std::string_view key, size_t value_bytes) const;
   Status CheckWritable() VARVE_EXCLUDES(mu_);
   // Gives the put `change` a deadline; one that is past makes it a delete.

@@ -1,10 +1,8 @@
-// Verify and the properties of a store.
+// Verify.
 #include <algorithm>
-#include <cstdio>
 #include <set>
 
 #include "base/status_macros.h"
-#include "engine/db_async.h"
 #include "engine/db_impl.h"
 #include "engine/merging_iterator.h"
 #include "engine/memtable_iterator.h"
@@ -209,61 +207,6 @@ NamespaceNames DbImpl::NamesOfNamespaces() {
   NamespaceNames names;
   for (const auto& state : namespaces_.List()) names[state->id] = state->name;
   return names;
-}
-
-std::optional<std::string> DbImpl::GetProperty(std::string_view name) {
-  if (name == "varve.last-sequence") {
-    return std::to_string(visible_sequence_.load(std::memory_order_acquire));
-  }
-  if (name == "varve.scrub") return ScrubText();
-  if (name == "varve.prometheus") return Stats().ToPrometheus();
-  if (name == "varve.async") {
-    const DbAsync* async = async_.load(std::memory_order_acquire);
-    return std::string(async == nullptr ? "off" : async->reader_name());
-  }
-  if (name != "varve.stats") return std::nullopt;
-  const Statistics stats = Stats();
-  std::string text;
-  char line[160];
-  const auto add = [&](const char* label, uint64_t value) {
-    std::snprintf(line, sizeof(line), "%-28s %20llu\n", label,
-                  static_cast<unsigned long long>(value));
-    text += line;
-  };
-  add("sequence", stats.last_sequence);
-  add("entries", stats.entry_count);
-  add("memtable bytes", stats.memtable_bytes);
-  add("cache bytes", stats.cache_bytes);
-  add("index bytes", stats.index_bytes);
-  add("segment bytes", stats.segment_bytes);
-  add("value-log bytes", stats.value_log_bytes);
-  add("value-log dead bytes", stats.value_log_dead_bytes);
-  add("log bytes", stats.wal_bytes);
-  add("flushes", stats.flush_count);
-  add("compactions", stats.compaction_count);
-  add("slowdown us", stats.slowdown_us);
-  for (size_t i = 0; i < kOperationCount; ++i) {
-    const OperationStatistics& done = stats.operations[i];
-    if (done.count == 0) continue;
-    const auto micros = [](uint64_t nanos) { return static_cast<double>(nanos) / 1000; };
-    std::snprintf(line, sizeof(line),
-                  "%-10s %14llu times, us: p50 %.2f, p90 %.2f, p99 %.2f, p99.9 %.2f, max %.2f\n",
-                  std::string(OperationName(static_cast<Operation>(i))).c_str(),
-                  static_cast<unsigned long long>(done.count), micros(done.p50_ns),
-                  micros(done.p90_ns), micros(done.p99_ns), micros(done.p999_ns),
-                  micros(done.max_ns));
-    text += line;
-  }
-  for (const RunStatistics& run : stats.runs) {
-    std::snprintf(line, sizeof(line), "run %-6llu %6llu segments %14llu entries %14llu bytes\n",
-                  static_cast<unsigned long long>(run.id),
-                  static_cast<unsigned long long>(run.segment_count),
-                  static_cast<unsigned long long>(run.entry_count),
-                  static_cast<unsigned long long>(run.disk_bytes));
-    text += line;
-  }
-  if (!stats.background_error.empty()) text += "error: " + stats.background_error + "\n";
-  return text;
 }
 
 }  // namespace varve
