@@ -311,6 +311,35 @@ int varve_transaction_set_savepoint(varve_transaction* transaction);
 int varve_transaction_rollback_to_savepoint(varve_transaction* transaction);
 int varve_transaction_release_savepoint(varve_transaction* transaction);
 
+/* --- Copies of the store as it is at one moment of the call (docs/backup.md). Writers are not paused. */
+
+typedef struct varve_backup_options {
+  size_t struct_size;
+  const char* since;         /* the file of an earlier backup: only what that has not; NULL: everything */
+  uint64_t bytes_per_second; /* at most; 0: as fast as it goes */
+} varve_backup_options;
+
+/* Into the file `path`, which has another name until it is whole, and takes the place of one that is there.
+ * `*sequence` (may be NULL): the changes up to this one are in it. */
+int varve_backup(varve_db* db, const char* path, const varve_backup_options* options,
+                 uint64_t* sequence);
+/* The same, piece by piece to `write`, in the thread of the call. It takes all of a piece and returns 0; another
+ * number ends the backup and is returned as it is. */
+typedef int (*varve_backup_writer)(void* context, const void* bytes, size_t size);
+int varve_backup_stream(varve_db* db, varve_backup_writer write, void* context,
+                        const varve_backup_options* options, uint64_t* sequence);
+/* Reads and checks every byte of a backup. VARVE_CORRUPTION: it cannot be used. `sequence` as above. */
+int varve_verify_backup(const char* path, uint64_t* sequence);
+/* Makes the store in `dir`, which must be missing or empty, from a full backup and the increments that follow it,
+ * in their order. After an error there is no store in `dir`. */
+int varve_restore(const char* const* paths, size_t count, const char* dir);
+/* The same from one full backup, that `read` gives: up to `size` bytes into `buffer`, and how many, at least one; 0 at
+ * the end. A negative number ends it and is returned as it is. */
+typedef int64_t (*varve_backup_reader)(void* context, void* buffer, size_t size);
+int varve_restore_stream(varve_backup_reader read, void* context, const char* dir);
+/* A copy of the store in `dir`, by hard links where files do not change any more. */
+int varve_checkpoint(varve_db* db, const char* dir);
+
 #ifdef __cplusplus  // tidy: for C++ programs
 }
 #endif

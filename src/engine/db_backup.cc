@@ -240,7 +240,10 @@ Result<BackupPlan> DbImpl::PlanBackup(const BackupPoint& point) {
   plan.edit.format_version = kFormatVersion;
   plan.edit.hash_salt = context_.hash_salt;
   plan.edit.last_sequence = point.sequence;
-  plan.edit.next_file_number = versions_.next_file_number();
+  uint64_t next = versions_.next_file_number();
+  // A store opened read-only has given out no numbers; its logs may have newer ones than its manifest says.
+  for (const BackupFile& file : plan.files) next = std::max(next, file.number + 1);
+  plan.edit.next_file_number = next;
   plan.edit.origins = versions_.Origins();
   if (!point.logs.empty()) {
     plan.edit.oldest_log_number = point.logs.front().number;

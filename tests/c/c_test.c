@@ -432,6 +432,96 @@ static void TestMaintenance(const char* dir) {
   varve_close(db);
 }
 
+/* A backup in memory. */
+struct Bytes {
+  char* data;
+  size_t size;
+  size_t read;
+  size_t refuses_from; /* not 0: writing beyond fails */
+};
+
+static int Write(void* context, const void* bytes, size_t size) {
+  struct Bytes* to = context;
+  if (to->refuses_from != 0 && to->size + size > to->refuses_from) return 4711;
+  to->data = realloc(to->data, to->size + size);
+  memcpy(to->data + to->size, bytes, size);
+  to->size += size;
+  return 0;
+}
+
+static int64_t Read(void* context, void* buffer, size_t size) {
+  struct Bytes* from = context;
+  const size_t left = from->size - from->read;
+  const size_t given = size < left ? size : left;
+  if (from->refuses_from != 0) return -4711;
+  memcpy(buffer, from->data + from->read, given);
+  from->read += given;
+  return (int64_t)given;
+}
+
+static int64_t ReadTooMuch(void* context, void* buffer, size_t size) {
+  (void)context;
+  (void)buffer;
+  return (int64_t)size + 1;
+}
+
+/* Whether the store in `dir` has "backed" with this value. */
+static int StoreHolds(const char* dir, const char* value) {
+  const varve_options options = {.struct_size = sizeof(options), .must_exist = 1};
+  varve_db* copy;
+  int holds;
+  if (varve_open(dir, &options, &copy) != VARVE_OK) return 0;
+  holds = Holds(varve_default_namespace(copy), "backed", value);
+  varve_close(copy);
+  return holds;
+}
+
+static void TestBackups(const char* dir) {
+  char full[500], rest[500], copy[500], streamed[500], point[500];
+  const char* chain[2] = {full, rest};
+  varve_backup_options options = {.struct_size = sizeof(options), .since = full};
+  struct Bytes bytes = {NULL, 0, 0, 0};
+  struct Bytes refusing = {NULL, 0, 0, 1};
+  uint64_t first = 0, second = 0;
+  snprintf(full, sizeof(full), "%s.full", dir);
+  snprintf(rest, sizeof(rest), "%s.rest", dir);
+  snprintf(copy, sizeof(copy), "%s.copy", dir);
+  snprintf(streamed, sizeof(streamed), "%s.streamed", dir);
+  snprintf(point, sizeof(point), "%s.point", dir);
+
+  EXPECT_OK(Put(ns, "backed", "1"));
+  EXPECT_OK(varve_backup(db, full, NULL, &first));
+  EXPECT_OK(Put(ns, "backed", "2"));
+  EXPECT_OK(varve_backup(db, rest, &options, &second));
+  EXPECT(second > first && first > 0);
+  EXPECT_OK(varve_verify_backup(full, &second));
+  EXPECT(second == first);
+  EXPECT_OK(varve_restore(chain, 2, copy));
+  EXPECT(StoreHolds(copy, "2"));
+  EXPECT_CODE(VARVE_INVALID_ARGUMENT, varve_restore(chain, 2, copy)); /* it is in use */
+  EXPECT_CODE(VARVE_INVALID_ARGUMENT, varve_restore(chain, 0, copy));
+
+  EXPECT_OK(varve_backup_stream(db, Write, &bytes, NULL, NULL));
+  EXPECT_CODE(-4711, varve_restore_stream(Read, &refusing, streamed));
+  EXPECT_CODE(VARVE_INVALID_ARGUMENT, varve_restore_stream(ReadTooMuch, NULL, streamed));
+  bytes.size -= 1;
+  EXPECT_CODE(VARVE_CORRUPTION, varve_restore_stream(Read, &bytes, streamed));
+  bytes.size += 1;
+  bytes.read = 0;
+  EXPECT_OK(varve_restore_stream(Read, &bytes, streamed));
+  EXPECT(StoreHolds(streamed, "2"));
+  free(bytes.data);
+  EXPECT_CODE(4711, varve_backup_stream(db, Write, &refusing, NULL, &second));
+  EXPECT(second == 0);
+
+  options.since = "there is no such file";
+  EXPECT_CODE(VARVE_NOT_FOUND, varve_backup(db, rest, &options, NULL));
+  EXPECT_CODE(VARVE_NOT_FOUND, varve_verify_backup("there is no such file", NULL));
+  EXPECT_OK(varve_checkpoint(db, point));
+  EXPECT(StoreHolds(point, "2"));
+  EXPECT_CODE(VARVE_INVALID_ARGUMENT, varve_checkpoint(db, point));
+}
+
 int main(int argc, char** argv) {
   const char* const dir = argc > 1 ? argv[1] : "store";
   TestOpening(dir);
@@ -442,6 +532,7 @@ int main(int argc, char** argv) {
   TestIterators();
   TestNamespaces();
   TestTransactions();
+  TestBackups(dir);
   TestMaintenance(dir);
   if (failures == 0) puts("ok");
   return failures == 0 ? 0 : 1;

@@ -161,6 +161,22 @@ TEST_F(BackupTest, ReadOnlyStoreIsBackedUpWithItsLogs) {
   EXPECT_EQ(Differing(expected, ContentsOf(copy->get())), "");
 }
 
+// The manifest is older than the last log, and does not know that its number is taken.
+TEST_F(BackupTest, ReadOnlyStoreWithANewerLogThanItsManifestIsBackedUp) {
+  auto db = Open();
+  ASSERT_OK(db->Put("key", "value"));
+  env_.FailCall(1, Fault::kEio, FaultSpan::kForever, {{CallKind::kOpenWrite}, ".seg"});
+  EXPECT_FALSE(db->Flush().ok());  // after a new log was begun
+  ASSERT_OK(db->Put("key2", "value"));
+  auto dead = env_.CloneAfterProcessCrash();
+  env_.ClearFaults();
+  StoreConfig config = SmallStoreConfig();
+  config.options.read_only = true;
+  auto reader = OpenerFor(config)(kDir, dead.get());
+  ASSERT_OK(reader);
+  EXPECT_EQ(Differing(ContentsOf(reader->get()), Restored({Take(reader->get()).bytes})), "");
+}
+
 TEST_F(BackupTest, StoreThatHasFailedIsBackedUpAsItsReadersSeeIt) {
   for (const Durability durability : {Durability::kProcess, Durability::kSync}) {
     SCOPED_TRACE(static_cast<int>(durability));

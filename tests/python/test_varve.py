@@ -1,6 +1,7 @@
 """The Python binding against the built library."""
 import datetime
 import gc
+import io
 import os
 import random
 import subprocess
@@ -454,6 +455,79 @@ def test_threads_lose_no_update(db):
 
 
 # --- Maintenance.
+
+
+def test_backups(tmp_path):
+    full, rest, copy = tmp_path / "full", tmp_path / "rest", tmp_path / "copy"
+    with varve.open(tmp_path / "db") as db:
+        db[b"a"] = b"1"
+        first = db.backup(full)
+        db[b"b"] = b"2"
+        second = db.backup(rest, since=full, bytes_per_second=1 << 30)
+        assert 0 < first < second
+        db.checkpoint(tmp_path / "point")
+    assert varve.verify_backup(full) == first
+    varve.restore(copy, full, rest)
+    for directory in (copy, tmp_path / "point"):
+        with varve.open(directory, create=False) as db:
+            assert dict(db.items()) == {b"a": b"1", b"b": b"2"}
+    with pytest.raises(varve.InvalidArgument):
+        varve.restore(copy, full, rest)  # it is in use
+    with pytest.raises(varve.Error):
+        varve.restore(tmp_path / "other", rest)  # without what it builds on
+    with pytest.raises(TypeError):
+        varve.restore(tmp_path / "other")
+    data = full.read_bytes()
+    full.write_bytes(data[:-1])
+    with pytest.raises(varve.Corruption):
+        varve.verify_backup(full)
+    with pytest.raises(varve.Corruption):
+        varve.restore(tmp_path / "other", full)
+    assert not (tmp_path / "other").exists()
+
+
+def test_backups_through_file_objects(tmp_path):
+    class Slow(io.RawIOBase):
+        """Takes and gives a few bytes at a time."""
+        def __init__(self, data=b""):
+            self.data = bytearray(data)
+
+        def write(self, data):
+            taken = bytes(data[:1000])
+            self.data += taken
+            return len(taken)
+
+        def read(self, size=-1):
+            given = bytes(self.data[:min(size, 1000)])
+            del self.data[:len(given)]
+            return given
+
+    stream = Slow()
+    with varve.open(tmp_path / "db") as db:
+        db[b"a"] = os.urandom(100_000)
+        expected = db[b"a"]
+        db.backup(stream)
+
+        class Failing(Slow):
+            def write(self, data):
+                raise OSError("the tape is full")
+
+            def read(self, size=-1):
+                raise OSError("the tape is torn")
+
+        class Unwilling(Slow):
+            def write(self, data):
+                return None
+
+        with pytest.raises(OSError, match="full"):
+            db.backup(Failing())
+        with pytest.raises(BlockingIOError):
+            db.backup(Unwilling())
+    with pytest.raises(OSError, match="torn"):
+        varve.restore(tmp_path / "copy", Failing())
+    varve.restore(tmp_path / "copy", stream)
+    with varve.open(tmp_path / "copy", create=False) as db:
+        assert db[b"a"] == expected
 
 
 def test_maintenance(tmp_path):

@@ -12,6 +12,7 @@ Keys and values are bytes. A store is a mapping, in the order of its keys; docs/
 from ._errors import (Aborted, Busy, Closed, Conflict, Corruption, Error, InternalError,
                       InvalidArgument, IoError, LibraryNotFound, NotFound, NotSupported, OutOfMemory,
                       TimedOut, Unavailable)
+from ._backup import restore, verify_backup
 from ._batch import Batch
 from ._mapping import Range
 from ._options import Compression, Durability
@@ -25,4 +26,4 @@ __version__ = _version()
 __all__ = ["Aborted", "Batch", "Busy", "Closed", "Compression", "Conflict", "Corruption", "Db",
            "Durability", "Error", "InternalError", "InvalidArgument", "IoError", "LibraryNotFound",
            "Namespace", "NotFound", "NotSupported", "OutOfMemory", "Range", "Snapshot", "TimedOut",
-           "Transaction", "Unavailable", "open"]
+           "Transaction", "Unavailable", "open", "restore", "verify_backup"]

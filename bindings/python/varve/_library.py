@@ -70,6 +70,12 @@ class TransactionOptions(Structure):
                 ("max_attempts", c_int), ("durability", c_int)]
 
 
+class BackupOptions(Structure):
+    _fields_ = [("struct_size", c_size_t), ("since", c_char_p), ("bytes_per_second", c_uint64)]
+
+
+BackupWriter = CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
+BackupReader = CFUNCTYPE(c_int64, c_void_p, c_void_p, c_size_t)
 NamespaceVisitor = CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t, c_uint32)
 TransactionBody = CFUNCTYPE(c_int, c_void_p, c_void_p)
 
@@ -153,6 +159,12 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "transaction_set_savepoint": ((c_void_p,),),
     "transaction_rollback_to_savepoint": ((c_void_p,),),
     "transaction_release_savepoint": ((c_void_p,),),
+    "backup": ((c_void_p, c_char_p, POINTER(BackupOptions), POINTER(c_uint64)),),
+    "backup_stream": ((c_void_p, BackupWriter, c_void_p, POINTER(BackupOptions), POINTER(c_uint64)),),
+    "verify_backup": ((c_char_p, POINTER(c_uint64)),),
+    "restore": ((POINTER(c_char_p), c_size_t, c_char_p),),
+    "restore_stream": ((BackupReader, c_void_p, c_char_p),),
+    "checkpoint": ((c_void_p, c_char_p),),
 }
 
 

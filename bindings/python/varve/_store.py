@@ -6,9 +6,10 @@ import ctypes
 import os
 import weakref
 from ctypes import byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
-from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Any, BinaryIO, Callable, Iterable, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
-from . import _library, _transaction
+from . import _backup, _library, _transaction
+from ._backup import Path
 from ._batch import Batch
 from ._errors import NotFound
 from ._handles import Handle, Owner, new_pointer
@@ -304,6 +305,18 @@ class Db(Namespace):
         check(lib.list_namespaces(self._store_pointer, NamespaceVisitor(visit), None))
         return names
 
+    # --- Copies, as of one moment of the call, while others write.
+
+    def backup(self, target: Union[Path, BinaryIO], *, since: Optional[Path] = None,
+               bytes_per_second: int = 0) -> int:
+        """Into a file, or a file object that takes bytes. `since`: the file of an earlier backup; only what that
+        has not. Returns the sequence number up to which changes are in it. varve.restore makes a store of it."""
+        return _backup.backup(self._store_pointer, target, since, bytes_per_second)
+
+    def checkpoint(self, directory: Path) -> None:
+        """A store in `directory`, by hard links where files do not change any more."""
+        check(lib.checkpoint(self._store_pointer, _backup.encode_path(directory)))
+
     # --- Maintenance. None of it is needed.
 
     def flush(self) -> None:
@@ -340,7 +353,4 @@ def open(path: Union[str, bytes, os.PathLike], *, create: bool = True, must_not_
         durability=int(durability or 0), compression=int(compression or 0), expected_keys=expected_keys,
         max_key_bytes=max_key_bytes, max_value_bytes=max_value_bytes, must_exist=not create,
         must_not_exist=must_not_exist, read_only=read_only)
-    directory = os.fsencode(path)
-    if b"\0" in directory:
-        raise ValueError("a path has no zeros in it")
-    return Db(new_pointer(lib.open, directory, byref(options)), max_key_bytes or 65535)
+    return Db(new_pointer(lib.open, _backup.encode_path(path), byref(options)), max_key_bytes or 65535)
