@@ -67,8 +67,12 @@ class AsyncState {
   bool Await(std::function<void()> continuation) {
     continuation_ = std::move(continuation);
     Phase expected = Phase::kRunning;
-    return phase_.compare_exchange_strong(expected, Phase::kAwaited, std::memory_order_acq_rel,
-                                          std::memory_order_acquire);
+    if (phase_.compare_exchange_strong(expected, Phase::kAwaited, std::memory_order_acq_rel,
+                                       std::memory_order_acquire)) {
+      return true;
+    }
+    continuation_ = nullptr;  // it may hold this state
+    return false;
   }
   bool is_done() const { return phase_.load(std::memory_order_acquire) == Phase::kDone; }
   // REQUIRES: done.

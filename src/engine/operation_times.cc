@@ -9,10 +9,6 @@
 
 namespace varve {
 
-namespace internal {
-thread_local constinit ThreadOperation thread_operation;
-}  // namespace internal
-
 namespace {
 
 std::atomic<uint32_t> next_thread{0};

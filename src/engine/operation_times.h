@@ -40,7 +40,9 @@ struct ThreadOperation {
   uint32_t disk_reads = 0;    // since the operation began
   uint64_t waited_since = 0;  // monotonic nanoseconds; 0: it has not waited
 };
-extern thread_local constinit ThreadOperation thread_operation;
+// Defined here: of one that is defined elsewhere gcc 12 checks the address under UBSan by flags that the linker's
+// relaxation of thread-local accesses does not set.
+inline thread_local constinit ThreadOperation thread_operation;
 
 }  // namespace internal
 
