@@ -74,7 +74,10 @@ uint64_t BlockCache::HeatOf(const Frame* frame) {
 // --- The cache.
 
 BlockCache::BlockCache(ChunkPool* pool, uint64_t capacity_bytes)
-    : frames_(pool), total_capacity_(capacity_bytes), capacity_(capacity_bytes) {}
+    : frames_(pool),
+      total_capacity_(capacity_bytes),
+      capacity_(capacity_bytes),
+      recent_capacity_(capacity_bytes) {}
 
 BlockCache::~BlockCache() {
   bool was_used;
@@ -310,6 +313,7 @@ void BlockCache::Reserve(int64_t bytes) {
 
 void BlockCache::FitCapacity(Frame** victims) {
   capacity_ = total_capacity_ - std::min(reserved_bytes_, total_capacity_ / 2);
+  recent_capacity_.store(capacity_, std::memory_order_relaxed);
   MakeRoom(0, victims);
 }
 

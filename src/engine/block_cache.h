@@ -124,6 +124,8 @@ class BlockCache {
   // Never more than half of the capacity is given up. REQUIRES: the sum of all calls is not negative.
   void Reserve(int64_t bytes) VARVE_EXCLUDES(mu_);
   uint64_t capacity() VARVE_EXCLUDES(mu_);
+  // The same without the lock, of a moment ago.
+  uint64_t RecentCapacity() const { return recent_capacity_.load(std::memory_order_relaxed); }
   // Memory held: frames in any state, and the free part of slabs.
   uint64_t bytes() VARVE_EXCLUDES(mu_);
   // Since construction. Hits may miss a few that two threads counted at once.
@@ -181,6 +183,7 @@ class BlockCache {
   uint64_t total_capacity_ VARVE_GUARDED_BY(mu_);
   uint64_t reserved_bytes_ VARVE_GUARDED_BY(mu_) = 0;
   uint64_t capacity_ VARVE_GUARDED_BY(mu_);  // the total without what is reserved
+  std::atomic<uint64_t> recent_capacity_;       // = capacity_
   Queue small_ VARVE_GUARDED_BY(mu_);
   Queue main_ VARVE_GUARDED_BY(mu_);
   uint64_t passing_bytes_ VARVE_GUARDED_BY(mu_) = 0;  // frames too large to be cached

@@ -304,6 +304,8 @@ class DbImpl final : public Db {
   std::vector<Result<std::string>> MultiGetStored(const std::vector<std::string_view>& keys,
                                                   const ReadOptions& options);
   std::unique_ptr<DbIterator> NewIteratorIn(const Keyspace& keyspace, const IteratorOptions& options);
+  // Whether the index of `run` should not take memory from its data.
+  bool IsShortOfMemoryFor(const Run& run, bool is_oldest) const;
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
                     SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
   // Looks `count` keys up together, so that their cache misses overlap, and appends the values.

@@ -49,6 +49,11 @@ DbImpl::LookupKey DbImpl::KeyFor(std::string_view key) const {
   return {key, PointIndexHash(key, context_.hash_salt), 0};
 }
 
+bool DbImpl::IsShortOfMemoryFor(const Run& run, bool is_oldest) const {
+  // What is not in the oldest run is nowhere: there most keys are found, while in younger ones most are not.
+  return is_oldest && run.disk_bytes() > 2 * cache_.RecentCapacity();
+}
+
 Status DbImpl::FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
                           SequenceNumber sequence, Lookup* found, bool* is_found,
                           size_t first_run) {
@@ -64,8 +69,11 @@ Status DbImpl::FindInRuns(SuperVersion* super, std::string_view key, uint64_t ha
     const SegmentSlice* slice = runs[i]->Find(key);
     if (slice == nullptr) continue;
     FoundEntry entry;
-    VARVE_ASSIGN_OR_RETURN(const bool hit,
-                           slice->segment->Find(key, hash, sequence, &entry));
+    VARVE_ASSIGN_OR_RETURN(
+        const bool hit,
+        IsShortOfMemoryFor(*runs[i], i + 1 == runs.size())
+            ? slice->segment->FindSparingIndex(key, hash, sequence, &entry)
+            : slice->segment->Find(key, hash, sequence, &entry));
     if (!hit) continue;
     found->entry = entry.entry;
     found->frame = entry.frame;

@@ -249,18 +249,10 @@ Result<bool> SegmentReader::FindBySearch(OpenState* state, std::string_view key,
   return FindVersion(state, block, slot, key, max_sequence, found);
 }
 
-Result<bool> SegmentReader::Find(std::string_view key, uint64_t hash, SequenceNumber max_sequence,
-                                 FoundEntry* found) {
-  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
-  const uint32_t pages = state->segment.properties.point_index_page_count;
-  if (pages == 0) return FindBySearch(state, key, max_sequence, found);
-  const uint32_t page_number = PointIndexPageOf(hash, pages);
-  CachedBlock page;
-  page.frame = BlockCache::Lookup(*state->index_slots, page_number, &page.bytes);
-  if (__builtin_expect(page.frame == nullptr, 0)) {
-    VARVE_RETURN_IF_ERROR(LoadIndexPage(state, page_number, &page));
-  }
-  PointIndexProbe probe(page.bytes.data(), hash);
+Result<bool> SegmentReader::FindByIndexPage(OpenState* state, std::string_view page, std::string_view key,
+                                            uint64_t hash, SequenceNumber max_sequence,
+                                            FoundEntry* found) {
+  PointIndexProbe probe(page.data(), hash);
   for (PointLocation location; probe.Next(&location);) {
     if (location.block >= state->segment.index.block_count()) {
       return Damaged("the point index leads outside the segment",
@@ -280,6 +272,39 @@ Result<bool> SegmentReader::Find(std::string_view key, uint64_t hash, SequenceNu
     }
     return FindVersion(state, location.block, location.slot, key, max_sequence, found);
   }
+  return false;
+}
+
+Result<bool> SegmentReader::Find(std::string_view key, uint64_t hash, SequenceNumber max_sequence,
+                                 FoundEntry* found) {
+  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
+  const uint32_t pages = state->segment.properties.point_index_page_count;
+  if (pages == 0) return FindBySearch(state, key, max_sequence, found);
+  const uint32_t page_number = PointIndexPageOf(hash, pages);
+  CachedBlock page;
+  page.frame = BlockCache::Lookup(*state->index_slots, page_number, &page.bytes);
+  if (__builtin_expect(page.frame == nullptr, 0)) {
+    VARVE_RETURN_IF_ERROR(LoadIndexPage(state, page_number, &page));
+  }
+  return FindByIndexPage(state, page.bytes, key, hash, max_sequence, found);
+}
+
+Result<bool> SegmentReader::FindSparingIndex(std::string_view key, uint64_t hash,
+                                             SequenceNumber max_sequence, FoundEntry* found) {
+  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
+  const uint32_t pages = state->segment.properties.point_index_page_count;
+  if (pages == 0) return FindBySearch(state, key, max_sequence, found);
+  const uint32_t page_number = PointIndexPageOf(hash, pages);
+  const std::string_view cached = BlockCache::Peek(*state->index_slots, page_number);
+  VARVE_ASSIGN_OR_RETURN(
+      const bool is_found,
+      cached.empty() ? FindBySearch(state, key, max_sequence, found)
+                     : FindByIndexPage(state, cached, key, hash, max_sequence, found));
+  if (is_found) return true;
+  // The page has told, or would have told, without the block: a use.
+  CachedBlock page;
+  page.frame = BlockCache::Lookup(*state->index_slots, page_number, &page.bytes);
+  if (page.frame == nullptr) VARVE_RETURN_IF_ERROR(LoadIndexPage(state, page_number, &page));
   return false;
 }
 

@@ -83,6 +83,11 @@ class SegmentReader {
   // REQUIRES: an EpochGuard.
   Result<bool> Find(std::string_view key, uint64_t hash, SequenceNumber max_sequence,
                     FoundEntry* found);
+  // The same for where memory is short and the key is likely here: a block is found by the sparse index, which
+  // is in memory, so that pages of the point index, which would take as much of the cache as many blocks,
+  // come and stay in it only for keys that are absent.
+  Result<bool> FindSparingIndex(std::string_view key, uint64_t hash, SequenceNumber max_sequence,
+                                FoundEntry* found);
   // The steps of a lookup before Find, for lookups that are done in groups: each waits for one cache
   // miss, and starts the next. Leaving them out, or stopping anywhere, changes no result. They count as
   // no use of the blocks. REQUIRE: an EpochGuard.
@@ -146,6 +151,8 @@ class SegmentReader {
     return LoadDataBlock(state, block, found);
   }
   static void PrefetchEntryIn(const OpenState& state, std::string_view block, int slot);
+  Result<bool> FindByIndexPage(OpenState* state, std::string_view page, std::string_view key,
+                               uint64_t hash, SequenceNumber max_sequence, FoundEntry* found);
   Result<bool> FindBySearch(OpenState* state, std::string_view key, SequenceNumber max_sequence,
                             FoundEntry* found);
   // From the newest version of a key at (block, slot) to the newest one <= max_sequence.

@@ -62,6 +62,48 @@ TEST(MemoryTest, StoreOfTenTimesItsBudgetKeepsWithinIt) {
   iterators.clear();
 }
 
+TEST(MemoryTest, IndexPagesLeaveTheCacheToDataUnlessKeysAreAbsent) {
+  CrashEnv env;
+  Options options;
+  options.env = &env;
+  options.memory_budget_bytes = uint64_t{8} << 20;
+  auto opened = Db::Open("/db", options);
+  ASSERT_OK(opened);
+  Db* db = opened->get();
+  constexpr uint64_t kKeys = 40'000;
+  const std::string value(1000, 'v');
+  for (uint64_t i = 0; i < kKeys; ++i) ASSERT_OK(db->Put(Key(2 * (i * 7919 % kKeys)), value));
+  const std::unique_ptr<Snapshot> before = db->GetSnapshot();
+  ASSERT_OK(db->Put(Key(2), "newer"));
+  ASSERT_OK(db->Compact());
+  ASSERT_EQ(db->Stats().runs.size(), 1u);
+
+  std::string got;
+  ASSERT_OK(db->Get(Key(2), &got));
+  EXPECT_EQ(got, "newer");
+  ASSERT_OK(db->Get(Key(2), &got, {.snapshot = before.get()}));
+  EXPECT_EQ(got, value);
+
+  // Far from each other, so that each is in a block of its own, and that many that no two are read twice.
+  constexpr uint64_t kGets = 400;
+  uint64_t misses = db->Stats().cache_miss_count;
+  for (uint64_t i = 1; i <= kGets; ++i) {
+    ASSERT_OK(db->Get(Key(2 * i * (kKeys / kGets) - 2), &got));
+    ASSERT_EQ(got, value);
+  }
+  misses = db->Stats().cache_miss_count - misses;
+  EXPECT_LE(misses, kGets);
+
+  // Each page of the index is read once; then absent keys cost nothing.
+  const auto look_for_absent = [&] {
+    for (uint64_t i = 0; i < kGets; ++i) EXPECT_TRUE(db->Get(Key(2 * i + 1), &got).IsNotFound());
+  };
+  for (int round = 0; round < 3; ++round) look_for_absent();
+  misses = db->Stats().cache_miss_count;
+  look_for_absent();
+  EXPECT_EQ(db->Stats().cache_miss_count, misses);
+}
+
 class ExpectedKeysTest : public ::testing::TestWithParam<bool> {
  protected:
   ExpectedKeysTest() {

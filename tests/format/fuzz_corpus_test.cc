@@ -36,6 +36,9 @@
 #define LLVMFuzzerTestOneInput FuzzFileName
 #include "tests/fuzz/filename_fuzz.cc"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput FuzzNamespace
+#include "tests/fuzz/namespace_fuzz.cc"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput FuzzCodec
 #include "tests/fuzz/codec_fuzz.cc"
 #undef LLVMFuzzerTestOneInput
@@ -56,14 +59,14 @@ const FuzzTarget kTargets[] = {
     {"manifest", FuzzManifest},
     {"value_log", FuzzValueLog},
     {"filename", FuzzFileName},
+    {"namespace", FuzzNamespace},
     {"codec", FuzzCodec},
 };
 
 class FuzzCorpusTest : public testing::TestWithParam<FuzzTarget> {
  protected:
   void SetUp() override {
-    const std::filesystem::path dir = std::filesystem::path(__FILE__).parent_path().parent_path() /
-                                      "testdata/fuzz" / GetParam().name;
+    const auto dir = std::filesystem::path(VARVE_SOURCE_DIR) / "tests/testdata/fuzz" / GetParam().name;
     for (const auto& file : std::filesystem::directory_iterator(dir)) paths_.push_back(file.path());
     std::sort(paths_.begin(), paths_.end());
     ASSERT_FALSE(paths_.empty()) << dir;

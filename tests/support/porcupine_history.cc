@@ -149,8 +149,7 @@ std::string PorcupineFolder() {
   // The folder lies beside the checkout; tests run from somewhere below it.
   namespace fs = std::filesystem;
   std::error_code error;
-  for (fs::path at = fs::absolute(__FILE__).parent_path(); at.has_relative_path();
-       at = at.parent_path()) {
+  for (fs::path at = VARVE_SOURCE_DIR; at.has_relative_path(); at = at.parent_path()) {
     const fs::path folder = at / "shared" / "testdata" / "porcupine";
     if (fs::exists(folder / "verdicts.txt", error)) return folder.string();
   }
