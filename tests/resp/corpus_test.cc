@@ -18,7 +18,7 @@ namespace varve::resp {
 namespace {
 
 // Exactly as long as it is, so that the address sanitizer sees a read past its end.
-void Run(const std::string& input) {
+void Feed(const std::string& input) {
   const std::vector<uint8_t> bytes(input.begin(), input.end());
   FuzzResp(bytes.data(), bytes.size());
 }
@@ -34,7 +34,7 @@ TEST(RespCorpusTest, CorpusAndMutationsOfIt) {
     SCOPED_TRACE(path.string());
     std::ifstream in(path, std::ios::binary);
     const std::string content{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-    Run(content);
+    Feed(content);
     for (int round = 0; round < 300; ++round) {
       std::string input = content;
       for (uint64_t i = 1 + random.Uniform(4); i > 0 && !input.empty(); --i) {
@@ -44,7 +44,7 @@ TEST(RespCorpusTest, CorpusAndMutationsOfIt) {
             random.OneIn(3) ? static_cast<char>(random.Next()) : kBytes[random.Uniform(sizeof(kBytes))];
       }
       if (random.OneIn(3)) input.resize(random.Uniform(input.size() + 1));
-      Run(input);
+      Feed(input);
     }
   }
 }
