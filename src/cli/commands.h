@@ -20,6 +20,7 @@ std::vector<Command> ReadCommands();      // get scan count
 std::vector<Command> TransferCommands();  // load dump
 std::vector<Command> NamespaceCommands(); // namespaces drop
 std::vector<Command> StoreCommands();     // stats verify compact wal
+std::vector<Command> ServerCommands();    // server
 
 // All of them, in the order of the help.
 const std::vector<Command>& AllCommands();

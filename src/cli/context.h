@@ -9,6 +9,7 @@
 
 #include "cli/arguments.h"
 #include "cli/console.h"
+#include "cli/serve.h"
 #include "varve/db.h"
 
 namespace varve::cli {
@@ -26,6 +27,7 @@ enum ExitCode : int {
 struct Backend {
   std::function<Result<std::unique_ptr<Db>>(const std::string& dir, const Options&)> open;
   std::function<Status(const std::string& dir, const Options&, const WalVisitor&)> read_wal;
+  Serve serve = {};
 };
 
 // Borrows all of it for the run of one command.

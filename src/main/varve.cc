@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "cli/run.h"
+#include "main/serve.h"
 #include "varve/db.h"
 
 namespace {
@@ -53,6 +54,7 @@ int main(int argc, char** argv) {
       .open = [](const std::string& dir,
                  const varve::Options& options) { return varve::Db::Open(dir, options); },
       .read_wal = varve::ReadWal,
+      .serve = varve::ServeUntilSignal,
   };
   return varve::cli::Run({argv + 1, argv + argc}, Variable("VARVE_DIR"), console, backend);
 }

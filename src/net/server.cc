@@ -34,8 +34,10 @@ Status Server::Listen() {
   return Status::Ok();
 }
 
-Status Server::Start(const LoopHandlerFactory& make_handler) {
+Status Server::Start(const LoopHandlerFactory& make_handler,
+                     const std::function<void()>& on_listening) {
   VARVE_RETURN_IF_ERROR(Listen());
+  if (on_listening) on_listening();
   for (int i = 0; i < options_.loop_count; ++i) {
     auto loop = std::make_unique<EventLoop>(options_, &counters_, env_->clock());
     VARVE_RETURN_IF_ERROR(loop->Open(make_handler(i)));

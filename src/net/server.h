@@ -3,6 +3,7 @@
 #define VARVE_NET_SERVER_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,7 +27,9 @@ class Server {
 
   // Listens, and serves in threads of its own. kIoError when an address cannot be had. Of several hosts
   // some may be missing (a machine without IPv6), but not all.
-  Status Start(const LoopHandlerFactory& make_handler);
+  // `on_listening`, if there is one, is called when port() is known and nothing is served yet.
+  Status Start(const LoopHandlerFactory& make_handler,
+               const std::function<void()>& on_listening = {});
   // Takes no more connections, lets turns end, sends what has been answered, and ends the threads.
   // Idempotent.
   void Stop();
