@@ -4,6 +4,7 @@
 #define VARVE_BENCH_ENGINE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -51,6 +52,12 @@ class Session {
   virtual Status Expire(std::string_view, uint64_t) { return Status::NotSupported("time to live"); }
   // Copies the value. kNotFound when the key is absent.
   virtual Status Get(std::string_view key, std::string* value) = 0;
+  // Without waiting: `done` is called once, now or later, in any thread. Only of engines with
+  // EngineInfo::has_async. The view lives during the call.
+  using GetDone = std::function<void(const Status&, std::string_view)>;
+  virtual void GetAsync(std::string_view, GetDone done) {
+    done(Status::NotSupported("this adapter has no asynchronous gets"), {});
+  }
   // Without a copy where the engine can; the view lives until the next call.
   virtual Status GetPinned(std::string_view key, std::string_view* value) = 0;
   // One value a key, in order, as of one moment where the engine can. kNotFound when any is absent.
@@ -93,6 +100,7 @@ struct EngineInfo {
   bool is_peer = true;
   // Has a time to live a key that a workload can set.
   bool has_ttl = false;
+  bool has_async = false;
   Result<std::unique_ptr<Engine>> (*open)(const EngineOptions& options) = nullptr;
 };
 

@@ -19,6 +19,12 @@ class VarveSession : public Session {
   }
   Status Get(std::string_view key, std::string* value) override { return db_->Get(key, value); }
 
+  void GetAsync(std::string_view key, GetDone done) override {
+    db_->GetAsync(key).Then([done = std::move(done)](const Result<std::string>& value) {
+      done(value.status(), value.ok() ? std::string_view(*value) : std::string_view());
+    });
+  }
+
   Status GetPinned(std::string_view key, std::string_view* value) override {
     Result<PinnedValue> result = db_->GetPinned(key);
     if (!result.ok()) return result.status();
@@ -102,6 +108,7 @@ EngineInfo VarveEngine() {
           .has_transactions = true,
           .is_peer = false,
           .has_ttl = true,
+          .has_async = true,
           .open = Open};
 }
 

@@ -167,6 +167,9 @@ RunResult Suite::Run(const Workload& workload, const EngineInfo& engine, const s
   if (workload.needs_transactions && !engine.has_transactions) {
     return Skipped(workload, engine, "the adapter has no transactions");
   }
+  if (workload.needs_async && !engine.has_async) {
+    return Skipped(workload, engine, "it has no asynchronous gets");
+  }
   if (workload.needs_ttl && !engine.has_ttl) {
     return Skipped(workload, engine, "it has no time to live a key");
   }

@@ -56,6 +56,13 @@ std::vector<Workload> MakeReads() {
        .limits_memory = true,
        .is_in_speed_table = true,
        .run = RunZipfLimited},
+      {.name = "asyncget64",
+       .description = "random gets, 64 under way from one thread, in a memory cgroup of a quarter of the "
+                      "data; against raw reads at that depth",
+       .store = StartStore::kFilled,
+       .limits_memory = true,
+       .needs_async = true,
+       .run = RunAsyncGet64},
   };
 }
 

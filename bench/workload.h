@@ -43,6 +43,8 @@ struct Workload {
   bool suits_raw = false;
   // Only for engines with EngineInfo::has_ttl.
   bool needs_ttl = false;
+  // Only for engines with EngineInfo::has_async.
+  bool needs_async = false;
   // Part of `compare` when no workloads are named.
   bool is_in_speed_table = false;
   // Runs before, in a process of its own that ends itself by SIGKILL. May be nullptr.
@@ -76,6 +78,7 @@ void RunScanAll(Runner& runner);
 void RunMultiGet64(Runner& runner);
 void RunGetLarge(Runner& runner);
 void RunZipfLimited(Runner& runner);
+void RunAsyncGet64(Runner& runner);  // workloads_async.cc
 void RunDeleteHeavy(Runner& runner);  // workloads_state.cc
 void PrepareRecovery(Runner& runner);
 void RunRecovery(Runner& runner);

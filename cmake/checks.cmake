@@ -26,12 +26,36 @@ if(NOT VARVE_SANITIZE)
   # The consumer is compiled by the same compiler, without the sanitizers' flags.
   varve_check(check.consumer ${CMAKE_SOURCE_DIR}/tests/integration/consumer/consumer_test.py
               ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})
+  varve_check(c.symbols ${CMAKE_SOURCE_DIR}/tests/c/symbols_test.py $<TARGET_FILE:varve_shared>
+              ${CMAKE_SOURCE_DIR}/include/varve/c.h)
 endif()
 
 if(TARGET varve_cli_binary)
   varve_check(check.examples ${tools}/check_examples.py $<TARGET_FILE_DIR:varve_cli_binary>
               ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/docs/operating.md
-              ${CMAKE_SOURCE_DIR}/docs/namespaces.md ${CMAKE_SOURCE_DIR}/docs/ttl.md)
+              ${CMAKE_SOURCE_DIR}/docs/namespaces.md ${CMAKE_SOURCE_DIR}/docs/ttl.md
+              ${CMAKE_SOURCE_DIR}/docs/repair.md ${CMAKE_SOURCE_DIR}/docs/tree.md
+              ${CMAKE_SOURCE_DIR}/docs/backup.md)
   varve_check(cli.process ${CMAKE_SOURCE_DIR}/tests/cli/process_test.py
               $<TARGET_FILE:varve_cli_binary>)
+endif()
+
+# The binding for Python, by the system's interpreter, whose pytest and pip it needs. A library with sanitizers
+# cannot be loaded into a plain interpreter.
+find_program(VARVE_SYSTEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+if(NOT VARVE_SYSTEM_PYTHON)
+  set(VARVE_SYSTEM_PYTHON ${Python3_EXECUTABLE})
+endif()
+set(python_tests ${CMAKE_SOURCE_DIR}/tests/python)
+if(VARVE_SANITIZE)
+  add_test(NAME python.interface COMMAND ${CMAKE_COMMAND} -E echo
+           "skipped: a library with sanitizers cannot be loaded into a plain interpreter")
+  set_tests_properties(python.interface PROPERTIES LABELS check SKIP_REGULAR_EXPRESSION "skipped:")
+else()
+  add_test(NAME python.interface COMMAND ${VARVE_SYSTEM_PYTHON} -m pytest -q -p no:cacheprovider ${python_tests})
+  set_tests_properties(python.interface PROPERTIES LABELS check TIMEOUT 600 ENVIRONMENT
+    "VARVE_LIBRARY=$<TARGET_FILE:varve_shared>;PYTHONPATH=${CMAKE_SOURCE_DIR}/bindings/python;PYTHONDONTWRITEBYTECODE=1")
+  add_test(NAME python.install COMMAND ${VARVE_SYSTEM_PYTHON} ${python_tests}/install_check.py
+           ${CMAKE_SOURCE_DIR} $<TARGET_FILE:varve_shared>)
+  set_tests_properties(python.install PROPERTIES LABELS check TIMEOUT 600)
 endif()

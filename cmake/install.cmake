@@ -5,6 +5,9 @@ set(varve_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/varve)
 
 install(DIRECTORY include/varve DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(TARGETS varve ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET varve_shared)
+  install(TARGETS varve_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 if(TARGET varve_cli_binary)
   install(TARGETS varve_cli_binary RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
@@ -19,7 +22,8 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/varveConfigVersion.cmake
 install(FILES ${CMAKE_BINARY_DIR}/varveConfig.cmake ${CMAKE_BINARY_DIR}/varveConfigVersion.cmake
         DESTINATION ${varve_cmake_dir})
 
-# The paths in varve.pc are relative to the file, so that the prefix may be moved.
+# The paths in the .pc files are relative to the files, so that the prefix may be moved.
 file(RELATIVE_PATH varve_pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/varve.pc.in ${CMAKE_BINARY_DIR}/varve.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/varve.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(cmake/varve_c.pc.in ${CMAKE_BINARY_DIR}/varve_c.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/varve.pc ${CMAKE_BINARY_DIR}/varve_c.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -8,10 +8,12 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "varve/async.h"
 #include "varve/iterator.h"
 #include "varve/options.h"
 #include "varve/pinned_value.h"
@@ -131,6 +133,20 @@ class Namespace {
                                                     const ReadOptions& = {}) = 0;
   // The value. Throws KeyNotFound when absent, std::runtime_error on any other failure.
   std::string At(std::string_view key);
+
+  // --- The same without waiting (async.h, docs/async.md).
+
+  virtual Async<Result<std::string>> GetAsync(std::string_view key, const ReadOptions& = {},
+                                              std::stop_token = {});
+  // All as of one moment.
+  virtual Async<std::vector<Result<std::string>>> MultiGetAsync(
+      const std::vector<std::string_view>& keys, const ReadOptions& = {}, std::stop_token = {});
+  virtual Async<Status> PutAsync(std::string_view key, std::string_view value,
+                                 const WriteOptions& = {}, std::stop_token = {});
+  virtual Async<Status> DeleteAsync(std::string_view key, const WriteOptions& = {},
+                                    std::stop_token = {});
+
+  // --- Iterators.
 
   // Never null; a failure shows in its status(). Views in `options` need not outlive the call.
   virtual std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options = {}) = 0;

@@ -5,6 +5,13 @@
 //   users.Put(7, {"Ann", 41});
 //   varve::Result<User> ann = users.Get(7);
 //
+// Over a transaction or a namespace it is the same:
+//
+//   db->Transact([&](varve::Transaction& t) {
+//     varve::TypedDb<uint64_t, User, varve::Transaction> users(&t, "user/");
+//     return users.Put(7, {"Ann", 42});
+//   });
+//
 // Two functions do the same for single values under plain keys: varve::Put(*db, "ann", User{...}) and
 // varve::Get<User>(*db, "ann").
 #ifndef VARVE_TYPED_DB_H_
@@ -22,18 +29,48 @@
 #include "varve/db.h"
 #include "varve/iterator.h"
 #include "varve/key_codec.h"
+#include "varve/namespace.h"
 #include "varve/options.h"
+#include "varve/pinned_value.h"
 #include "varve/status.h"
+#include "varve/transaction.h"
 
 namespace varve {
 
-// A Db, or what reads and writes like one. What else TypedDb forwards (options, iterators, ranges)
+// A Db, or what reads and writes like one: a Namespace, a Transaction, a NamespaceInTransaction. What else TypedDb forwards (options, iterators, ranges)
 // must exist only where it is called.
 template <typename Store>
 concept StoreLike = requires(Store& store, std::string_view bytes) {
   { store.Put(bytes, bytes) } -> std::same_as<Status>;
   { store.Delete(bytes) } -> std::same_as<Status>;
   { store.Get(bytes) } -> std::same_as<Result<std::string>>;
+};
+
+// A namespace as a transaction sees it: the calls of the transaction that take the namespace, without
+// it. For TypedDb<K, V, NamespaceInTransaction>. Borrows both.
+class NamespaceInTransaction {
+ public:
+  NamespaceInTransaction(Transaction* transaction, const Namespace* space)
+      : transaction_(transaction), space_(space) {}
+
+  Status Put(std::string_view key, std::string_view value) {
+    return transaction_->Put(*space_, key, value);
+  }
+  Status Delete(std::string_view key) { return transaction_->Delete(*space_, key); }
+  Status DeleteRange(std::string_view begin, std::string_view end) {
+    return transaction_->DeleteRange(*space_, begin, end);
+  }
+  Result<std::string> Get(std::string_view key) { return transaction_->Get(*space_, key); }
+  Result<PinnedValue> GetPinned(std::string_view key) {
+    return transaction_->GetPinned(*space_, key);
+  }
+  std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options = {}) {
+    return transaction_->NewIterator(*space_, options);
+  }
+
+ private:
+  Transaction* transaction_;
+  const Namespace* space_;
 };
 
 // What a typed iterator covers: all keys that satisfy what is set.
@@ -137,7 +174,10 @@ class TypedDb {
     return store_->Delete(RawKey(key), options);
   }
   // Deletes all keys in [begin, end).
-  Status DeleteRange(const K& begin, const K& end, const WriteOptions& options = {}) {
+  Status DeleteRange(const K& begin, const K& end) {
+    return store_->DeleteRange(RawKey(begin), RawKey(end));
+  }
+  Status DeleteRange(const K& begin, const K& end, const WriteOptions& options) {
     return store_->DeleteRange(RawKey(begin), RawKey(end), options);
   }
 
@@ -191,17 +231,27 @@ class TypedDb {
     return values;
   }
 
-  // Add a change to a batch, for Store::Write. One batch may hold changes of several TypedDbs.
+  // Add a change to a batch, for Db::Write. One batch may hold changes of several TypedDbs, also of those
+  // over different namespaces.
   template <typename Batch>
   Status BatchPut(Batch* batch, const K& key, const V& value) const {
     std::string bytes;
     Status status = EncodeValueTo(value, &bytes);
-    if (status.ok()) batch->Put(RawKey(key), bytes);
+    if (!status.ok()) return status;
+    if constexpr (kIsNamespace) {
+      batch->Put(*store_, RawKey(key), bytes);
+    } else {
+      batch->Put(RawKey(key), bytes);
+    }
     return status;
   }
   template <typename Batch>
   void BatchDelete(Batch* batch, const K& key) const {
-    batch->Delete(RawKey(key));
+    if constexpr (kIsNamespace) {
+      batch->Delete(*store_, RawKey(key));
+    } else {
+      batch->Delete(RawKey(key));
+    }
   }
 
   TypedIterator<K, V> NewIterator(const TypedIteratorOptions<K>& range = {}) {
@@ -226,6 +276,10 @@ class TypedDb {
   }
 
  private:
+  // Of a Db, a batch takes the changes without being told where they belong.
+  static constexpr bool kIsNamespace =
+      std::derived_from<Store, Namespace> && !std::derived_from<Store, Db>;
+
   template <typename... Options>
   Status PutWith(const K& key, const V& value, const Options&... options) {
     std::string bytes;

@@ -9,6 +9,8 @@
 #ifndef VARVE_VARVE_H_
 #define VARVE_VARVE_H_
 
+#include "varve/async.h"
+#include "varve/backup.h"
 #include "varve/db.h"
 #include "varve/iterator.h"
 #include "varve/namespace.h"

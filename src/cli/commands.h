@@ -19,8 +19,11 @@ std::vector<Command> WriteCommands();     // put del delrange expire persist
 std::vector<Command> ReadCommands();      // get scan count
 std::vector<Command> TransferCommands();  // load dump
 std::vector<Command> NamespaceCommands(); // namespaces drop
+std::vector<Command> TreeCommands();      // tree
+std::vector<Command> BackupCommands();    // backup restore checkpoint
 std::vector<Command> StoreCommands();     // stats verify compact wal
 std::vector<Command> ServerCommands();    // server
+std::vector<Command> RepairCommands();    // repair
 
 // All of them, in the order of the help.
 const std::vector<Command>& AllCommands();

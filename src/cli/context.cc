@@ -14,7 +14,8 @@ std::string StoreCommand(const Context& context, std::string_view rest) {
 
 std::string DamageHint(const Context& context) {
   if (context.arguments.verb()->name == "verify") {
-    return "bring the named file back from a copy of the store";
+    return "bring the named file back from a copy of the store, or save what is left with " +
+           StoreCommand(context, "repair");
   }
   return StoreCommand(context, "verify") + " lists all the damage";
 }

@@ -27,6 +27,7 @@ enum ExitCode : int {
 struct Backend {
   std::function<Result<std::unique_ptr<Db>>(const std::string& dir, const Options&)> open;
   std::function<Status(const std::string& dir, const Options&, const WalVisitor&)> read_wal;
+  std::function<Result<RepairReport>(const std::string& dir, const RepairOptions&)> repair;
   Serve serve = {};
 };
 
@@ -46,6 +47,8 @@ Result<std::unique_ptr<Db>> OpenStore(const Context& context, Access access);
 
 // The flag that names a namespace, for a verb's list.
 inline constexpr FlagSpec kNamespaceFlag = {"-n", "NAME", "work on this namespace"};
+// Read by WriteOptionsFrom.
+inline constexpr FlagSpec kSyncFlag = {"--sync", "", "return when the change survives loss of power"};
 
 // The namespace of -n, or the default one, of `db`, which it borrows. Only kChangeOrCreate makes a
 // missing one; else that is kNotFound.

@@ -43,6 +43,14 @@ void Facts::Micros(std::string_view name, uint64_t micros) {
   Add(name, HumanDuration(micros * 1000), std::to_string(micros));
 }
 
+void Facts::Nanos(std::string_view name, uint64_t nanos) {
+  constexpr uint64_t kMicrosFrom = 10'000;
+  Add(name,
+      nanos < kMicrosFrom ? Decimals(static_cast<double>(nanos) / 1000, 2) + " us"
+                          : HumanDuration(nanos),
+      std::to_string(nanos));
+}
+
 void Facts::Ratio(std::string_view name, double ratio) {
   Add(name, Decimals(ratio, 2), Decimals(ratio, 3));
 }

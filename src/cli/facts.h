@@ -21,6 +21,8 @@ class Facts {
   void Seconds(std::string_view name, uint64_t nanos);
   // In TSV and JSON as whole microseconds.
   void Micros(std::string_view name, uint64_t micros);
+  // In TSV and JSON as whole nanoseconds.
+  void Nanos(std::string_view name, uint64_t nanos);
   void Ratio(std::string_view name, double ratio);
   void Text(std::string_view name, std::string_view text);
   // Rows of one kind: a table for people, name.0.column and so on in TSV, an array in JSON.

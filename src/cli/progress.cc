@@ -38,10 +38,11 @@ std::string Bar(double fraction, int length) {
 std::string RenderProgress(std::string_view activity, const ProgressState& state, int width) {
   const double seconds = static_cast<double>(state.elapsed_nanos) / 1e9;
   std::string head(activity);
-  std::string tail = WithThousands(state.records) + " records";
+  const uint64_t count = state.counts_bytes ? state.done : state.records;
+  const auto show = state.counts_bytes ? HumanBytes : WithThousands;
+  std::string tail = show(count) + (state.counts_bytes ? "" : " records");
   if (seconds > 0) {
-    const double rate = static_cast<double>(state.records) / seconds;
-    tail += "  " + WithThousands(static_cast<uint64_t>(rate)) + "/s";
+    tail += "  " + show(static_cast<uint64_t>(static_cast<double>(count) / seconds)) + "/s";
   }
   if (state.total == 0) return head + "  " + tail;
 
@@ -71,7 +72,8 @@ Progress::~Progress() {
 
 void Progress::Update(uint64_t records, uint64_t done) {
   if (lines_) {
-    console_.err << words_.past << " " << records << " records\n" << std::flush;
+    console_.err << words_.past << " " << (words_.counts_bytes ? done : records)
+                 << (words_.counts_bytes ? " bytes\n" : " records\n") << std::flush;
     return;
   }
   if (!console_.err_is_terminal) return;
@@ -79,8 +81,11 @@ void Progress::Update(uint64_t records, uint64_t done) {
   if (now - drawn_at_ < kNanosBetweenDraws) return;
   drawn_at_ = now;
   is_drawn_ = true;
-  const ProgressState state{
-      .records = records, .done = done, .total = total_, .elapsed_nanos = now - started_at_};
+  const ProgressState state{.records = records,
+                            .done = done,
+                            .total = total_,
+                            .elapsed_nanos = now - started_at_,
+                            .counts_bytes = words_.counts_bytes};
   console_.err << kEraseLine << RenderProgress(words_.activity, state, console_.width)
                << std::flush;
 }

@@ -79,8 +79,8 @@ const std::vector<Command>& AllCommands() {
   static const std::vector<Command> commands = [] {
     std::vector<Command> all;
     for (auto* group :
-         {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, StoreCommands,
-          ServerCommands}) {
+         {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, TreeCommands,
+          BackupCommands, StoreCommands, RepairCommands, ServerCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }
     return all;

@@ -20,8 +20,31 @@ Facts RunFacts(const RunStatistics& run) {
   return facts;
 }
 
-// What one invocation can know: contents, disk and memory. The counters of work done are those of a
-// process that has just opened the store, so they are left to programs.
+Facts OperationFacts(Operation kind, const OperationStatistics& done) {
+  Facts facts;
+  facts.Text("operation", OperationName(kind));
+  facts.Count("count", done.count);
+  facts.Nanos("mean_ns", static_cast<uint64_t>(done.MeanNanos()));
+  facts.Nanos("p50_ns", done.p50_ns);
+  facts.Nanos("p90_ns", done.p90_ns);
+  facts.Nanos("p99_ns", done.p99_ns);
+  facts.Nanos("p999_ns", done.p999_ns);
+  facts.Nanos("max_ns", done.max_ns);
+  return facts;
+}
+
+// What a process has done with the store since it opened it. Kinds that it has not used are left out.
+void AddOperations(const Statistics& stats, Facts* facts) {
+  std::vector<Facts> operations;
+  for (size_t i = 0; i < kOperationCount; ++i) {
+    if (stats.operations[i].count == 0) continue;
+    operations.push_back(OperationFacts(static_cast<Operation>(i), stats.operations[i]));
+  }
+  facts->Table("operations", std::move(operations));
+}
+
+// Contents, disk, memory, and what was done since the store was opened; for one invocation of the tool
+// that is little.
 Facts StoreFacts(const Statistics& stats) {
   Facts facts;
   facts.Count("last_sequence", stats.last_sequence);
@@ -39,17 +62,32 @@ Facts StoreFacts(const Statistics& stats) {
   facts.Bytes("memtable_bytes", stats.memtable_bytes);
   facts.Bytes("index_bytes", stats.index_bytes);
   facts.Bytes("cache_bytes", stats.cache_bytes);
+  facts.Bytes("iterator_bytes", stats.iterator_bytes);
+  facts.Bytes("range_tombstone_bytes", stats.range_tombstone_bytes);
+  facts.Bytes("statistics_bytes", stats.statistics_bytes);
+  facts.Ratio("space_amplification", stats.SpaceAmplification());
+  facts.Ratio("write_amplification", stats.WriteAmplification());
+  facts.Ratio("read_amplification", stats.ReadAmplification());
+  facts.Ratio("disk_reads_per_get", stats.DiskReadsPerGet());
+  facts.Count("stalls", stats.slowdown_count);
+  facts.Micros("stall_us", stats.slowdown_us);
+  facts.Micros("stall_max_us", stats.slowdown_us_max);
   if (!stats.background_error.empty()) facts.Text("background_error", stats.background_error);
   std::vector<Facts> runs;
   for (const RunStatistics& run : stats.runs) runs.push_back(RunFacts(run));
   facts.Table("runs", std::move(runs));
+  AddOperations(stats, &facts);
   return facts;
 }
 
 int Stats(const Context& context) {
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kRead);
   if (!db.ok()) return FailToOpen(context, db.status());
-  StoreFacts((*db)->Stats()).Print(context.console, context.json);
+  if (context.arguments.Has("--prometheus")) {
+    context.console.out << (*db)->Stats().ToPrometheus();
+  } else {
+    StoreFacts((*db)->Stats()).Print(context.console, context.json);
+  }
   return kExitOk;
 }
 
@@ -71,6 +109,9 @@ int Verify(const Context& context) {
   }
   const size_t problem_count = problems.size();
   facts.Table("problems", std::move(problems));
+  std::vector<Facts> orphans;
+  for (const std::string& orphan : report->orphans) orphans.emplace_back().Text("orphan", orphan);
+  if (!orphans.empty()) facts.Table("orphans", std::move(orphans));
   facts.Print(context.console, context.json);
   if (problem_count == 0) return kExitOk;
   return Fail(context, Status::Corruption(std::to_string(problem_count) +
@@ -145,17 +186,22 @@ int Wal(const Context& context) {
 std::vector<Command> StoreCommands() {
   return {
       {{.name = "stats",
+        .flags = {{"--prometheus", "", "print the text format of Prometheus"}},
         .summary = "Prints what the store holds, on disk and in memory",
         .examples = "varve --dir data stats\n"
-                    "varve --dir data stats --json\n",
+                    "varve --dir data stats --json\n"
+                    "varve --dir data stats --prometheus\n",
         .details = "entries counts overwritten and deleted records until they are merged away;\n"
-                   "'count' counts keys.\n"},
+                   "'count' counts keys. The runs are the levels, newest first. The figures about work\n"
+                   "(amplification of writes and reads, stalls, operations) are those of this process,\n"
+                   "which has only opened the store; a program asks its own by Db::Stats().\n"},
        Stats},
       {{.name = "verify",
         .summary = "Reads every byte and checks it; exit code 6 when something is damaged",
         .examples = "varve --dir data verify\n"
                     "varve --dir data verify --json\n",
-        .details = "Each problem names the file and the offset. Nothing is changed.\n"},
+        .details = "Each problem names the file and the offset. Nothing is changed. Orphans are files that a\n"
+                   "crash has left and nothing needs; the store removes them when it is opened to write.\n"},
        Verify},
       {{.name = "compact",
         .summary = "Merges everything into one run and gives back the space of what was deleted",

@@ -1,6 +1,7 @@
 #include "engine/commit_lock.h"
 
 #include "base/planted_bug.h"
+#include "engine/operation_times.h"
 
 namespace varve {
 
@@ -70,7 +71,10 @@ void CommitLock::LockSlow() {
       }
       Pause();
     }
-    if (!woken_before) waiter.since = clock_->MonotonicNanos();
+    if (!woken_before) {
+      waiter.since = clock_->MonotonicNanos();
+      NoteWaiting(waiter.since);
+    }
     if (AcquireOrEnqueue(&waiter, woken_before)) return;
     waiter.signal.wait(0, std::memory_order_acquire);
     if (waiter.signal.load(std::memory_order_acquire) == kHanded) return;

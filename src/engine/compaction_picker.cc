@@ -12,11 +12,6 @@ constexpr double kUpperShareUnderLoad = 1.0;
 // When idle: a sixteenth keeps a quiet store within 7 % of its smallest size.
 constexpr double kUpperShareIdle = 1.0 / 16;
 
-// Tombstones in the younger runs, per entry of the last run, from which on they are merged into it: a scan
-// passes over a tombstone and what it hides one by one, however few bytes they take.
-constexpr uint64_t kEntriesPerTombstoneUnderLoad = 4;
-constexpr uint64_t kEntriesPerTombstoneIdle = 64;
-
 uint64_t SumOf(const std::vector<RunSize>& runs, size_t first, size_t last) {
   uint64_t sum = 0;
   for (size_t i = first; i <= last; ++i) sum += runs[i].logical_bytes;
@@ -55,7 +50,11 @@ bool HasMuchValueGarbage(const CompactionInput& input, const CompactionPolicy& p
 
 bool HasManyExpired(const SegmentMeta& meta, uint64_t now, bool idle) {
   if (meta.expiry.empty() || meta.expiry.min_deadline > now) return false;
-  return meta.expiry.ExpiredBytes(now) * (idle ? 16 : 4) >= std::max<uint64_t>(1, meta.logical_bytes);
+  const uint64_t expired = meta.expiry.ExpiredBytes(now);
+  if (expired == 0) return false;
+  if (expired * 4 >= meta.logical_bytes) return true;
+  const uint64_t later = now + (now - meta.expiry.min_deadline);
+  return idle && expired * 16 >= meta.logical_bytes && meta.expiry.ExpiredBytes(later) < 2 * expired;
 }
 
 std::optional<CompactionPick> PickCompaction(const CompactionInput& input,
@@ -75,12 +74,6 @@ std::optional<CompactionPick> PickCompaction(const CompactionInput& input,
     const double share = idle ? kUpperShareIdle : kUpperShareUnderLoad;
     if (upper >= share * static_cast<double>(runs[last].logical_bytes)) {
       return CompactionPick{0, last, false, false, idle ? "idle" : "space"};
-    }
-    uint64_t tombstones = 0;
-    for (size_t i = 0; i < last; ++i) tombstones += runs[i].tombstones;
-    const uint64_t per_entry = idle ? kEntriesPerTombstoneIdle : kEntriesPerTombstoneUnderLoad;
-    if (tombstones > 0 && tombstones * per_entry >= runs[last].entries) {
-      return CompactionPick{0, last, false, false, "tombstones"};
     }
     if (idle && runs.size() > 2) return CompactionPick{0, last - 1, false, false, "idle, young runs"};
   }

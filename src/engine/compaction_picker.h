@@ -6,8 +6,7 @@
 // The policy is lazy leveling (Dayan and Idreos, Dostoevsky, 2018): young runs gather until there are
 // `tier_runs` of similar size and are merged into one (cheap writes); the last run is merged with
 // everything above it when what lies above could hide too much garbage (bounded space, one place to
-// look), or has so many tombstones that scans would notice. When the store is idle the bounds are tighter,
-// so that a quiet store is small and fast to read.
+// look). When the store is idle the bounds are tighter, so that a quiet store is small and fast to read.
 #ifndef VARVE_ENGINE_COMPACTION_PICKER_H_
 #define VARVE_ENGINE_COMPACTION_PICKER_H_
 
@@ -52,7 +51,8 @@ struct CompactionPick {
 };
 
 // Whether so much of a segment has expired at `now` that it is worth writing it again: a quarter of its
-// bytes under load, a sixteenth when idle.
+// bytes. When idle a sixteenth is enough, unless twice as much will have expired when as much time again
+// has passed as since the first deadline: it would be written again and again while that goes on.
 bool HasManyExpired(const SegmentMeta& meta, uint64_t now, bool idle);
 
 // nullopt: nothing to do.

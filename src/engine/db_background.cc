@@ -64,7 +64,9 @@ std::unique_ptr<DbImpl::MergeContext> DbImpl::NewMergeContext(
   }
   if (!durable.empty()) context->tombstones = RangeTombstones(durable, context->rules.boundaries);
   context->rules.tombstones = &context->tombstones;
-  context->rules.expired_until = store_clock_.Now();
+  // The time first: a listener that is set after it hears of what expires after it.
+  const uint64_t now = store_clock_.Now();
+  context->rules.expired_until = ExpiredUntil(now);
   context->rules.is_bottom = is_bottom;
   return context;
 }
@@ -84,6 +86,7 @@ SegmentOutputOptions DbImpl::OutputOptions(uint64_t run_id, bool is_bottom, bool
   };
   options.hash_salt = context_.hash_salt;
   options.now_millis = store_clock_.Now();
+  options.collects_expiry_places = expiry_.is_on();
   options.target_bytes = tuning_.segment_bytes;
   options.next_file_number = [this] { return versions_.NextFileNumber(); };
   return options;

@@ -52,7 +52,7 @@ CompactionInput DbImpl::DescribeForPicker(const Version& version, bool idle) {
   // What a merge would apply now: others would be found covered again after it.
   SequenceNumber applicable;
   SequenceNumber visible;
-  const uint64_t now = store_clock_.Now();
+  const uint64_t now = ExpiredUntil(store_clock_.Now());
   {
     MutexLock lock(&mu_);
     applicable = VARVE_PLANTED_BUG("merge.without_effect_for_ever")
@@ -174,20 +174,29 @@ void DbImpl::SealGarbage(const Version& version) {
   }
 }
 
-bool DbImpl::CompactOnce(bool idle, bool all, Status* status) {
-  const std::shared_ptr<const Version> version = versions_.current();
-  // What can go without a merge goes first: value-log files that nothing points into, segments that a
-  // range delete covers whole, range deletes that hide nothing.
-  VersionEdit free_of_work;
-  if (DropExpiredSegments(*version, &free_of_work)) {
-    *status = ApplyEdit(std::move(free_of_work), nullptr);
-    return status->ok();
+// What can go without a merge: segments of which everything has expired, value-log files that nothing points
+// into, segments that a range delete covers whole, range deletes that hide nothing.
+bool DbImpl::DropWithoutMerge(const Version& version, Status* status) {
+  VersionEdit edit;
+  if (DropExpiredSegments(version, &edit)) {
+    *status = ApplyEdit(std::move(edit), nullptr);
+    return true;
   }
-  CompleteEdit(*version, /*may_drop=*/true, &free_of_work);
-  if (!free_of_work.removed_segments.empty() || !free_of_work.removed_value_logs.empty() ||
-      !free_of_work.removed_range_tombstones.empty()) {
-    *status = ApplyEdit({}, nullptr);
-    return status->ok();
+  CompleteEdit(version, /*may_drop=*/true, &edit);
+  if (edit.removed_segments.empty() && edit.removed_value_logs.empty() &&
+      edit.removed_range_tombstones.empty()) {
+    return false;
+  }
+  *status = ApplyEdit({}, nullptr);
+  return true;
+}
+
+bool DbImpl::CompactOnce(bool idle, bool all, Status* status) {
+  std::shared_ptr<const Version> version = versions_.current();
+  if (DropWithoutMerge(*version, status)) {
+    // Whoever asked for a merge waits for one.
+    if (!status->ok() || !all || VARVE_PLANTED_BUG("compact.drops_instead_of_merging")) return status->ok();
+    version = versions_.current();
   }
   if (idle || all) SealGarbage(*version);
   CompactionPolicy policy;

@@ -215,6 +215,7 @@ void DbImpl::RemoveDoomedFiles() {
   std::vector<std::string> doomed;
   {
     MutexLock lock(&doomed_mu_);
+    if (doomed_holds_ > 0) return;  // somebody is about to open what may be among them
     doomed.swap(doomed_files_);
   }
   for (const std::string& path : doomed) (void)env_->RemoveFile(path);

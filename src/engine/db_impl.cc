@@ -5,8 +5,10 @@
 #include "base/check.h"
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
+#include "engine/db_async.h"
 #include "engine/recovery.h"
 #include "engine/rewrite.h"
+#include "engine/store_builder.h"
 #include "format/filename.h"
 #include "format/value_log.h"
 
@@ -17,13 +19,6 @@ namespace {
 // Chunks of memory kept for reuse: two memtables' worth.
 size_t SpareChunks(const Tuning& tuning) {
   return static_cast<size_t>(2 * tuning.memtable_bytes / ChunkPool::kChunkBytes) + 1;
-}
-
-std::string ParentOf(std::string dir) {
-  while (dir.size() > 1 && dir.back() == '/') dir.pop_back();
-  const size_t slash = dir.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : dir.substr(0, slash);
 }
 
 Status CheckOptions(const Options& options) {
@@ -55,6 +50,7 @@ Tuning Tuning::FromOptions(const Options& options) {
   // The active one may grow to twice its size while the flush is behind.
   const uint64_t memtables = (tuning.max_immutable_memtables + 2) * tuning.memtable_bytes;
   tuning.cache_bytes = budget - std::min(budget / 2, memtables);
+  tuning.max_expiry_keys_bytes = static_cast<size_t>(budget / 16);
   tuning.log_window_bytes = std::clamp(tuning.memtable_bytes / 16, uint64_t{64} << 10, uint64_t{1} << 20);
   tuning.mapped_log = options.durability != Durability::kSync;
   return tuning;
@@ -90,14 +86,19 @@ DbImpl::DbImpl(std::string dir, const Options& options, const Tuning& tuning, En
       env_(env),
       clock_(env->clock()),
       store_clock_(env->clock()),
+      times_(env->clock(), OperationTimes::StripesFor(options.memory_budget_bytes),
+             tuning.times_all_operations),
       directory_(env, dir_),
       pool_(env, SpareChunks(tuning)),
       cache_(&pool_, tuning.cache_bytes),
       versions_(&context_, &values_),
       values_(&context_, tuning.value_log_file_bytes, [this] { return versions_.NextFileNumber(); }),
       commit_lock_(env->clock()),
+      expiry_notes_(tuning.max_expiry_notes),
       gate_(env->clock()),
-      sync_group_([this](bool sync) { return MakeLogDurable(sync); }) {
+      sync_group_([this](bool sync) { return MakeLogDurable(sync); }),
+      expiry_(env, &store_clock_, tuning.max_expiry_keys_bytes, SourceOfExpiries()) {
+  cache_.Reserve(static_cast<int64_t>(times_.memory_bytes()));
   context_.env = env;
   context_.dir = dir_;
   context_.cache = &cache_;
@@ -148,6 +149,10 @@ Status DbImpl::SyncOwnName(bool is_new) {
 }
 
 Status DbImpl::CheckMayBecomeStore(const std::vector<std::string>& names) const {
+  if (std::find(names.begin(), names.end(), kUnfinishedFileName) != names.end()) {
+    return Status::InvalidArgument(dir_ + " is not a store yet: a restore or checkpoint into it was begun "
+                                   "and not finished; run it again");
+  }
   for (const std::string& name : names) {
     const auto parsed = ParseFileName(name);
     // A creation that was interrupted leaves these; they are begun anew.
@@ -221,6 +226,13 @@ Status DbImpl::StartThreads() {
 DbImpl::~DbImpl() { Close(); }
 
 void DbImpl::Close() {
+  expiry_.Stop();  // first: a listener may begin asynchronous operations
+  EndScrub();
+  if (DbAsync* async = async_.load(std::memory_order_acquire)) {
+    // While it ends its operations their continuations may still call the store.
+    async->Shutdown();
+    delete async;
+  }
   {
     MutexLock lock(&mu_);
     // Release: the loops stop after what they are at.
@@ -346,6 +358,7 @@ Statistics DbImpl::Stats() {
   const auto add_memtable = [&](const MemTableSlot& slot) {
     stats.memtable_entry_count += slot.memtable->entry_count();
     stats.memtable_bytes += slot.memtable->memory_bytes() + slot.range_tombstone_bytes;
+    stats.range_tombstone_bytes += slot.range_tombstone_bytes;
     if (slot.log == nullptr) return;
     stats.wal_bytes += slot.log->end();
     ++stats.wal_file_count;
@@ -384,6 +397,12 @@ Statistics DbImpl::Stats() {
   stats.sync_count = sync_count_.load(std::memory_order_relaxed);
   stats.cache_hit_count = cache_.hits();
   stats.cache_miss_count = cache_.misses();
+  times_.Collect(&stats);
+  stats.statistics_bytes = times_.memory_bytes();
+  stats.operation(Operation::kWrite).count = batch_count_.load(std::memory_order_relaxed);
+  stats.operation(Operation::kPut).count = put_commit_count_.load(std::memory_order_relaxed);
+  stats.operation(Operation::kSync).count = stats.sync_count;
+  stats.slowdown_count = slowdown_count_.load(std::memory_order_relaxed);
   stats.slowdown_us = slowdown_nanos_.load(std::memory_order_relaxed) / 1000;
   stats.slowdown_us_max = slowdown_nanos_max_.load(std::memory_order_relaxed) / 1000;
   MutexLock lock(&mu_);

@@ -3,12 +3,17 @@
 //   db_impl.cc        open, close, maintenance calls, statistics
 //   db_write.cc       the write path: commit lock, log, memtable, durability, back-pressure
 //   db_read.cc        gets, iterators, snapshots
+//   db_async.cc       operations that do not make their caller wait
 //   db_transaction.cc what is checked when a transaction commits, and the attempts
 //   db_modify.cc      compare-and-set, time to live and the other read-modify-writes
 //   db_namespaces.cc  the table of namespaces
+//   db_expiry.cc      what the expiry listener's thread asks for
 //   db_background.cc  what flush and compaction share: edits, super versions, what merges may drop
 //   db_flush.cc       memtables become a run
 //   db_compaction.cc  runs are merged
+//   db_verify.cc      Verify, properties
+//   db_scrub.cc       the scrub
+//   db_backup.cc      backups and checkpoints: one point of the store, copied
 //   db_housekeeping.cc what is not needed any more goes; the log's helper
 //   recovery.cc       what a directory holds after a crash
 //
@@ -23,12 +28,13 @@
 //
 // Keys here, and below, are stored keys (format/stored_key.h); the methods that the user calls map them.
 //
-// Order of locks: namespace_mu_, commit_lock_, mu_. The last two are not held across I/O, except that a
+// Order of locks: listener_mu_ or namespace_mu_, commit_lock_, mu_. The last two are not held across I/O, except that a
 // new log is opened under commit_lock_ when the helper has not prepared one, and that a read-modify-write
 // which has lost every race before reads under it.
 #ifndef VARVE_ENGINE_DB_IMPL_H_
 #define VARVE_ENGINE_DB_IMPL_H_
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -38,6 +44,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "engine/backup_point.h"
 #include "engine/block_cache.h"
 #include "engine/chunk_pool.h"
 #include "engine/commit_lock.h"
@@ -45,10 +52,14 @@
 #include "engine/compaction_picker.h"
 #include "engine/directory_sync.h"
 #include "engine/event_log.h"
+#include "engine/expiry_notes.h"
+#include "engine/expiry_notifier.h"
 #include "engine/namespace_table.h"
+#include "engine/operation_times.h"
 #include "engine/read_slots.h"
 #include "engine/recent_changes.h"
 #include "engine/recovery.h"
+#include "engine/scrubber.h"
 #include "engine/store_clock.h"
 #include "engine/super_version.h"
 #include "engine/sync_group.h"
@@ -63,6 +74,7 @@
 
 namespace varve {
 
+class DbAsync;
 class DbIterator;
 
 class DbImpl final : public Db {
@@ -86,6 +98,17 @@ class DbImpl final : public Db {
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions& options) override;
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                             const ReadOptions& options) override;
+  Async<Result<std::string>> GetAsync(std::string_view key, const ReadOptions& options,
+                                      std::stop_token stop) override;
+  Async<std::vector<Result<std::string>>> MultiGetAsync(const std::vector<std::string_view>& keys,
+                                                        const ReadOptions& options,
+                                                        std::stop_token stop) override;
+  Async<Status> PutAsync(std::string_view key, std::string_view value, const WriteOptions& options,
+                         std::stop_token stop) override;
+  Async<Status> DeleteAsync(std::string_view key, const WriteOptions& options,
+                            std::stop_token stop) override;
+  Async<Status> WriteAsync(const WriteBatch& batch, const WriteOptions& options,
+                           std::stop_token stop) override;
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
   std::unique_ptr<Snapshot> GetSnapshot() override;
   Status Transact(const Transaction::Body& body, const TransactionOptions& options) override;
@@ -96,11 +119,18 @@ class DbImpl final : public Db {
   Status DropNamespace(std::string_view name) override;
   Result<std::vector<NamespaceInfo>> ListNamespaces() override;
 
+  Status SetExpiryListener(ExpiryListener listener) override;
+
   Status Flush() override;
   Status Compact() override;
   Status WaitForBackgroundWork() override;
   Status Sync() override;
   Result<VerifyReport> Verify() override;
+  Status StartScrub(const ScrubOptions& options) override VARVE_EXCLUDES(scrub_mu_);
+  void StopScrub() override VARVE_EXCLUDES(scrub_mu_);
+  ScrubState Scrub() override VARVE_EXCLUDES(scrub_mu_);
+  Result<BackupSummary> Backup(BackupSink& sink, const BackupOptions& options) override;
+  Status Checkpoint(const std::string& dir) override;
   Statistics Stats() override;
   std::optional<std::string> GetProperty(std::string_view name) override;
 
@@ -109,6 +139,7 @@ class DbImpl final : public Db {
                          const WriteOptions& options) override;
 
  private:
+  friend class DbAsync;
   friend class NamespaceImpl;
   class SnapshotImpl;
   friend class TransactionImpl;
@@ -175,6 +206,7 @@ class DbImpl final : public Db {
     Frame* frame = nullptr;
     MemTableSlot* slot = nullptr;
     SuperVersion* super = nullptr;
+    uint32_t runs = 0;  // that were asked
   };
   struct RunningJob {
     CompactionJob job;
@@ -211,9 +243,36 @@ class DbImpl final : public Db {
   LogFileOptions LogOptions(uint64_t record_bytes);
 
   // --- Checking (db_verify.cc).
-  void VerifySegments(const Version& version, VerifyReport* report);
-  void VerifyValues(const SuperVersion& super, VerifyReport* report);
-  void VerifyLogs(const SuperVersion& super, VerifyReport* report);
+  struct Verification;
+  void VerifySegments(Verification* work);
+  void VerifyValueFiles(Verification* work);
+  void VerifyRangeTombstones(Verification* work);
+  void VerifyEntries(Verification* work);
+  void VerifyEntry(const Entry& entry, std::string* buffer, Verification* work);
+  void VerifyNamespaceOf(const Entry& entry, Verification* work);
+  void VerifyLog(const MemTableSlot& slot, Verification* work);
+  void FindOrphans(Verification* work);
+  NamespaceNames NamesOfNamespaces();
+  std::string ScrubText();  // db_scrub.cc, and:
+  void EndScrub() VARVE_EXCLUDES(scrub_mu_);
+
+  // --- Backups (db_backup.cc).
+  Result<BackupPoint> TakeBackupPoint() VARVE_EXCLUDES(commit_lock_, mu_);
+  // All of the point but for its sequence number, which is at most that of the last change. Returns the
+  // position of the log that the point is at.
+  uint64_t CollectBackupPoint(const std::shared_ptr<const Version>& version, BackupPoint* point)
+      VARVE_EXCLUDES(commit_lock_, mu_);
+  // Opens the logs of the point. REQUIRES: doomed_holds_ since before it was collected.
+  Status OpenBackupLogs(BackupPoint* point);
+  // Finds out up to where each log belongs to the point, and drops those that do not.
+  Status MeasureBackupLogs(BackupPoint* point);
+  // Everything that makes up the store at `point`, all of it to be carried.
+  Result<BackupPlan> PlanBackup(const BackupPoint& point);
+  Status PlanBackupValues(const BackupPoint& point, BackupPlan* plan);
+  // Brings the files of `plan` to `dir`.
+  Status PlaceFiles(const BackupPlan& plan, const BackupPoint& point, const std::string& dir);
+  // Whether a hard link to the file of values is as good as a copy. `is_synced`: values are.
+  bool MayLinkValues(uint64_t number, bool is_synced);
 
   // --- Write path (db_write.cc).
   Status CheckLimits(std::string_view key, size_t value_bytes) const;
@@ -229,13 +288,16 @@ class DbImpl final : public Db {
   // Bytes in a log record, and writing it there; an expiring change's value then points there.
   static size_t StoredBytes(const Change& change);
   static char* StoreChange(Change* change, char* to);
-  // `space`: the named namespace that the change is in, if any.
-  Status WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space = nullptr);
+  // `space`: the named namespace that the change is in, if any. Here and below: with `deferred` the change
+  // is applied, and what FinishCommit is to wait for is left to the caller.
+  Status WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space = nullptr,
+                  Ticket* deferred = nullptr);
+  Status WriteBatchOnce(const WriteBatch& batch, const WriteOptions& options, Ticket* deferred);
   // The hashes of the changes are filled in; their sizes have been checked.
   Status CommitPrepared(std::vector<Change>* changes, const WriteOptions& options,
-                        const CommitScope* scope);
+                        const CommitScope* scope, Ticket* deferred = nullptr);
   Status SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values);
-  Status CommitChanges(Commit commit, const WriteOptions& options);
+  Status CommitChanges(Commit commit, const WriteOptions& options, Ticket* deferred = nullptr);
   Status FinishCommit(const Ticket& ticket, Status status);
   Status AppendAndApply(const Commit& commit, Durability durability, Ticket* ticket)
       VARVE_REQUIRES(commit_lock_);
@@ -250,8 +312,17 @@ class DbImpl final : public Db {
   Result<std::shared_ptr<LogFile>> NewLog(uint64_t record_bytes) VARVE_REQUIRES(commit_lock_);
   Status WaitForFlush() noexcept VARVE_EXCLUDES(mu_, commit_lock_);
   void UpdateThrottle(uint32_t count, Ticket* ticket) VARVE_REQUIRES(commit_lock_);
+  // Whether a writer that may not return before this time has to sleep.
+  bool MustThrottle(uint64_t not_before) const;
   void Throttle(uint64_t not_before);
+  // A ticket that waits for the sync of everything written so far.
+  Ticket TicketForAll() VARVE_EXCLUDES(commit_lock_);
   void NoteSlowdown(uint64_t nanos);
+  static Operation WriteKind(uint32_t changes) {
+    return changes == 1 ? Operation::kPut : Operation::kWrite;
+  }
+  // The running operation begins to wait.
+  void NoteWait() { NoteWaiting(clock_->MonotonicNanos()); }
   Result<uint64_t> MakeLogDurable(bool sync) VARVE_EXCLUDES(commit_lock_);
   void Fail(const Status& status) VARVE_EXCLUDES(mu_);
 
@@ -271,6 +342,27 @@ class DbImpl final : public Db {
   Result<bool> ChangedSince(std::string_view key, uint64_t hash, SequenceNumber sequence)
       VARVE_REQUIRES(commit_lock_);
 
+  // --- Asynchronous operations (db_async.cc).
+  // Starts its threads on first use.
+  DbAsync* StartedAsync() VARVE_EXCLUDES(async_mu_);
+  // kAborted when a stop is requested or the store closes.
+  Status CheckMayBegin(const std::stop_token& stop) const;
+  // The value of a key at one state. REQUIRES: an EpochGuard.
+  Result<std::string> ReadAt(SuperVersion* super, SequenceNumber sequence, std::string_view key,
+                             Lookup* found);
+  // The same as far as memory goes. nullopt: `wait` knows what is missing.
+  std::optional<Result<std::string>> TryReadAt(SuperVersion* super, SequenceNumber sequence,
+                                               std::string_view key, BlockWait* wait,
+                                               Lookup* found);
+  Async<Result<std::string>> GetStoredAsync(std::string_view key, const ReadOptions& options,
+                                            std::stop_token stop);
+  Async<std::vector<Result<std::string>>> MultiGetStoredAsync(
+      const std::vector<std::string_view>& keys, const ReadOptions& options, std::stop_token stop);
+  Async<Status> WriteOneAsync(const Change& change, const WriteOptions& options,
+                              NamespaceState* space, const std::stop_token& stop);
+  // `begin`: what times_.Begin() said.
+  Async<Status> FinishCommitAsync(const Ticket& ticket, Status status, Operation kind, uint64_t begin);
+
   // --- Namespaces (db_namespaces.cc).
   static Status NamespaceWasDropped(const NamespaceState& state);
   Status LoadNamespaces() VARVE_EXCLUDES(namespace_mu_);
@@ -287,13 +379,25 @@ class DbImpl final : public Db {
   Durability DurabilityOver(const std::vector<NamespaceTable::Ref>& spaces, bool has_default) const;
   Compression CompressionOf(std::string_view stored_key) const;
 
+  // --- The expiry listener (db_expiry.cc).
+  ExpirySource SourceOfExpiries();
+  // Up to when merges may drop what has expired at `now`, the store's time.
+  uint64_t ExpiredUntil(uint64_t now) const { return std::min(now, expiry_.expired_until()); }
+  void CheckDue(SuperVersion* super, std::span<DueKey> keys);
+  Result<bool> IsSuperseded(SuperVersion* super, const DueKey& due);
+  bool NameDue(const DueKey& due, std::string* buffer, ExpiredKey* expired);
+
   // --- Read path (db_read.cc). REQUIRES an EpochGuard where a SuperVersion* is returned or taken.
   SuperVersion* CurrentSuper() const { return super_version_.load(std::memory_order_acquire); }
-  // A key to look up. The runs before `first_run` are known not to hold it.
+  // A key to look up. The runs before `first_run` are known not to hold it. With `segment`, the one of
+  // first_run, the entry is probably where `probe` leads to.
   struct LookupKey {
     std::string_view key;
     uint64_t hash = 0;
     size_t first_run = 0;
+    SegmentReader* segment = nullptr;
+    PointProbe probe;
+    uint32_t runs_passed = 0;  // those before first_run that were asked
   };
   LookupKey KeyFor(std::string_view key) const;
   Status Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence, Lookup* found);
@@ -308,10 +412,16 @@ class DbImpl final : public Db {
   bool IsShortOfMemoryFor(const Run& run, bool is_oldest) const;
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
                     SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
-  // Looks `count` keys up together, so that their cache misses overlap, and appends the values.
-  void MultiGetGroup(SuperVersion* super, const std::string_view* keys, size_t count,
-                     SequenceNumber sequence, std::vector<Result<std::string>>* results);
+  // Keys that are looked up together, so that their cache misses overlap.
+  class MultiGetGroup;
+  std::vector<Result<std::string>> MultiGetAt(SuperVersion* super, SequenceNumber sequence,
+                                              const std::vector<std::string_view>& keys,
+                                              uint64_t* runs_asked);
   Status FindFor(std::string_view key, const ReadOptions& options, Lookup* found);
+  // Counts a point read that ends with `status`. REQUIRES: an EpochGuard.
+  void EndGet(const Status& status, const Lookup& found, uint64_t begin) {
+    if (status.ok() || status.IsNotFound()) times_.EndGet(status.ok(), found.runs, begin);
+  }
   // A super version and the sequence to read it at, which belong together.
   SuperVersion* ReadPoint(const Snapshot* snapshot, SequenceNumber* sequence) const;
   Result<PinnedValue> ReadSeparated(const Version& version, std::string_view encoded_pointer);
@@ -374,6 +484,8 @@ class DbImpl final : public Db {
   // Lists segments of which nothing can be read any more, because all of it has expired or is deleted, and
   // which hide nothing. False when there are none.
   bool DropExpiredSegments(const Version& version, VersionEdit* edit);
+  // True when there was something; its outcome is in `*status`.
+  bool DropWithoutMerge(const Version& version, Status* status);
   // True when something was merged.
   bool CompactOnce(bool idle, bool all, Status* status);
   Status RunJob(RunningJob* running);
@@ -391,6 +503,7 @@ class DbImpl final : public Db {
   Env* const env_;
   Clock* const clock_;
   StoreClock store_clock_;
+  OperationTimes times_;
   std::unique_ptr<FileLock> lock_;
   EventLog events_;
   DirectorySync directory_;
@@ -421,13 +534,16 @@ class DbImpl final : public Db {
   uint64_t position_ VARVE_GUARDED_BY(commit_lock_) = 1;
   std::atomic<SequenceNumber> visible_sequence_{0};
   RecentChanges recent_changes_ VARVE_GUARDED_BY(commit_lock_);
+  ExpiryNotes expiry_notes_ VARVE_GUARDED_BY(commit_lock_);
   ReadSlots read_slots_;
   TransactionGate gate_;
   SyncGroup sync_group_;
   TurnQueue modify_turns_;
   std::atomic<bool> is_failed_{false};       // fatal_ is set
   std::atomic<uint64_t> put_count_{0}, user_bytes_{0}, wal_bytes_{0}, sync_count_{0};
-  std::atomic<uint64_t> slowdown_nanos_{0}, slowdown_nanos_max_{0};
+  // Commits of one change, and of several.
+  std::atomic<uint64_t> put_commit_count_{0}, batch_count_{0};
+  std::atomic<uint64_t> slowdown_nanos_{0}, slowdown_nanos_max_{0}, slowdown_count_{0};
 
   std::atomic<SuperVersion*> super_version_{nullptr};
 
@@ -463,17 +579,27 @@ class DbImpl final : public Db {
   uint64_t next_run_id_ VARVE_GUARDED_BY(mu_) = 1;
   Mutex doomed_mu_;  // innermost: taken by destructors, under whatever lock they run
   std::vector<std::string> doomed_files_ VARVE_GUARDED_BY(doomed_mu_);  // paths to be removed
+  uint32_t doomed_holds_ VARVE_GUARDED_BY(doomed_mu_) = 0;  // while not 0, none of them is
   std::atomic<uint32_t> immutable_count_{0};
   std::atomic<uint32_t> run_count_{0};
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> flush_bytes_{0}, compaction_read_{0}, compaction_written_{0};
   std::atomic<uint64_t> flush_count_{0}, compaction_count_{0}, iterator_count_{0};
 
+  Mutex async_mu_;  // held while async_ is made
+  std::atomic<DbAsync*> async_{nullptr};  // set once, deleted by Close
+
   bool is_open_ = false;
   uint64_t recovered_log_number_ = 0;  // constant after Open: the last log before this process
   uint64_t recovered_log_end_ = 0;
 
+  Mutex listener_mu_;  // held while a listener is set
+  NamespaceTable::Ref due_space_;  // of the listener's thread: where the last named key was
+  ExpiryNotifier expiry_;  // stopped before the rest is taken down
   std::vector<std::unique_ptr<Thread>> threads_;
+
+  Mutex scrub_mu_;
+  std::unique_ptr<ScrubThread> scrub_ VARVE_GUARDED_BY(scrub_mu_);
 };
 
 }  // namespace varve

@@ -5,6 +5,31 @@
 
 namespace varve {
 
+class DbIterator::Positioning {
+ public:
+  explicit Positioning(DbIterator* iterator)
+      : iterator_(iterator),
+        begin_(iterator->parts_.times != nullptr ? iterator->parts_.times->Begin() : 0) {}
+  ~Positioning() {
+    if (iterator_->parts_.times == nullptr) return;
+    iterator_->parts_.times->End(Operation::kScan, begin_);
+    if (++iterator_->untold_scans_ == kScansPerTelling) iterator_->TellScans();
+  }
+  Positioning(const Positioning&) = delete;
+  Positioning& operator=(const Positioning&) = delete;
+
+ private:
+  DbIterator* const iterator_;
+  const uint64_t begin_;
+};
+
+void DbIterator::TellScans() {
+  if (untold_scans_ == 0) return;
+  EpochGuard guard;
+  parts_.times->CountScans(untold_scans_);
+  untold_scans_ = 0;
+}
+
 bool DbIterator::IsHidden(const Entry& entry) {
   if (parts_.tombstones->empty()) return false;
   if (!has_stretch_ || !stretch_.Contains(entry.key)) {
@@ -17,6 +42,7 @@ bool DbIterator::IsHidden(const Entry& entry) {
 
 void DbIterator::SeekToFirst() {
   if (parts_.lower_bound.has_value()) return SeekStored(*parts_.lower_bound);
+  const Positioning positioning(this);
   ReleaseValue();
   error_ = Status::Ok();
   direction_ = Direction::kForward;
@@ -29,6 +55,7 @@ void DbIterator::Seek(std::string_view target) {
 }
 
 void DbIterator::SeekStored(std::string_view target) {
+  const Positioning positioning(this);
   ReleaseValue();
   error_ = Status::Ok();
   if (IsBeforeLower(target)) target = *parts_.lower_bound;
@@ -38,6 +65,7 @@ void DbIterator::SeekStored(std::string_view target) {
 }
 
 void DbIterator::SeekToLast() {
+  const Positioning positioning(this);
   ReleaseValue();
   error_ = Status::Ok();
   direction_ = Direction::kReverse;
@@ -56,6 +84,7 @@ void DbIterator::SeekForPrev(std::string_view target) {
 
 void DbIterator::SeekForPrevStored(std::string_view target) {
   if (IsAtOrAfterUpper(target)) return SeekToLast();
+  const Positioning positioning(this);
   ReleaseValue();
   error_ = Status::Ok();
   direction_ = Direction::kReverse;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "engine/internal_iterator.h"
+#include "engine/operation_times.h"
 #include "engine/range_tombstones.h"
 #include "engine/store_clock.h"
 #include "format/stored_key.h"
@@ -25,6 +26,7 @@ struct DbIteratorParts {
   SequenceNumber sequence = 0;
   const RangeTombstoneSet* tombstones = nullptr;  // never null
   StoreClock* clock = nullptr;                  // never null
+  OperationTimes* times = nullptr;              // null: nobody counts
   Keyspace keyspace;                            // the namespace shown
   // Stored keys. Unset: no further than the default namespace, to which the iterator then belongs.
   std::optional<std::string> lower_bound;       // inclusive
@@ -38,6 +40,7 @@ struct DbIteratorParts {
 class DbIterator : public Iterator {
  public:
   explicit DbIterator(DbIteratorParts parts) : parts_(std::move(parts)) {}
+  ~DbIterator() override { TellScans(); }
 
   bool Valid() const override { return valid_; }
   void SeekToFirst() override;
@@ -64,6 +67,8 @@ class DbIterator : public Iterator {
   }
 
  private:
+  // Times a positioning and counts it.
+  class Positioning;
   enum class Direction { kForward, kReverse };
   static constexpr uint32_t kHiddenPerLeap = 8;
 
@@ -92,9 +97,14 @@ class DbIterator : public Iterator {
   bool StandsOnNextKey(std::string_view left) const;
   void FindPrev();
   void SaveCurrent(const Entry& entry);
+  void TellScans();
   void ReleaseValue() { value_.Reset(); value_is_loaded_ = false; }
 
+  // Scans that parts_.times has not heard of: it hears of every 64th, and at the end.
+  static constexpr uint32_t kScansPerTelling = 64;
+
   DbIteratorParts parts_;
+  uint32_t untold_scans_ = 0;
   bool valid_ = false;
   Direction direction_ = Direction::kForward;
   mutable std::string user_key_;  // what key() shows, where it is no part of the stored key

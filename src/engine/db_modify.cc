@@ -4,6 +4,8 @@
 //   - waits for a turn: of those who have lost often, one at a time tries, the first come first;
 //   - reads, with the turn held, under the commit lock as well: then nothing can come in between.
 // So the number of attempts is bounded, whatever others write to the same key.
+#include <algorithm>
+
 #include "base/status_macros.h"
 #include "engine/db_impl.h"
 #include "engine/deadline.h"
@@ -59,15 +61,21 @@ Status DbImpl::ModifyStored(std::string_view key, const Modifier& modify,
   work.options = options;
   work.durability = options.durability.value_or(options_.durability);
   work.space = space;
+  const uint64_t begin = times_.Begin();
   std::optional<TurnQueue::Turn> turn;
   for (int attempt = 0;; ++attempt) {
-    if (attempt == kFreeAttempts) turn.emplace(&modify_turns_);
+    if (attempt == kFreeAttempts) {
+      NoteWait();
+      turn.emplace(&modify_turns_);
+    }
     Ticket ticket;
     Status status = attempt < kFreeAttempts + kAttemptsInTurn ? TryModify(&work, &ticket)
                                                               : ModifyLocked(&work, &ticket);
     status = FinishCommit(ticket, std::move(status));
     if (!status.ok()) return status;
-    if (!ticket.has_changed) return work.refused;
+    if (ticket.has_changed) continue;
+    if (ticket.last_sequence != 0) times_.End(Operation::kPut, begin);
+    return work.refused;
   }
 }
 
@@ -145,7 +153,14 @@ Result<bool> DbImpl::ChangedSince(std::string_view key, uint64_t hash, SequenceN
   for (const auto& slot : super->immutables) {
     if (slot->memtable->Get(key, hash, kMaxSequence, &entry)) return entry.sequence > sequence;
   }
-  // What has been flushed since is looked up like anything else.
+  // What has been flushed since is looked up like anything else. That is rare, and a read that may touch
+  // the disk is nothing to do under the lock.
+  const auto& runs = super->version->runs();
+  const bool may_be_newer = std::any_of(runs.begin(), runs.end(), [&](const auto& run) {
+    const SegmentSlice* slice = run->Find(key);
+    return slice != nullptr && slice->meta().largest_sequence > sequence;
+  });
+  if (!may_be_newer) return false;
   Lookup found;
   bool is_found = false;
   VARVE_RETURN_IF_ERROR(FindInRuns(super, key, hash, kMaxSequence, &found, &is_found));

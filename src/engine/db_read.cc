@@ -46,7 +46,10 @@ std::unique_ptr<Snapshot> DbImpl::GetSnapshot() {
 // --- Point reads.
 
 DbImpl::LookupKey DbImpl::KeyFor(std::string_view key) const {
-  return {key, PointIndexHash(key, context_.hash_salt), 0};
+  LookupKey lookup;
+  lookup.key = key;
+  lookup.hash = PointIndexHash(key, context_.hash_salt);
+  return lookup;
 }
 
 bool DbImpl::IsShortOfMemoryFor(const Run& run, bool is_oldest) const {
@@ -68,6 +71,7 @@ Status DbImpl::FindInRuns(SuperVersion* super, std::string_view key, uint64_t ha
   for (size_t i = first_run; i < runs.size(); ++i) {
     const SegmentSlice* slice = runs[i]->Find(key);
     if (slice == nullptr) continue;
+    ++found->runs;
     FoundEntry entry;
     VARVE_ASSIGN_OR_RETURN(
         const bool hit,
@@ -99,7 +103,17 @@ Status DbImpl::Find(SuperVersion* super, const LookupKey& key, SequenceNumber se
   for (size_t i = 0; !is_found && i < super->immutables.size(); ++i) {
     is_found = look_into(super->immutables[i]);
   }
+  if (!is_found && key.segment != nullptr) {
+    FoundEntry entry;
+    is_found = key.segment->FindAt(key.probe, key.key, sequence, &entry);
+    if (is_found) {
+      found->entry = entry.entry;
+      found->frame = entry.frame;
+      found->runs = key.runs_passed + 1;
+    }
+  }
   if (!is_found) {
+    found->runs = key.runs_passed;
     VARVE_RETURN_IF_ERROR(
         FindInRuns(super, key.key, key.hash, sequence, found, &is_found, key.first_run));
   }
@@ -156,7 +170,9 @@ Result<PinnedValue> DbImpl::ReadSeparated(const Version& version, std::string_vi
     return Status::Corruption("value-log file " + std::to_string(pointer.file_number) +
                               " is missing, and a key points into it");
   }
-  return file->Read(pointer);
+  Result<PinnedValue> value = file->Read(pointer);
+  if (BlockWait* wait = BlockWait::Current()) wait->KeepOwner(std::move(file));
+  return value;
 }
 
 Status DbImpl::CopyValue(const Lookup& found, std::string* value) {
@@ -172,18 +188,23 @@ Status DbImpl::CopyValue(const Lookup& found, std::string* value) {
 
 Status DbImpl::GetStored(std::string_view key, std::string* value, const ReadOptions& options) {
   EpochGuard guard;
+  const uint64_t begin = times_.Begin();
   Lookup found;
   Status status = FindFor(key, options, &found);
   if (status.ok()) status = CopyValue(found, value);
   if (!status.ok()) value->clear();
+  EndGet(status, found, begin);
   return status;
 }
 
 Result<std::optional<std::chrono::milliseconds>> DbImpl::TimeToLiveStored(
     std::string_view key, const ReadOptions& options) {
   EpochGuard guard;
+  const uint64_t begin = times_.Begin();
   Lookup found;
-  VARVE_RETURN_IF_ERROR(FindFor(key, options, &found));
+  const Status status = FindFor(key, options, &found);
+  EndGet(status, found, begin);
+  if (!status.ok()) return status;
   if (found.deadline == 0) return std::optional<std::chrono::milliseconds>();
   const uint64_t now = store_clock_.Now();
   if (found.deadline <= now) return Status::NotFound();
@@ -232,11 +253,19 @@ Result<std::string> DbImpl::Get(std::string_view key, const ReadOptions& options
 
 Result<PinnedValue> DbImpl::GetPinnedStored(std::string_view key, const ReadOptions& options) {
   EpochGuard guard;
+  const uint64_t begin = times_.Begin();
   Lookup found;
-  VARVE_RETURN_IF_ERROR(FindFor(key, options, &found));
-  if (found.entry.kind == EntryKind::kValuePointer) {
-    return ReadSeparated(*found.super->version, found.entry.value);
+  const Status status = FindFor(key, options, &found);
+  if (!status.ok()) {
+    EndGet(status, found, begin);
+    return status;
   }
+  if (found.entry.kind == EntryKind::kValuePointer) {
+    Result<PinnedValue> value = ReadSeparated(*found.super->version, found.entry.value);
+    EndGet(value.status(), found, begin);
+    return value;
+  }
+  EndGet(status, found, begin);
   if (found.frame != nullptr) {
     BlockCache::Ref(found.frame);
     return PinnedValue(found.entry.value, found.frame,
@@ -251,72 +280,110 @@ namespace {
 
 // Keys that are looked up together: enough to keep the processor's queue of misses full, few enough
 // that what they bring near stays in its first cache.
-constexpr size_t kMultiGetGroup = 32;
+constexpr size_t kMultiGetKeys = 32;
 
-// Where a key of a group will be found, as far as the indexes tell.
-struct Route {
-  const SegmentReader* segment = nullptr;  // set when `probe` has found something
-  PointProbe probe;
-};
-
-// Passes over the runs whose indexes say that they do not hold `key`, and advances `*first_run` so.
-Route FindRoute(const Version& version, std::string_view key, uint64_t hash, size_t* first_run) {
-  Route route;
-  const auto& runs = version.runs();
-  for (; *first_run < runs.size(); ++*first_run) {
-    const SegmentSlice* slice = runs[*first_run]->Find(key);
-    if (slice == nullptr) continue;
-    route.probe = slice->segment->Probe(hash);
-    if (route.probe.state == PointProbe::State::kAbsent) continue;
-    if (route.probe.state == PointProbe::State::kFound) route.segment = slice->segment.get();
-    break;
-  }
-  return route;
-}
+// Of the runs up to here, newest first, the slice of each key of a group is remembered.
+constexpr size_t kRememberedRuns = 8;
 
 }  // namespace
 
-void DbImpl::MultiGetGroup(SuperVersion* super, const std::string_view* keys, size_t count,
-                           SequenceNumber sequence, std::vector<Result<std::string>>* results) {
-  std::array<LookupKey, kMultiGetGroup> lookups;
-  std::array<Route, kMultiGetGroup> routes;
-  const Version& version = *super->version;
-  for (size_t i = 0; i < count; ++i) {
-    lookups[i] = KeyFor(keys[i]);
-    super->active->memtable->PrefetchFilter(lookups[i].hash);
-    for (const auto& run : version.runs()) {
-      if (const SegmentSlice* slice = run->Find(keys[i])) slice->segment->Prefetch(lookups[i].hash);
+// The steps of a group. Each goes over all keys, waits for one link of the chain of cache misses and
+// starts the next one: bucket of the point index -> word of the block -> slot array and, by a guess,
+// entry -> entry. A key that turns out to be in a memtable, or off this way, is looked up as any other.
+class DbImpl::MultiGetGroup {
+ public:
+  MultiGetGroup(DbImpl* db, SuperVersion* super, const std::string_view* keys, size_t count)
+      : db_(db), super_(super), runs_(super->version->runs()), count_(count) {
+    for (size_t i = 0; i < count; ++i) Start(i, keys[i]);
+    for (size_t i = 0; i < count; ++i) Probe(i);
+    for (size_t i = 0; i < count; ++i) {
+      if (keys_[i].segment != nullptr) keys_[i].segment->PrefetchEntry(keys_[i].probe);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      if (keys_[i].segment != nullptr) keys_[i].segment->PrefetchValue(keys_[i].probe);
     }
   }
-  for (size_t i = 0; i < count; ++i) {
-    routes[i] = FindRoute(version, keys[i], lookups[i].hash, &lookups[i].first_run);
-  }
-  for (size_t i = 0; i < count; ++i) {
-    if (routes[i].segment != nullptr) routes[i].segment->PrefetchEntry(routes[i].probe);
-  }
-  for (size_t i = 0; i < count; ++i) {
-    Lookup found;
-    Status status = Find(super, lookups[i], sequence, &found);
-    std::string value;
-    if (status.ok()) status = CopyValue(found, &value);
-    if (status.ok()) {
-      results->emplace_back(std::move(value));
-    } else {
-      results->emplace_back(std::move(status));
+
+  void Finish(SequenceNumber sequence, std::vector<Result<std::string>>* results,
+              uint64_t* runs_asked) {
+    for (size_t i = 0; i < count_; ++i) {
+      Lookup found;
+      Status status = db_->Find(super_, keys_[i], sequence, &found);
+      *runs_asked += found.runs;
+      if (status.ok() && found.entry.kind == EntryKind::kValue) {
+        results->emplace_back(std::string(found.entry.value));
+        continue;
+      }
+      std::string value;
+      if (status.ok()) status = db_->CopyValue(found, &value);
+      if (status.ok()) {
+        results->emplace_back(std::move(value));
+      } else {
+        results->emplace_back(std::move(status));
+      }
     }
   }
-}
+
+ private:
+  const SegmentSlice* SliceOf(size_t i, size_t run) const {
+    return run < kRememberedRuns ? slices_[i][run] : runs_[run]->Find(keys_[i].key);
+  }
+
+  void Start(size_t i, std::string_view key) {
+    keys_[i] = db_->KeyFor(key);
+    super_->active->memtable->PrefetchFilter(keys_[i].hash);
+    for (const auto& slot : super_->immutables) slot->memtable->PrefetchFilter(keys_[i].hash);
+    for (size_t run = 0; run < runs_.size(); ++run) {
+      const SegmentSlice* slice = runs_[run]->Find(key);
+      if (run < kRememberedRuns) slices_[i][run] = slice;
+      if (slice != nullptr) slice->segment->Prefetch(keys_[i].hash);
+    }
+  }
+
+  // Passes over the runs whose indexes say that they do not hold the key.
+  void Probe(size_t i) {
+    LookupKey& key = keys_[i];
+    for (; key.first_run < runs_.size(); ++key.first_run) {
+      const SegmentSlice* slice = SliceOf(i, key.first_run);
+      if (slice == nullptr) continue;
+      key.probe = slice->segment->Probe(key.hash);
+      if (key.probe.state == PointProbe::State::kAbsent) {
+        ++key.runs_passed;
+        continue;
+      }
+      if (key.probe.state == PointProbe::State::kFound) key.segment = slice->segment.get();
+      return;
+    }
+  }
+
+  DbImpl* const db_;
+  SuperVersion* const super_;
+  const std::vector<std::shared_ptr<const Run>>& runs_;
+  const size_t count_;
+  std::array<LookupKey, kMultiGetKeys> keys_;
+  std::array<std::array<const SegmentSlice*, kRememberedRuns>, kMultiGetKeys> slices_;
+};
 
 std::vector<Result<std::string>> DbImpl::MultiGetStored(const std::vector<std::string_view>& keys,
                                                         const ReadOptions& options) {
-  std::vector<Result<std::string>> results;
-  results.reserve(keys.size());
   EpochGuard guard;
   SequenceNumber sequence;
+  const uint64_t begin = times_.Begin();
+  uint64_t runs_asked = 0;
   SuperVersion* super = ReadPoint(options.snapshot, &sequence);
-  for (size_t first = 0; first < keys.size(); first += kMultiGetGroup) {
-    const size_t count = std::min(kMultiGetGroup, keys.size() - first);
-    MultiGetGroup(super, keys.data() + first, count, sequence, &results);
+  std::vector<Result<std::string>> results = MultiGetAt(super, sequence, keys, &runs_asked);
+  times_.EndMultiGet(keys.size(), runs_asked, begin);
+  return results;
+}
+
+std::vector<Result<std::string>> DbImpl::MultiGetAt(SuperVersion* super, SequenceNumber sequence,
+                                                    const std::vector<std::string_view>& keys,
+                                                    uint64_t* runs_asked) {
+  std::vector<Result<std::string>> results;
+  results.reserve(keys.size());
+  for (size_t first = 0; first < keys.size(); first += kMultiGetKeys) {
+    const size_t count = std::min(kMultiGetKeys, keys.size() - first);
+    MultiGetGroup(this, super, keys.data() + first, count).Finish(sequence, &results, runs_asked);
   }
   return results;
 }
@@ -369,6 +436,7 @@ std::unique_ptr<DbIterator> DbImpl::NewIteratorIn(const Keyspace& keyspace,
   });
   parts.tombstones = &super->tombstones;
   parts.clock = &store_clock_;
+  parts.times = &times_;
   parts.read_value = [this, super](const Entry& entry) {
     return ReadSeparated(*super->version, PlainValueOf(entry.kind, entry.value));
   };

@@ -87,6 +87,7 @@ Status DbImpl::RecoverLogs() {
       slot->tombstones = RangeTombstoneSet(slot->range_tombstones, BoundariesLocked());
     }
   }
+  for (size_t i = 0; i < slots.size(); ++i) slots[i]->recovered_end = replay.replayed()[i].end;
   if (!replay.replayed().empty()) {
     recovered_log_number_ = replay.replayed().back().number;
     recovered_log_end_ = replay.replayed().back().end;

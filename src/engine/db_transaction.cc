@@ -96,6 +96,7 @@ Status DbImpl::CommitTransaction(std::vector<Change>* changes, TransactionCheck*
                                  const WriteOptions& options) {
   using Outcome = TransactionCheck::Outcome;
   VARVE_RETURN_IF_ERROR(CheckWritable());
+  const uint64_t begin = times_.Begin();
   std::vector<NamespaceTable::Ref> spaces;
   bool has_default = true;
   VARVE_RETURN_IF_ERROR(FindNamespaces(*changes, &spaces, &has_default));
@@ -154,7 +155,10 @@ Status DbImpl::CommitTransaction(std::vector<Change>* changes, TransactionCheck*
     Ticket ticket;
     Status status = AppendTransaction(&commit, durability, &ticket);
     VARVE_RETURN_IF_ERROR(FinishCommit(ticket, std::move(status)));
-    if (check == nullptr || check->outcome == Outcome::kUnchanged) return Status::Ok();
+    if (check == nullptr || check->outcome == Outcome::kUnchanged) {
+      times_.End(WriteKind(commit.count), begin);
+      return Status::Ok();
+    }
     if (check->outcome == Outcome::kChanged) return ConflictStatus();
     VARVE_RETURN_IF_ERROR(looks_up());
   }
@@ -187,6 +191,7 @@ Status DbImpl::AppendTransaction(Commit* commit, Durability durability, Ticket* 
         return AppendAndApply(*commit, durability, ticket);
       }
     }
+    NoteWait();
     if (!gate_.WaitForTurn()) turns = kMaxTurnsAwaited;
   }
 }

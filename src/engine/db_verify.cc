@@ -1,7 +1,10 @@
 // Verify and the properties of a store.
+#include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "base/status_macros.h"
+#include "engine/db_async.h"
 #include "engine/db_impl.h"
 #include "engine/merging_iterator.h"
 #include "engine/memtable_iterator.h"
@@ -11,11 +14,23 @@
 
 namespace varve {
 
-void DbImpl::VerifySegments(const Version& version, VerifyReport* report) {
-  for (const auto& run : version.runs()) {
+struct DbImpl::Verification {
+  std::shared_ptr<SuperVersion> super;
+  VerifyReport* report = nullptr;
+  // Of namespaces that existed when it began; those that come later are not judged.
+  NamespaceNames names;
+  uint32_t end_of_names = 0;
+  std::set<std::string> reported;  // per namespace: once
+
+  void Report(std::string problem) { report->problems.push_back(std::move(problem)); }
+};
+
+void DbImpl::VerifySegments(Verification* work) {
+  VerifyReport* const report = work->report;
+  for (const auto& run : work->super->version->runs()) {
     for (const SegmentSlice& slice : run->slices()) {
-      const SegmentReader::CheckResult checked = slice.segment->Check(
-          [report](std::string problem) { report->problems.push_back(std::move(problem)); });
+      const SegmentReader::CheckResult checked =
+          slice.segment->Check([work](Damage damage) { work->Report(damage.ToString()); });
       ++report->file_count;
       report->block_count += checked.blocks;
       report->entry_count += checked.entries;
@@ -24,9 +39,9 @@ void DbImpl::VerifySegments(const Version& version, VerifyReport* report) {
   }
 }
 
-void DbImpl::VerifyValues(const SuperVersion& super, VerifyReport* report) {
-  for (const auto& [number, file] : super.version->value_logs()) {
-    ++report->file_count;
+void DbImpl::VerifyValueFiles(Verification* work) {
+  for (const auto& [number, file] : work->super->version->value_logs()) {
+    ++work->report->file_count;
     char header[kValueLogFileHeaderBytes];
     auto opened = env_->OpenRandomAccess(file->path());
     Status status = opened.status();
@@ -34,96 +49,177 @@ void DbImpl::VerifyValues(const SuperVersion& super, VerifyReport* report) {
       auto got = (*opened)->Read(0, sizeof(header), header);
       status = got.ok() ? CheckValueLogFileHeader({header, *got}, number) : got.status();
     }
-    if (!status.ok()) report->problems.push_back(status.WithContext(file->path()).ToString());
+    if (!status.ok()) work->Report(status.WithContext(file->path()).ToString());
   }
-  // Every value that an entry of any layer points to.
+}
+
+// What an entry says beyond itself: the namespace of its key, and the value that it points to.
+void DbImpl::VerifyEntry(const Entry& entry, std::string* buffer, Verification* work) {
+  if (IsBeyondDefaultNamespace(entry.key)) VerifyNamespaceOf(entry, work);
+  if (!HasPointer(entry.kind)) return;
+  ValuePointer pointer;
+  if (!DecodePointerOf(entry.kind, entry.value, &pointer)) return work->Report("a malformed value pointer");
+  const auto& known_files = work->super->version->value_logs();
+  const auto known = known_files.find(pointer.file_number);
+  auto file = known != known_files.end() ? known->second : values_.Find(pointer.file_number);
+  if (file == nullptr) {
+    return work->Report("value-log file " + std::to_string(pointer.file_number) +
+                        " is missing, and a key points into it");
+  }
+  const Status status = file->Check(entry.key, pointer, buffer, /*reads_device=*/false);
+  if (!status.ok()) work->Report(status.ToString());
+  work->report->byte_count += ValueLogRecordBytes(pointer);
+}
+
+void DbImpl::VerifyNamespaceOf(const Entry& entry, Verification* work) {
+  const std::optional<uint32_t> id = NamespaceIdOf(entry.key);
+  std::string problem;
+  if (!id) {
+    problem = "a key that belongs to no namespace";
+  } else if (*id != kStoreNamespaceId && *id < work->end_of_names && !work->names.contains(*id) &&
+             entry.kind != EntryKind::kDelete &&
+             work->super->tombstones.MaxCovering(entry.key, kMaxSequence) <= entry.sequence) {
+    problem = "keys of namespace " + std::to_string(*id) + ", which does not exist and was not dropped";
+  }
+  if (!problem.empty() && work->reported.insert(problem).second) work->Report(std::move(problem));
+}
+
+void DbImpl::VerifyEntries(Verification* work) {
   std::vector<std::unique_ptr<InternalIterator>> sources;
-  sources.push_back(std::make_unique<MemTableIterator>(super.active->memtable));
-  for (const auto& slot : super.immutables) {
+  sources.push_back(std::make_unique<MemTableIterator>(work->super->active->memtable));
+  for (const auto& slot : work->super->immutables) {
     sources.push_back(std::make_unique<MemTableIterator>(slot->memtable));
   }
-  for (const auto& run : super.version->runs()) {
+  for (const auto& run : work->super->version->runs()) {
     sources.push_back(std::make_unique<RunIterator>(run, ReadMode::kStreaming));
   }
   std::string buffer;
   for (auto& source : sources) {
-    for (source->SeekToFirst(); source->Valid(); source->Next()) {
-      const Entry entry = source->entry();
-      if (!HasPointer(entry.kind)) continue;
-      ValuePointer pointer;
-      if (!DecodePointerOf(entry.kind, entry.value, &pointer)) {
-        report->problems.push_back("a malformed value pointer");
-        continue;
-      }
-      auto known = super.version->value_logs().find(pointer.file_number);
-      auto file = known != super.version->value_logs().end() ? known->second
-                                                             : values_.Find(pointer.file_number);
-      if (file == nullptr) {
-        report->problems.push_back("value-log file " + std::to_string(pointer.file_number) +
-                                   " is missing, and a key points into it");
-        continue;
-      }
-      auto value = file->ReadInto(pointer, &buffer);
-      if (!value.ok()) report->problems.push_back(value.status().ToString());
-      report->byte_count += ValueLogRecordBytes(pointer);
-    }
     // A damaged segment has been reported by its own check already.
+    for (source->SeekToFirst(); source->Valid(); source->Next()) {
+      VerifyEntry(source->entry(), &buffer, work);
+    }
   }
 }
 
-void DbImpl::VerifyLogs(const SuperVersion& super, VerifyReport* report) {
-  const auto check = [&](const MemTableSlot& slot) {
-    const std::string path = JoinPath(dir_, WalFileName(slot.log_number));
-    // What is appended after this is not looked at.
-    const uint64_t end = slot.log != nullptr ? slot.log->end() : 0;
-    auto file = env_->OpenRandomAccess(path);
-    if (!file.ok()) return;  // flushed and gone meanwhile, or read-only without a log
-    auto size = (*file)->Size();
-    std::string image(size.value_or(0), '\0');
-    auto got = (*file)->Read(0, image.size(), image.data());
-    if (!got.ok()) {
-      report->problems.push_back(got.status().ToString());
-      return;
+void DbImpl::VerifyRangeTombstones(Verification* work) {
+  const SequenceNumber last = visible_sequence_.load(std::memory_order_acquire);
+  for (const RangeTombstone& tombstone : work->super->version->range_tombstones()) {
+    if (tombstone.begin < tombstone.end && tombstone.sequence != 0 && tombstone.sequence <= last) continue;
+    work->Report("the manifest has a range delete without keys, or of a change that has not been made");
+  }
+}
+
+void DbImpl::VerifyLog(const MemTableSlot& slot, Verification* work) {
+  const std::string path = JoinPath(dir_, WalFileName(slot.log_number));
+  // What is appended after this is not looked at.
+  const uint64_t end = slot.log != nullptr ? slot.log->end() : 0;
+  auto file = env_->OpenRandomAccess(path);
+  if (!file.ok()) return;  // flushed and gone meanwhile, or read-only without a log
+  auto size = (*file)->Size();
+  std::string image(size.value_or(0), '\0');
+  auto got = (*file)->Read(0, image.size(), image.data());
+  if (!got.ok()) return work->Report(got.status().ToString());
+  image.resize(slot.log != nullptr ? std::min<uint64_t>(*got, end) : *got);
+  ++work->report->file_count;
+  work->report->byte_count += image.size();
+  auto header = DecodeWalFileHeader(image, slot.log_number);
+  if (!header.ok()) {
+    if (!header.status().IsNotFound()) work->Report(header.status().WithContext(path).ToString());
+    return;
+  }
+  WalReader reader(image, *header, slot.log != nullptr && slot.log->is_mapped() ? end : 0);
+  WalRecord record;
+  SequenceNumber last = 0;
+  while (reader.Next(&record) == WalReadResult::kRecord) {
+    const auto report = [&](const char* what) {
+      work->Report(path + " at offset " + std::to_string(record.offset) + ": " + what);
+    };
+    if (record.type == WalRecordType::kMark) continue;
+    if (record.first_sequence <= last) report("a record that is not newer than the one before");
+    last = record.first_sequence + record.count - 1;
+    WalOpReader ops(record.payload, record.count);
+    for (WalOp op; ops.Next(&op);) {
     }
-    image.resize(slot.log != nullptr ? std::min<uint64_t>(*got, end) : *got);
-    ++report->file_count;
-    report->byte_count += image.size();
-    auto header = DecodeWalFileHeader(image, slot.log_number);
-    if (!header.ok()) {
-      if (!header.status().IsNotFound()) {
-        report->problems.push_back(header.status().WithContext(path).ToString());
-      }
-      return;
+    if (!ops.ok()) report("a record whose changes are malformed");
+  }
+  if (!reader.status().ok()) work->Report(reader.status().WithContext(path).ToString());
+}
+
+// A store that is open for writing removes them by itself, so only one that is not can be asked.
+void DbImpl::FindOrphans(Verification* work) {
+  const auto names = env_->ListDir(dir_);
+  if (!options_.read_only || !names.ok()) return;
+  std::set<std::string> used;
+  const auto use_values = [&](const auto& file) { used.insert(ValueLogFileName(file->number())); };
+  for (const auto& run : work->super->version->runs()) {
+    for (const SegmentSlice& slice : run->slices()) {
+      used.insert(SegmentFileName(slice.meta().file_number));
     }
-    WalReader reader(image, *header, slot.log != nullptr && slot.log->is_mapped() ? end : 0);
-    WalRecord record;
-    while (reader.Next(&record) == WalReadResult::kRecord) {
-    }
-    if (!reader.status().ok()) {
-      report->problems.push_back(reader.status().WithContext(path).ToString());
-    }
-  };
-  check(*super.active);
-  for (const auto& slot : super.immutables) check(*slot);
+  }
+  for (const auto& [number, file] : work->super->version->value_logs()) use_values(file);
+  for (const auto& slot : work->super->immutables) {
+    used.insert(WalFileName(slot->log_number));
+    for (const auto& file : slot->value_logs) use_values(file);
+  }
+  used.insert(ManifestFileName(versions_.manifest_number()));
+  for (const std::string& name : *names) {
+    const auto parsed = ParseFileName(name);
+    if (!parsed || used.contains(name)) continue;
+    // A younger log without changes is there for those to come.
+    const bool is_log = parsed->type == FileType::kWal && parsed->number >= versions_.oldest_log_number();
+    const bool is_of_the_store = is_log || parsed->type == FileType::kCurrent ||
+                                 parsed->type == FileType::kLock || parsed->type == FileType::kEvents;
+    if (!is_of_the_store) work->report->orphans.push_back(name);
+  }
+  std::sort(work->report->orphans.begin(), work->report->orphans.end());
 }
 
 Result<VerifyReport> DbImpl::Verify() {
   VerifyReport report;
-  std::shared_ptr<SuperVersion> super(RefSuper(), [](SuperVersion* pinned) { pinned->Unref(); });
+  Verification work;
+  work.report = &report;
+  {
+    // Before the super version: what is dropped from now on existed.
+    MutexLock lock(&namespace_mu_);
+    work.end_of_names = next_namespace_id_;
+    work.names = NamesOfNamespaces();
+  }
+  if (!namespace_status_.ok()) {
+    work.Report(namespace_status_.WithContext("the table of namespaces").ToString());
+    work.end_of_names = 0;
+  }
+  work.super = std::shared_ptr<SuperVersion>(RefSuper(), [](SuperVersion* pinned) { pinned->Unref(); });
   uint64_t manifest_bytes = 0;
   Status manifest = versions_.CheckManifest(&manifest_bytes);
-  if (!manifest.ok()) report.problems.push_back(manifest.ToString());
+  if (!manifest.ok()) work.Report(manifest.ToString());
   report.byte_count += manifest_bytes;
   ++report.file_count;
-  VerifySegments(*super->version, &report);
-  VerifyValues(*super, &report);
-  VerifyLogs(*super, &report);
+  VerifySegments(&work);
+  VerifyValueFiles(&work);
+  VerifyRangeTombstones(&work);
+  VerifyEntries(&work);
+  VerifyLog(*work.super->active, &work);
+  for (const auto& slot : work.super->immutables) VerifyLog(*slot, &work);
+  FindOrphans(&work);
   return report;
+}
+
+NamespaceNames DbImpl::NamesOfNamespaces() {
+  NamespaceNames names;
+  for (const auto& state : namespaces_.List()) names[state->id] = state->name;
+  return names;
 }
 
 std::optional<std::string> DbImpl::GetProperty(std::string_view name) {
   if (name == "varve.last-sequence") {
     return std::to_string(visible_sequence_.load(std::memory_order_acquire));
+  }
+  if (name == "varve.scrub") return ScrubText();
+  if (name == "varve.prometheus") return Stats().ToPrometheus();
+  if (name == "varve.async") {
+    const DbAsync* async = async_.load(std::memory_order_acquire);
+    return std::string(async == nullptr ? "off" : async->reader_name());
   }
   if (name != "varve.stats") return std::nullopt;
   const Statistics stats = Stats();
@@ -146,6 +242,18 @@ std::optional<std::string> DbImpl::GetProperty(std::string_view name) {
   add("flushes", stats.flush_count);
   add("compactions", stats.compaction_count);
   add("slowdown us", stats.slowdown_us);
+  for (size_t i = 0; i < kOperationCount; ++i) {
+    const OperationStatistics& done = stats.operations[i];
+    if (done.count == 0) continue;
+    const auto micros = [](uint64_t nanos) { return static_cast<double>(nanos) / 1000; };
+    std::snprintf(line, sizeof(line),
+                  "%-10s %14llu times, us: p50 %.2f, p90 %.2f, p99 %.2f, p99.9 %.2f, max %.2f\n",
+                  std::string(OperationName(static_cast<Operation>(i))).c_str(),
+                  static_cast<unsigned long long>(done.count), micros(done.p50_ns),
+                  micros(done.p90_ns), micros(done.p99_ns), micros(done.p999_ns),
+                  micros(done.max_ns));
+    text += line;
+  }
   for (const RunStatistics& run : stats.runs) {
     std::snprintf(line, sizeof(line), "run %-6llu %6llu segments %14llu entries %14llu bytes\n",
                   static_cast<unsigned long long>(run.id),

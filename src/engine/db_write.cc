@@ -31,6 +31,10 @@ std::string& ThreadBuffer() {
 
 constexpr uint8_t KindOf(EntryKind kind) { return static_cast<uint8_t>(kind); }
 
+void CountOne(std::atomic<uint64_t>* count) {  // under a lock: nobody else writes it
+  count->store(count->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 // --- Entry points.
@@ -85,9 +89,16 @@ Status DbImpl::Clear(const WriteOptions& options) {
 }
 
 Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
+  return WriteBatchOnce(batch, options, nullptr);
+}
+
+Status DbImpl::WriteBatchOnce(const WriteBatch& batch, const WriteOptions& options, Ticket* deferred) {
   if (batch.empty()) {
     const bool sync = options.durability.value_or(options_.durability) == Durability::kSync;
-    return sync ? Sync() : CheckWritable();
+    if (sync && deferred == nullptr) return Sync();
+    VARVE_RETURN_IF_ERROR(CheckWritable());
+    if (sync) *deferred = TicketForAll();
+    return Status::Ok();
   }
   std::vector<Change> changes;
   changes.reserve(batch.count());
@@ -112,14 +123,14 @@ Status DbImpl::Write(const WriteBatch& batch, const WriteOptions& options) {
   bool has_default = true;
   VARVE_RETURN_IF_ERROR(FindNamespaces(changes, &spaces, &has_default));
   SetDeadlines(options, spaces, &changes);
-  if (spaces.empty()) return CommitPrepared(&changes, options, nullptr);
+  if (spaces.empty()) return CommitPrepared(&changes, options, nullptr, deferred);
 
   WriteOptions complete = options;
   if (!complete.durability) complete.durability = DurabilityOver(spaces, has_default);
   std::vector<NamespaceState*> pointers;
   for (const NamespaceTable::Ref& space : spaces) pointers.push_back(space.get());
   const CommitScope scope{pointers, nullptr};
-  return CommitPrepared(&changes, complete, &scope);
+  return CommitPrepared(&changes, complete, &scope, deferred);
 }
 
 void DbImpl::SetDeadline(uint64_t deadline, uint64_t now, Change* change) {
@@ -187,12 +198,14 @@ void DbImpl::PointTo(const char* pointer, Change* change) {
   change->value = {pointer, kValuePointerBytes};
 }
 
-Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space) {
+Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, NamespaceState* space,
+                        Ticket* deferred) {
   const bool is_range = change.kind == kDeleteRangeOp;
   VARVE_RETURN_IF_ERROR(CheckLimits(change.key, is_range ? 0 : change.value.size()));
   if (is_range) VARVE_RETURN_IF_ERROR(CheckLimits(change.value, 0));
   VARVE_RETURN_IF_ERROR(CheckWritable());
 
+  const uint64_t begin = deferred == nullptr ? times_.Begin() : 0;  // its caller times a deferred one
   Change prepared = change;
   char pointer[kValuePointerBytes];
   ValueLogHold hold;
@@ -205,6 +218,7 @@ Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, Names
     }
   }
   if (IsLarge(prepared)) {
+    NoteWait();
     VARVE_ASSIGN_OR_RETURN(AppendedValue appended, values_.Append(change.key, change.value));
     hold = std::move(appended.hold);
     EncodeValuePointer(appended.where, pointer);
@@ -227,12 +241,15 @@ Status DbImpl::WriteOne(const Change& change, const WriteOptions& options, Names
     scope.spaces = {&space, 1};
     commit.scope = &scope;
   }
-  return CommitChanges(commit, options);
+  Status status = CommitChanges(commit, options, deferred);
+  if (status.ok() && deferred == nullptr) times_.End(Operation::kPut, begin);
+  return status;
 }
 
 Status DbImpl::SeparateLargeValues(std::vector<Change>* changes, std::deque<SeparatedValue>* values) {
   for (Change& change : *changes) {
     if (!IsLarge(change)) continue;
+    NoteWait();
     VARVE_ASSIGN_OR_RETURN(AppendedValue appended, values_.Append(change.key, change.value));
     SeparatedValue& separated = values->emplace_back();
     separated.hold = std::move(appended.hold);
@@ -243,7 +260,8 @@ Status DbImpl::SeparateLargeValues(std::vector<Change>* changes, std::deque<Sepa
 }
 
 Status DbImpl::CommitPrepared(std::vector<Change>* changes, const WriteOptions& options,
-                              const CommitScope* scope) {
+                              const CommitScope* scope, Ticket* deferred) {
+  const uint64_t begin = deferred == nullptr ? times_.Begin() : 0;
   std::deque<SeparatedValue> separated_values;
   VARVE_RETURN_IF_ERROR(SeparateLargeValues(changes, &separated_values));
 
@@ -264,12 +282,14 @@ Status DbImpl::CommitPrepared(std::vector<Change>* changes, const WriteOptions& 
   for (Change& change : *changes) to = StoreChange(&change, to);
   Commit commit{payload, changes->data(), static_cast<uint32_t>(changes->size()), only_deletes, 0};
   commit.scope = scope;
-  return CommitChanges(commit, options);
+  Status status = CommitChanges(commit, options, deferred);
+  if (status.ok() && deferred == nullptr) times_.End(WriteKind(commit.count), begin);
+  return status;
 }
 
 // --- The commit.
 
-Status DbImpl::CommitChanges(Commit commit, const WriteOptions& options) {
+Status DbImpl::CommitChanges(Commit commit, const WriteOptions& options, Ticket* deferred) {
   commit.payload_hash = WalPayloadHash(commit.payload);
   Ticket ticket;
   Status status;
@@ -277,7 +297,9 @@ Status DbImpl::CommitChanges(Commit commit, const WriteOptions& options) {
     CommitLockHolder lock(&commit_lock_);
     status = AppendAndApply(commit, options.durability.value_or(options_.durability), &ticket);
   }
-  return FinishCommit(ticket, std::move(status));
+  if (deferred == nullptr) return FinishCommit(ticket, std::move(status));
+  *deferred = ticket;
+  return status;
 }
 
 Status DbImpl::FinishCommit(const Ticket& ticket, Status status) {
@@ -287,7 +309,10 @@ Status DbImpl::FinishCommit(const Ticket& ticket, Status status) {
   }
   if (!status.ok()) return status;
   if (VARVE_PLANTED_BUG("write.acknowledged_before_the_sync")) return Status::Ok();
-  if (ticket.wait) VARVE_RETURN_IF_ERROR(sync_group_.WaitFor(ticket.position, ticket.sync));
+  if (ticket.wait) {
+    NoteWait();
+    VARVE_RETURN_IF_ERROR(sync_group_.WaitFor(ticket.position, ticket.sync));
+  }
   if (ticket.not_before != 0) Throttle(ticket.not_before);
   return Status::Ok();
 }
@@ -337,6 +362,7 @@ Status DbImpl::AppendAndApply(const Commit& commit, Durability durability, Ticke
   position_ += record_bytes;
   put_count_.store(put_count_.load(std::memory_order_relaxed) + commit.count,
                    std::memory_order_relaxed);
+  CountOne(commit.count == 1 ? &put_commit_count_ : &batch_count_);
   wal_bytes_.store(wal_bytes_.load(std::memory_order_relaxed) + record_bytes,
                    std::memory_order_relaxed);
 
@@ -390,6 +416,7 @@ void DbImpl::ApplyToMemTable(const Commit& commit, SequenceNumber first) noexcep
     const MemTableRecord* record =
         memtable->Add(first + i, kind, change.key, change.value, change.hash);
     recent_changes_.Add(first + i, change.hash, record);
+    if (IsExpiring(kind) && expiry_notes_.is_on()) expiry_notes_.Add(active_->log_number, record);
   }
   user_bytes_.store(user_bytes_.load(std::memory_order_relaxed) + user_bytes,
                     std::memory_order_relaxed);
@@ -438,6 +465,7 @@ Status DbImpl::MakeRoom(uint64_t record_bytes, bool only_deletes) {
     const uint32_t waiting = immutable_count_.load(std::memory_order_relaxed);
     Status status;
     if (waiting < tuning_.max_immutable_memtables) {
+      NoteWait();
       status = Rotate(record_bytes);
       if (status.ok()) return status;
     } else {
@@ -457,6 +485,7 @@ Status DbImpl::MakeRoom(uint64_t record_bytes, bool only_deletes) {
 Status DbImpl::WaitForFlush() noexcept {
   constexpr uint64_t kMaxWaitMicros = 100'000;
   const uint64_t begin = clock_->MonotonicNanos();
+  NoteWaiting(begin);
   {
     MutexLock lock(&mu_);
     // What failed a while ago may work now: the outcome of a new attempt decides.
@@ -564,19 +593,26 @@ void DbImpl::UpdateThrottle(uint32_t count, Ticket* ticket) {
   if (next_slot_ > now) ticket->not_before = next_slot_;
 }
 
-void DbImpl::Throttle(uint64_t not_before) {
+bool DbImpl::MustThrottle(uint64_t not_before) const {
   // Shorter waits are left to add up: one sleep for a thousand changes leaves the processor to the merge
   // that is waited for, where a thousand turns of a waiting loop would keep it.
   constexpr uint64_t kSleepFrom = 1'000'000;
+  return not_before != 0 && not_before >= clock_->MonotonicNanos() + kSleepFrom;
+}
+
+void DbImpl::Throttle(uint64_t not_before) {
   constexpr uint64_t kMaxNanos = 20'000'000;  // nobody waits longer in one go
+  if (!MustThrottle(not_before)) return;
   const uint64_t begin = clock_->MonotonicNanos();
-  if (not_before <= begin || not_before - begin < kSleepFrom) return;
+  if (not_before <= begin) return;
+  NoteWaiting(begin);
   clock_->SleepNanos(std::min(not_before - begin, kMaxNanos));
   NoteSlowdown(clock_->MonotonicNanos() - begin);
 }
 
 void DbImpl::NoteSlowdown(uint64_t nanos) {
   slowdown_nanos_.fetch_add(nanos, std::memory_order_relaxed);
+  slowdown_count_.fetch_add(1, std::memory_order_relaxed);
   uint64_t longest = slowdown_nanos_max_.load(std::memory_order_relaxed);
   while (nanos > longest && !slowdown_nanos_max_.compare_exchange_weak(longest, nanos)) {
   }
@@ -599,6 +635,7 @@ Result<uint64_t> DbImpl::MakeLogDurable(bool sync) {
     sync |= sync_pending_sequence_ > visible_sequence_.load(std::memory_order_relaxed) &&
             !VARVE_PLANTED_BUG("write.visible_before_synced");
   }
+  const uint64_t begin = clock_->MonotonicNanos();
   // Separated values go first: the log must not point to what is not there.
   Status status;
   if (sync && !VARVE_PLANTED_BUG("write.values_not_synced")) status = values_.Sync();
@@ -613,6 +650,7 @@ Result<uint64_t> DbImpl::MakeLogDurable(bool sync) {
   }
   if (sync) {
     sync_count_.fetch_add(1, std::memory_order_relaxed);
+    times_.Record(Operation::kSync, begin);
     CommitLockHolder lock(&commit_lock_);
     std::erase_if(unsynced_logs_, [&](const auto& log) VARVE_NO_THREAD_SAFETY_ANALYSIS {
       return log != log_ && log->synced_end() == log->end();
@@ -625,17 +663,17 @@ Result<uint64_t> DbImpl::MakeLogDurable(bool sync) {
   return position;
 }
 
+DbImpl::Ticket DbImpl::TicketForAll() {
+  Ticket ticket;
+  ticket.wait = ticket.sync = true;
+  CommitLockHolder lock(&commit_lock_);
+  ticket.position = position_;
+  return ticket;
+}
+
 Status DbImpl::Sync() {
   VARVE_RETURN_IF_ERROR(CheckWritable());
-  uint64_t position;
-  {
-    CommitLockHolder lock(&commit_lock_);
-    position = position_;
-  }
-  Ticket ticket;
-  ticket.position = position;
-  ticket.wait = ticket.sync = true;
-  return FinishCommit(ticket, Status::Ok());
+  return FinishCommit(TicketForAll(), Status::Ok());
 }
 
 void DbImpl::Fail(const Status& status) {

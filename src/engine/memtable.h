@@ -117,6 +117,8 @@ class MemTable::Cursor {
     const MemTableRecord* record = run_.records[index_];
     return {record->key(), record->value(), record->sequence(), record->kind()};
   }
+  // The same as it lies there, for as long as the memtable lives. REQUIRES: Valid().
+  const MemTableRecord* record() const { return run_.records[index_]; }
 
  private:
   // How many entries ahead the memory of entries is brought near.

@@ -106,6 +106,40 @@ std::vector<Result<std::string>> NamespaceImpl::MultiGet(const std::vector<std::
   return db_->MultiGetStored({stored.begin(), stored.end()}, options);
 }
 
+Async<Result<std::string>> NamespaceImpl::GetAsync(std::string_view key, const ReadOptions& options,
+                                                   std::stop_token stop) {
+  if (Status status = CheckReadable(options.snapshot); !status.ok()) {
+    return Async<Result<std::string>>::Ready(std::move(status));
+  }
+  return db_->GetStoredAsync(state_->keyspace.ToStored(key, &KeyBuffer()), options, std::move(stop));
+}
+
+Async<std::vector<Result<std::string>>> NamespaceImpl::MultiGetAsync(
+    const std::vector<std::string_view>& keys, const ReadOptions& options, std::stop_token stop) {
+  using Values = std::vector<Result<std::string>>;
+  if (Status status = CheckReadable(options.snapshot); !status.ok()) {
+    return Async<Values>::Ready(Values(keys.size(), status));
+  }
+  std::vector<std::string> stored;
+  stored.reserve(keys.size());
+  for (std::string_view key : keys) stored.push_back(state_->keyspace.ToStored(key));
+  return db_->MultiGetStoredAsync({stored.begin(), stored.end()}, options, std::move(stop));
+}
+
+Async<Status> NamespaceImpl::PutAsync(std::string_view key, std::string_view value,
+                                      const WriteOptions& options, std::stop_token stop) {
+  const std::string_view stored = state_->keyspace.ToStored(key, &KeyBuffer());
+  return db_->WriteOneAsync({static_cast<uint8_t>(EntryKind::kValue), stored, value, 0},
+                            WithDefaults(options), state_.get(), stop);
+}
+
+Async<Status> NamespaceImpl::DeleteAsync(std::string_view key, const WriteOptions& options,
+                                         std::stop_token stop) {
+  const std::string_view stored = state_->keyspace.ToStored(key, &KeyBuffer());
+  return db_->WriteOneAsync({static_cast<uint8_t>(EntryKind::kDelete), stored, {}, 0},
+                            WithDefaults(options), state_.get(), stop);
+}
+
 std::unique_ptr<Iterator> NamespaceImpl::NewIterator(const IteratorOptions& options) {
   if (Status status = CheckReadable(options.snapshot); !status.ok()) {
     return std::make_unique<FailedIterator>(std::move(status));

@@ -33,6 +33,15 @@ class NamespaceImpl final : public Namespace {
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions& options) override;
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                             const ReadOptions& options) override;
+  Async<Result<std::string>> GetAsync(std::string_view key, const ReadOptions& options,
+                                      std::stop_token stop) override;
+  Async<std::vector<Result<std::string>>> MultiGetAsync(const std::vector<std::string_view>& keys,
+                                                        const ReadOptions& options,
+                                                        std::stop_token stop) override;
+  Async<Status> PutAsync(std::string_view key, std::string_view value, const WriteOptions& options,
+                         std::stop_token stop) override;
+  Async<Status> DeleteAsync(std::string_view key, const WriteOptions& options,
+                            std::stop_token stop) override;
   std::unique_ptr<Iterator> NewIterator(const IteratorOptions& options) override;
 
   // For the engine.

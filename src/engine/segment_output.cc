@@ -27,6 +27,10 @@ Status SegmentOutput::Begin() {
   builder.compression = options_.compression;
   builder.hash_salt = options_.hash_salt;
   builder.now_millis = options_.now_millis;
+  if (options_.collects_expiry_places) {
+    expiry_places_ = std::make_unique<ExpiryPlaces>(options_.now_millis);
+    builder.expiry_places = expiry_places_.get();
+  }
   builder_ = std::make_unique<SegmentBuilder>(file_.get(), builder);
   value_refs_.clear();
   space_.clear();
@@ -75,6 +79,10 @@ Status SegmentOutput::Finish() {
   meta.logical_bytes = properties.logical_bytes;
   meta.filtered_sequence = options_.filtered_sequence;
   meta.expiry = std::move(properties.expiry);
+  if (expiry_places_ != nullptr && !meta.expiry.empty()) {
+    expiry_places_->Sort();
+    meta.expiry_places = std::make_shared<ExpiryPlacesBox>(std::move(expiry_places_));
+  }
   for (const auto& [number, bytes] : value_refs_) meta.value_refs.push_back({number, bytes});
   written_bytes_ += meta.file_bytes;
   finished_.push_back(std::move(meta));

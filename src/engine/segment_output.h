@@ -25,6 +25,7 @@ struct SegmentOutputOptions {
   uint64_t target_bytes = 0;
   SequenceNumber filtered_sequence = 0;
   uint64_t now_millis = 0;  // the store's time
+  bool collects_expiry_places = false;
   std::function<uint64_t()> next_file_number;
 };
 
@@ -60,6 +61,7 @@ class SegmentOutput {
   std::string last_key_;
   std::string space_;  // the prefix of the named namespace being written; empty: the default one
   std::map<uint64_t, uint64_t> value_refs_;  // of the segment under construction
+  std::unique_ptr<ExpiryPlaces> expiry_places_;  // of the same; null: not collected
   std::vector<SegmentMeta> finished_;
   std::vector<std::string> paths_;  // of all files created
   uint64_t written_bytes_ = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "engine/operation_times.h"
 #include "format/block_file.h"
 #include "format/filename.h"
 #include "format/point_index.h"
@@ -60,6 +61,8 @@ Result<SegmentReader::OpenState*> SegmentReader::Open() {
   // Acquire: the state was filled before it was published.
   OpenState* state = state_.load(std::memory_order_acquire);
   if (__builtin_expect(state != nullptr, 1)) return state;
+  if (BlockWait* wait = BlockWait::Current()) return wait->MustBlock();
+  NoteDiskRead(context_->env->clock()->MonotonicNanos());
   MutexLock lock(&open_mu_);
   state = state_.load(std::memory_order_relaxed);
   if (state != nullptr) return state;
@@ -79,11 +82,27 @@ Result<const SegmentIndex*> SegmentReader::Index() {
 
 Status SegmentReader::Load(OpenState* state, BlockSlots* slots, size_t index, uint64_t offset,
                            size_t bytes, BlockKind kind, CachedBlock* loaded) {
+  if (BlockWait* wait = BlockWait::Current()) {
+    return wait->Take({this, slots, index, state->file.get(), offset, bytes, kind, {}, {}}, loaded);
+  }
   // Per thread, because a miss must not cost an allocation of a block on top of its frame.
   thread_local std::string disk;
   disk.resize(bytes);
+  NoteDiskRead(context_->env->clock()->MonotonicNanos());
   VARVE_ASSIGN_OR_RETURN(size_t got, state->file->Read(offset, bytes, disk.data()));
   if (got != bytes) return Damaged("the file ends inside a block", offset);
+  return Adopt(slots, index, offset, kind, disk, loaded);
+}
+
+Status SegmentReader::Install(const MissingBlock& block, const Result<size_t>& got, const char* data,
+                              CachedBlock* loaded) {
+  if (!got.ok()) return got.status();
+  if (*got != block.bytes) return Damaged("the file ends inside a block", block.offset);
+  return Adopt(block.slots, block.index, block.offset, block.kind, {data, block.bytes}, loaded);
+}
+
+Status SegmentReader::Adopt(BlockSlots* slots, size_t index, uint64_t offset, BlockKind kind,
+                            std::string_view disk, CachedBlock* loaded) {
   auto opened = OpenBlock(disk, meta_.file_number, offset);
   if (!opened.ok()) return opened.status().WithContext(path());
   if (opened->kind != kind) return Damaged("a block of another kind", offset);
@@ -175,6 +194,14 @@ void SegmentReader::PrefetchEntryIn(const OpenState& state, std::string_view blo
       std::min({begin + entry_bytes_256 / 256, begin + kMaxGuessedLines * kLine, block.size()});
   for (size_t at = begin & ~(kLine - 1); at < end; at += kLine) {
     __builtin_prefetch(block.data() + at);
+  }
+}
+
+void SegmentReader::PrefetchValue(const PointProbe& probe) const {
+  const OpenState* state = state_.load(std::memory_order_acquire);
+  BlockView view;
+  if (view.Parse(BlockCache::Peek(*state->data_slots, probe.location.block))) {
+    view.Prefetch(probe.location.slot);
   }
 }
 
@@ -306,6 +333,17 @@ Result<bool> SegmentReader::FindSparingIndex(std::string_view key, uint64_t hash
   page.frame = BlockCache::Lookup(*state->index_slots, page_number, &page.bytes);
   if (page.frame == nullptr) VARVE_RETURN_IF_ERROR(LoadIndexPage(state, page_number, &page));
   return false;
+}
+
+bool SegmentReader::FindAt(const PointProbe& probe, std::string_view key,
+                           SequenceNumber max_sequence, FoundEntry* found) const {
+  const OpenState* state = state_.load(std::memory_order_acquire);
+  std::string_view bytes;
+  found->frame = BlockCache::Lookup(*state->data_slots, probe.location.block, &bytes);
+  BlockView view;
+  return found->frame != nullptr && view.Parse(bytes) &&
+         view.Decode(probe.location.slot, &found->entry) && found->entry.key == key &&
+         found->entry.sequence <= max_sequence;
 }
 
 Status SegmentReader::ReadBlocks(size_t first, size_t count, BlockBatch* batch) {

@@ -13,6 +13,8 @@
 
 #include "base/mutex.h"
 #include "engine/block_cache.h"
+#include "engine/block_wait.h"
+#include "engine/damage.h"
 #include "engine/directory_sync.h"
 #include "env/env.h"
 #include "format/block.h"
@@ -50,12 +52,6 @@ struct FoundEntry {
   Frame* frame = nullptr;
 };
 
-// A raw block in the cache.
-struct CachedBlock {
-  Frame* frame = nullptr;
-  std::string_view bytes;
-};
-
 // A lookup on its way, of which each step brings near what the next one needs. Filled by Probe.
 struct PointProbe {
   enum class State : uint8_t {
@@ -68,10 +64,10 @@ struct PointProbe {
 };
 
 // Thread-safe. The last reference removes the file when it has been marked obsolete.
-class SegmentReader {
+class SegmentReader final : public BlockSource {
  public:
   SegmentReader(ReaderContext* context, SegmentMeta meta);
-  ~SegmentReader();
+  ~SegmentReader() override;
   SegmentReader(const SegmentReader&) = delete;
   SegmentReader& operator=(const SegmentReader&) = delete;
 
@@ -95,8 +91,17 @@ class SegmentReader {
   void Prefetch(uint64_t hash) const;
   //   2. where it leads, and the cache's word for that block
   PointProbe Probe(uint64_t hash) const;
-  //   3. the entry there. REQUIRES: probe.state == kFound
+  //   3. the slot array and, if entries have one size, the entry. REQUIRES: probe.state == kFound
   void PrefetchEntry(const PointProbe& probe) const;
+  //   4. the entry, whatever its size. REQUIRES: as for 3
+  void PrefetchValue(const PointProbe& probe) const;
+  // Find for the entry that `probe` leads to. False when that is not at hand in memory, or is not it:
+  // Find will tell. The same REQUIRES.
+  bool FindAt(const PointProbe& probe, std::string_view key, SequenceNumber max_sequence,
+              FoundEntry* found) const;
+
+  Status Install(const MissingBlock& block, const Result<size_t>& got, const char* data,
+                 CachedBlock* loaded) override;
 
   // The sparse index; opens the file if that has not happened.
   Result<const SegmentIndex*> Index();
@@ -117,13 +122,14 @@ class SegmentReader {
   };
   Status ReadBlocks(size_t first, size_t count, BlockBatch* batch);
 
-  // Reads the whole file past the cache and checks everything in it; `problem` hears of each fault.
+  // Reads the whole file past the cache and checks everything in it (segment_checker.h); `problem` hears of
+  // each fault.
   struct CheckResult {
     uint64_t blocks = 0;
     uint64_t entries = 0;
     uint64_t bytes = 0;
   };
-  CheckResult Check(const std::function<void(std::string)>& problem);
+  CheckResult Check(const std::function<void(Damage)>& problem);
 
   // The file goes when the last reference does.
   void MarkObsolete() { is_obsolete_.store(true, std::memory_order_relaxed); }
@@ -143,6 +149,9 @@ class SegmentReader {
   Result<std::unique_ptr<OpenState>> OpenFile() const;
   Status Load(OpenState* state, BlockSlots* slots, size_t index, uint64_t offset, size_t bytes,
               BlockKind kind, CachedBlock* loaded);
+  // Verifies what has been read, and puts it in the cache. REQUIRES: an EpochGuard.
+  Status Adopt(BlockSlots* slots, size_t index, uint64_t offset, BlockKind kind, std::string_view disk,
+               CachedBlock* loaded);
   Status LoadDataBlock(OpenState* state, size_t block, CachedBlock* loaded);
   Status LoadIndexPage(OpenState* state, uint32_t page, CachedBlock* loaded);
   Status DataBlock(OpenState* state, size_t block, CachedBlock* found) {

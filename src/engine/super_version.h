@@ -25,6 +25,7 @@ struct MemTableSlot {
   const uint64_t log_number;  // its changes are in this log and no other
   SequenceNumber first_sequence = 0;  // no change in it is older; 0: unknown. Constant once it is shared
   std::shared_ptr<LogFile> log;                // null for a memtable recovered from a closed log
+  uint64_t recovered_end = 0;  // of such a log: where its records end. Constant once it is shared
   std::vector<RangeTombstone> range_tombstones;  // under DbImpl::mu_
   RangeTombstoneSet tombstones;                  // the same for readers; under DbImpl::mu_
   std::atomic<uint64_t> range_tombstone_bytes{0};  // memory for both; written under the commit lock

@@ -31,11 +31,13 @@ class SyncGroup {
   // not yet durable returns that error: the state of the file is unknown then.
   Status WaitFor(uint64_t position, bool sync) VARVE_EXCLUDES(mu_);
 
- private:
+  // Whether WaitFor would return OK at once.
   bool IsDone(uint64_t position, bool sync) const {
     // Acquire: what the leader published before is visible to those it served.
     return (sync ? synced_ : written_).load(std::memory_order_acquire) >= position;
   }
+
+ private:
   // noexcept: a leader that vanished would leave the others waiting for ever. Out of memory ends the process.
   Status Lead(bool sync) noexcept VARVE_EXCLUDES(mu_);
   void Gather();

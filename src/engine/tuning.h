@@ -13,6 +13,12 @@
 
 namespace varve {
 
+// Who reads from the disk for asynchronous operations.
+enum class AsyncReads : uint8_t {
+  kAuto,     // the environment's own way (io_uring), else threads
+  kThreads,  // threads, whatever the environment has
+};
+
 struct Tuning {
   uint64_t memtable_bytes = uint64_t{64} << 20;  // rotation size
   size_t max_immutable_memtables = 3;            // waiting for flush; more hold writers back
@@ -27,7 +33,15 @@ struct Tuning {
   bool mapped_log = true;  // stores into a mapped log tail; false: pwrite. kSync stores always pwrite
   uint64_t cache_bytes = uint64_t{512} << 20;
   uint64_t max_transaction_bytes = uint64_t{1} << 30;  // keys and values; must fit a record of the log
+  // Expiring changes that may wait for the thread that tells a listener, at 8 bytes; and bytes of keys that
+  // it reads ahead.
+  size_t max_expiry_notes = size_t{1} << 18;
+  size_t max_expiry_keys_bytes = size_t{64} << 20;
   uint64_t idle_millis = 500;  // without writes for so long: compaction tidies up
+  bool times_all_operations = false;  // not only a sample (operation_times.h)
+
+  AsyncReads async_reads = AsyncReads::kAuto;
+  size_t async_threads = 16;  // at most; for reads that the environment has no other way for
 
   // What the options imply.
   static Tuning FromOptions(const Options& options);

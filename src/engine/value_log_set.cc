@@ -1,9 +1,11 @@
 #include "engine/value_log_set.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
+#include "engine/operation_times.h"
 #include "engine/rewrite.h"
 #include "format/filename.h"
 #include "format/value_log.h"
@@ -36,6 +38,7 @@ std::string ValueLogFile::path() const { return JoinPath(context_->dir, ValueLog
 
 Status ValueLogFile::EnsureOpen() {
   if (is_open_.load(std::memory_order_acquire)) return Status::Ok();
+  if (BlockWait* wait = BlockWait::Current()) return wait->MustBlock();
   MutexLock lock(&mu_);
   if (is_open_.load(std::memory_order_relaxed)) return Status::Ok();
   auto reader = context_->env->OpenRandomAccess(path());
@@ -87,19 +90,42 @@ Result<PinnedValue> ValueLogFile::Read(const ValuePointer& pointer) {
   EpochGuard guard;
   Frame* frame = BlockCache::Lookup(*slots_, index);
   if (frame != nullptr && frame->size == bytes) return pin(frame);
+  CachedBlock loaded;
+  if (BlockWait* wait = BlockWait::Current()) {
+    VARVE_RETURN_IF_ERROR(wait->Take({this, slots_.get(), index, reader_.get(), pointer.offset, bytes,
+                                      BlockKind::kData, pointer, {}},
+                                     &loaded));
+    return pin(loaded.frame);
+  }
   frame = context_->cache->AllocateFrame(bytes);
-  auto got = reader_->Read(pointer.offset, bytes, frame->data());
+  NoteDiskRead(context_->env->clock()->MonotonicNanos());
+  VARVE_RETURN_IF_ERROR(Adopt(pointer, index, reader_->Read(pointer.offset, bytes, frame->data()), frame,
+                              &loaded));
+  return pin(loaded.frame);
+}
+
+Status ValueLogFile::Adopt(const ValuePointer& pointer, size_t index, const Result<size_t>& got,
+                           Frame* frame, CachedBlock* loaded) {
   Status status = got.status();
-  if (status.ok() && *got != bytes) {
+  if (status.ok() && *got != frame->size) {
     status = Status::Corruption("the file ends inside the value at offset " +
                                 std::to_string(pointer.offset));
   }
-  if (status.ok()) status = DecodeValueLogRecord({frame->data(), bytes}, pointer).status();
+  if (status.ok()) status = DecodeValueLogRecord({frame->data(), frame->size}, pointer).status();
   if (!status.ok()) {
     BlockCache::Unref(frame);
     return status.WithContext(path());
   }
-  return pin(context_->cache->Publish(slots_.get(), index, frame));
+  loaded->frame = context_->cache->Publish(slots_.get(), index, frame);
+  loaded->bytes = {loaded->frame->data(), loaded->frame->size};
+  return Status::Ok();
+}
+
+Status ValueLogFile::Install(const MissingBlock& block, const Result<size_t>& got, const char* data,
+                             CachedBlock* loaded) {
+  Frame* frame = context_->cache->AllocateFrame(block.bytes);
+  if (got.ok()) std::memcpy(frame->data(), data, *got);
+  return Adopt(block.pointer, block.index, got, frame, loaded);
 }
 
 Result<std::string_view> ValueLogFile::ReadInto(const ValuePointer& pointer, std::string* buffer) {
@@ -116,6 +142,23 @@ Result<std::string_view> ValueLogFile::ReadInto(const ValuePointer& pointer, std
   auto record = DecodeValueLogRecord(std::string_view(*buffer).substr(0, got), pointer);
   if (!record.ok()) return record.status().WithContext(path());
   return record->value;
+}
+
+Status ValueLogFile::Check(std::string_view key, const ValuePointer& pointer, std::string* buffer,
+                           bool reads_device) {
+  const uint64_t bytes = ValueLogRecordBytes(pointer);
+  if (reads_device) {
+    VARVE_RETURN_IF_ERROR(EnsureOpen());
+    reader_->DontNeed(pointer.offset, bytes);
+  }
+  const auto value = ReadInto(pointer, buffer);
+  if (reads_device) reader_->DontNeed(pointer.offset, bytes);
+  if (!value.ok()) return value.status();
+  const std::string_view found =
+      std::string_view(*buffer).substr(kValueLogRecordHeaderBytes, pointer.key_bytes);
+  if (found == key || VARVE_PLANTED_BUG("check.values_of_other_keys_accepted")) return Status::Ok();
+  return Status::Corruption(path() + ": the record at offset " + std::to_string(pointer.offset) +
+                            " is of another key than the one that points to it");
 }
 
 Result<std::shared_ptr<ValueLogFile>> ValueLogSet::Create() {
@@ -187,13 +230,14 @@ Result<AppendedValue> ValueLogSet::Append(std::string_view key, std::string_view
                              head.data());
   head.append(key);
   const Status status = file->writer_->WriteTwo(offset, head, value);
-  file->writing_.fetch_sub(1, std::memory_order_relaxed);
   if (!status.ok()) {
     // Give the room back if nobody has appended behind it.
     uint64_t end = offset + record_bytes;
     file->end_.compare_exchange_strong(end, offset, std::memory_order_relaxed);
-    return status.WithContext("value log");
   }
+  // Release: who sees that nobody is writing (ExtentOf) finds all of it written.
+  file->writing_.fetch_sub(1, std::memory_order_release);
+  if (!status.ok()) return status.WithContext("value log");
   // Release: Sync's exchange, which sees the flag, happens after the write.
   file->is_dirty_.store(true, std::memory_order_release);
   appended_bytes_.fetch_add(record_bytes, std::memory_order_relaxed);
@@ -240,6 +284,15 @@ std::shared_ptr<ValueLogFile> ValueLogSet::Find(uint64_t number) {
   if (auto it = files_.find(number); it != files_.end()) return it->second;
   auto it = removed_.find(number);
   return it == removed_.end() ? nullptr : it->second.lock();
+}
+
+ValueLogSet::Extent ValueLogSet::ExtentOf(const ValueLogFile& file) {
+  MutexLock lock(&mu_);  // no append begins
+  Extent extent;
+  extent.is_active = IsActiveLocked(&file);
+  extent.is_settled = file.writing_.load(std::memory_order_acquire) == 0;
+  extent.bytes = file.bytes();
+  return extent;
 }
 
 std::vector<std::shared_ptr<ValueLogFile>> ValueLogSet::Files() {

@@ -26,10 +26,10 @@ namespace varve {
 inline constexpr uint64_t kValueLogCacheUnit = 4096;
 
 // One file. Thread-safe. The last reference removes the file when it has been marked obsolete.
-class ValueLogFile {
+class ValueLogFile final : public BlockSource {
  public:
   ValueLogFile(ReaderContext* context, uint64_t number, uint64_t max_start_offset);
-  ~ValueLogFile();
+  ~ValueLogFile() override;
   ValueLogFile(const ValueLogFile&) = delete;
   ValueLogFile& operator=(const ValueLogFile&) = delete;
 
@@ -39,10 +39,18 @@ class ValueLogFile {
 
   // The value that `pointer` leads to; pinned in the cache. kCorruption when it is damaged.
   Result<PinnedValue> Read(const ValuePointer& pointer);
+  Status Install(const MissingBlock& block, const Result<size_t>& got, const char* data,
+                 CachedBlock* loaded) override;
   // The same past the cache, the whole record into `*buffer`; the view points there.
   Result<std::string_view> ReadInto(const ValuePointer& pointer, std::string* buffer);
 
+  // Whether `pointer` leads to a whole record of `key`. With `reads_device`, past what the system holds of the
+  // file. kCorruption when not.
+  Status Check(std::string_view key, const ValuePointer& pointer, std::string* buffer,
+               bool reads_device);
+
   void MarkObsolete() { is_obsolete_.store(true, std::memory_order_relaxed); }
+  bool is_dirty() const { return is_dirty_.load(std::memory_order_relaxed); }
   // What an earlier process has written from `offset` on may not be durable.
   void MarkDirtyFrom(uint64_t offset) {
     rewrite_from_.store(std::min(offset, rewrite_from_.load(std::memory_order_relaxed)),
@@ -55,6 +63,10 @@ class ValueLogFile {
   friend class ValueLogSet;
   friend class ValueLogHold;
   Status EnsureOpen() VARVE_EXCLUDES(mu_);
+  // Verifies the record in `frame`, of which `got` bytes were read, and puts it in the cache; or lets go of
+  // it. REQUIRES: an EpochGuard.
+  Status Adopt(const ValuePointer& pointer, size_t index, const Result<size_t>& got, Frame* frame,
+               CachedBlock* loaded);
   // Keeps blocks ready beyond `end`, in steps that grow with the file, up to `limit`.
   void ReserveAhead(uint64_t end, uint64_t limit);
   // Gives back blocks that were kept ready. REQUIRES: nobody appends any more.
@@ -115,6 +127,14 @@ class ValueLogSet {
   // a sync that is tried again may succeed without the bytes having reached the device.
   Status Sync();
   bool has_failed() const { return has_failed_.load(std::memory_order_acquire); }
+
+  // How far `file` has come. Settled: what is in it will not change, so that more can only come behind it.
+  struct Extent {
+    uint64_t bytes = 0;
+    bool is_active = false;
+    bool is_settled = false;
+  };
+  Extent ExtentOf(const ValueLogFile& file);
 
   // An existing file, found when the store was opened.
   void AddExisting(uint64_t number, uint64_t bytes);

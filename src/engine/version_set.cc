@@ -41,8 +41,36 @@ Result<std::string> VersionSet::ReadWhole(const std::string& path) {
   return content;
 }
 
+std::vector<FileOrigin> VersionSet::Origins() {
+  MutexLock apply_lock(&apply_mu_);
+  std::vector<FileOrigin> origins = origins_;
+  if (has_own_origin_ && manifest_ == nullptr) origins.back().id = 0;
+  return origins;
+}
+
+void VersionSet::WithCurrent(const std::function<void(const std::shared_ptr<const Version>&)>& use) {
+  MutexLock apply_lock(&apply_mu_);
+  use(current());
+}
+
+void VersionSet::BeginOrigin(const std::vector<uint64_t>& numbers) {
+  std::vector<FileOrigin> kept;
+  for (size_t i = 0; i < origins_.size(); ++i) {
+    const uint64_t first = origins_[i].first_file_number;
+    const uint64_t end = i + 1 < origins_.size() ? origins_[i + 1].first_file_number : ~uint64_t{0};
+    const bool is_used = std::any_of(numbers.begin(), numbers.end(), [&](uint64_t number) {
+      return number >= first && number < end;
+    });
+    if (is_used) kept.push_back(origins_[i]);
+  }
+  origins_ = std::move(kept);
+  origins_.push_back({std::max<uint64_t>(1, context_->env->RandomSeed()), next_file_number()});
+  has_own_origin_ = true;
+}
+
 Status VersionSet::Create(uint64_t hash_salt) {
   context_->hash_salt = hash_salt;
+  BeginOrigin({});
   MutexLock apply_lock(&apply_mu_);
   auto version = std::make_shared<const Version>();
   VARVE_RETURN_IF_ERROR(NewManifest(*version, 0));
@@ -79,6 +107,7 @@ Status VersionSet::ReadManifest(uint64_t number) {
     if (edit.last_sequence) recovered_sequence_ = *edit.last_sequence;
     if (edit.oldest_log_number) oldest_log_number_ = *edit.oldest_log_number;
     if (edit.durable_log) durable_log_ = *edit.durable_log;
+    if (!edit.origins.empty()) origins_ = edit.origins;
     for (const ValueLogFileMeta& meta : edit.added_value_logs) {
       recovered_value_logs_[meta.file_number] = meta.file_bytes;
     }
@@ -112,9 +141,14 @@ Status VersionSet::Recover(bool writable) {
   if (!writable) return Status::Ok();
   // Numbers of files that a crash left behind are not used again.
   VARVE_ASSIGN_OR_RETURN(auto names, context_->env->ListDir(context_->dir));
+  std::vector<uint64_t> numbers;
   for (const std::string& name : names) {
-    if (auto parsed = ParseFileName(name)) MarkFileNumberUsed(parsed->number);
+    const auto parsed = ParseFileName(name);
+    if (!parsed) continue;
+    MarkFileNumberUsed(parsed->number);
+    numbers.push_back(parsed->number);
   }
+  BeginOrigin(numbers);
   MutexLock apply_lock(&apply_mu_);
   Status status = NewManifest(*current(), recovered_sequence_);
   // On a full disk the store opens all the same; the first edit tries again.
@@ -132,6 +166,7 @@ Status VersionSet::NewManifest(const Version& version, SequenceNumber last_seque
   edit.next_file_number = next_file_number_.load(std::memory_order_relaxed);
   edit.last_sequence = last_sequence;
   edit.oldest_log_number = oldest_log_number_;
+  edit.origins = origins_;
   if (durable_log_.number >= oldest_log_number_) edit.durable_log = durable_log_;
   std::string content(kManifestFileHeaderBytes, '\0');
   EncodeManifestFileHeader(number, content.data());

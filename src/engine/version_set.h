@@ -28,6 +28,12 @@ class VersionSet {
   uint64_t NextFileNumber() { return next_file_number_.fetch_add(1, std::memory_order_relaxed); }
   // Numbers up to `number` are taken.
   void MarkFileNumberUsed(uint64_t number);
+  uint64_t next_file_number() const { return next_file_number_.load(std::memory_order_relaxed); }
+  // Who gave out the numbers of files; ids that a crash could make forgotten are 0.
+  std::vector<FileOrigin> Origins() VARVE_EXCLUDES(apply_mu_);
+  // Calls `use` with the current version while no edit is on its way.
+  void WithCurrent(const std::function<void(const std::shared_ptr<const Version>&)>& use)
+      VARVE_EXCLUDES(apply_mu_, mu_);
   uint64_t oldest_log_number() const { return oldest_log_number_; }
   SequenceNumber recovered_sequence() const { return recovered_sequence_; }
   const DurableLog& durable_log() const { return durable_log_; }
@@ -60,6 +66,8 @@ class VersionSet {
   Result<std::string> ReadWhole(const std::string& path);
   Status ReadManifest(uint64_t number);
   Status NewManifest(const Version& version, SequenceNumber last_sequence) VARVE_REQUIRES(apply_mu_);
+  // Forgets the origins that gave out none of `numbers`, and adds this opening's.
+  void BeginOrigin(const std::vector<uint64_t>& numbers);
   Status PointCurrentTo(uint64_t number) VARVE_REQUIRES(apply_mu_);
   // `base` is the version that the manifest describes so far.
   Status AppendRecord(const Version& base, const VersionEdit& edit) VARVE_REQUIRES(apply_mu_);
@@ -78,6 +86,8 @@ class VersionSet {
   Status recovered_problem_;  // a tail of the recovered manifest that was ignored
   DurableLog durable_log_;    // the last one the manifest heard of
   std::map<uint64_t, uint64_t> recovered_value_logs_;
+  std::vector<FileOrigin> origins_;  // ascending; constant after Create or Recover
+  bool has_own_origin_ = false;      // the last one is this opening's; constant likewise
 
   Mutex apply_mu_;  // held across manifest I/O; before mu_
   std::unique_ptr<WritableFile> manifest_ VARVE_GUARDED_BY(apply_mu_);  // null until one was begun

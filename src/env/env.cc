@@ -1,5 +1,6 @@
 #include "env/env.h"
 
+#include "env/async_reader.h"
 #include "env/posix_env.h"
 
 namespace varve {
@@ -9,6 +10,8 @@ Env* Env::Default() {
   static Env* const env = new PosixEnv();
   return env;
 }
+
+std::unique_ptr<AsyncReader> Env::NewAsyncReader() { return nullptr; }
 
 bool IsNoSpace(const Status& status) {
   return status.code() == StatusCode::kIoError &&

@@ -36,6 +36,8 @@ class RandomAccessFile {
   // Hints that [offset, offset+size) will be read soon, or is not worth caching any more.
   virtual void WillNeed(uint64_t offset, uint64_t size) const = 0;
   virtual void DontNeed(uint64_t offset, uint64_t size) const = 0;
+  // What the operating system calls the open file; -1 when it does not know it. For src/env.
+  virtual int descriptor() const { return -1; }
 };
 
 // A file opened for writing at any offset (and reading back). Thread-safe for disjoint ranges; Sync
@@ -112,6 +114,8 @@ class Thread {
   virtual ~Thread() = default;
 };
 
+class AsyncReader;
+
 // Thread-safe.
 class Env {
  public:
@@ -139,7 +143,7 @@ class Env {
   virtual Status RemoveFile(const std::string& path) = 0;
   // Atomic, also under loss of power; replaces `to`.
   virtual Status RenameFile(const std::string& from, const std::string& to) = 0;
-  // kIoError when `to` exists.
+  // kIoError when `to` exists; kNotSupported across file systems, and on those without hard links.
   virtual Status LinkFile(const std::string& from, const std::string& to) = 0;
   virtual bool FileExists(const std::string& path) = 0;
   virtual Result<uint64_t> FileSize(const std::string& path) = 0;
@@ -166,6 +170,8 @@ class Env {
   // From now on the calling thread gets a processor mostly when no other thread wants it. A hint, which
   // cannot be taken back.
   virtual void LowerPriorityOfThisThread() {}
+  // Reads without waiting threads (async_reader.h). nullptr when there is no such way.
+  virtual std::unique_ptr<AsyncReader> NewAsyncReader();
   // Unpredictable bits, for salts and seeds.
   virtual uint64_t RandomSeed() = 0;
   // Zeroed memory in large pages where the system has them; `bytes` a multiple of 2 MiB. nullptr

@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "base/status_macros.h"
+#include "env/async_reader.h"
 #include "env/posix_error.h"
 #include "env/posix_fd.h"
 #include "env/posix_file.h"
@@ -71,7 +72,11 @@ Status PosixEnv::RenameFile(const std::string& from, const std::string& to) {
 }
 
 Status PosixEnv::LinkFile(const std::string& from, const std::string& to) {
-  return FromCall(::link(from.c_str(), to.c_str()), "link", Pair(from, to));
+  if (::link(from.c_str(), to.c_str()) == 0) return Status::Ok();
+  const int error = errno;
+  Status status = ErrnoStatus("link", Pair(from, to), error);
+  if (error != EXDEV && error != EPERM && error != EOPNOTSUPP) return status;
+  return Status::NotSupported(std::string(status.message()));
 }
 
 bool PosixEnv::FileExists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
@@ -119,6 +124,8 @@ Status PosixEnv::SyncDir(const std::string& dir) {
 Result<std::unique_ptr<FileLock>> PosixEnv::LockFile(const std::string& path) {
   return LockPosixFile(path);
 }
+
+std::unique_ptr<AsyncReader> PosixEnv::NewAsyncReader() { return NewUringReader(this); }
 
 Result<uint64_t> PosixEnv::FreeSpace(const std::string& path) {
   struct statvfs info;

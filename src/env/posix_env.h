@@ -34,6 +34,7 @@ class PosixEnv final : public Env {
     return StartPosixThread(name, std::move(body));
   }
   void LowerPriorityOfThisThread() override { LowerPosixThreadPriority(); }
+  std::unique_ptr<AsyncReader> NewAsyncReader() override;
   uint64_t RandomSeed() override { return PosixRandomSeed(); }
   void* AllocateHuge(size_t bytes) override { return AllocateHugePages(bytes); }
   void FreeHuge(void* memory, size_t bytes) override { FreeHugePages(memory, bytes); }

@@ -21,6 +21,7 @@ class PosixRandomAccessFile final : public RandomAccessFile {
   Result<uint64_t> Size() const override { return SizeOf(fd_.get(), path_); }
   void WillNeed(uint64_t offset, uint64_t size) const override;
   void DontNeed(uint64_t offset, uint64_t size) const override;
+  int descriptor() const override { return fd_.get(); }
 
  private:
   const UniqueFd fd_;

@@ -70,6 +70,9 @@ Status SegmentBuilder::Add(const Entry& entry) {
     point_index_.Add(PointIndexHash(entry.key, options_.hash_salt),
                      static_cast<uint16_t>(block_count_), static_cast<uint8_t>(slot));
   }
+  if (options_.expiry_places != nullptr && is_newest_version && IsExpiring(entry.kind)) {
+    options_.expiry_places->Add(DeadlineOf(entry.value), block_count_, slot);
+  }
   NoteEntry(entry);
   return Status::Ok();
 }

@@ -15,6 +15,7 @@
 #include "env/env.h"
 #include "format/block.h"
 #include "format/block_file.h"
+#include "format/expiry_places.h"
 #include "format/internal_key.h"
 #include "format/point_index.h"
 #include "format/segment_properties.h"
@@ -45,6 +46,8 @@ struct SegmentBuilderOptions {
   uint64_t expected_entries = 0;
   // The store's time: where the summary of deadlines is finest. Milliseconds since 1970.
   uint64_t now_millis = 0;
+  // Hears of every newest version of a key that expires. Borrowed; nullptr: nobody asks.
+  ExpiryPlaces* expiry_places = nullptr;
 };
 
 // Thread-compatible. Ends with exactly one Finish or Abandon; the destructor abandons.

@@ -74,6 +74,11 @@ class SegmentIndex {
   // into even parts.
   void AppendSeparator(size_t block, std::string* key) const;
 
+  // Whether `block` begins with a further version of the key that ended the block before.
+  bool Continues(size_t block) const {
+    return !sequences_.empty() && sequences_[block] != ~SequenceNumber{0};
+  }
+
   // Heap memory that this holds.
   size_t memory_bytes() const;
 

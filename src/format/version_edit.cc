@@ -26,6 +26,7 @@ enum Tag : uint64_t {
   kAddedValueLogTag = 14,
   kRemovedValueLogTag = 15,
   kSegmentExpiryTag = 16,  // of the added segment before it
+  kFileOriginTag = 17,
 };
 
 // Each kind of part knows how to write and to read itself; a field is written and read as the same
@@ -140,12 +141,16 @@ bool GetField(uint64_t tag, std::string_view* from, VersionEdit* e) {
     case kSegmentExpiryTag:
       return !e->added_segments.empty() &&
              ConsumeExpirySummary(from, &e->added_segments.back().expiry);
+    case kFileOriginTag: {
+      FileOrigin& origin = e->origins.emplace_back();
+      return ConsumeFixed(from, &origin.id) && Get(from, &origin.first_file_number);
+    }
     default:
       return false;
   }
 }
 
-bool IsKnownTag(uint64_t tag) { return tag >= kFormatVersionTag && tag <= kSegmentExpiryTag; }
+bool IsKnownTag(uint64_t tag) { return tag >= kFormatVersionTag && tag <= kFileOriginTag; }
 
 }  // namespace
 
@@ -176,6 +181,11 @@ std::string EncodeVersionEdit(const VersionEdit& e) {
     PutField(&to, kAddedValueLogTag, f.file_number, f.file_bytes);
   }
   for (uint64_t file : e.removed_value_logs) PutField(&to, kRemovedValueLogTag, file);
+  for (const FileOrigin& origin : e.origins) {
+    AppendVarint(&to, kFileOriginTag);
+    AppendFixed(&to, origin.id);
+    Put(&to, origin.first_file_number);
+  }
   return to;
 }
 

@@ -3,12 +3,14 @@
 #define VARVE_FORMAT_VERSION_EDIT_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "format/expiry.h"
+#include "format/expiry_places.h"
 #include "format/internal_key.h"
 #include "varve/status.h"
 
@@ -38,6 +40,8 @@ struct SegmentMeta {
   SequenceNumber filtered_sequence = 0;
   std::vector<ValueLogRef> value_refs;
   ExpirySummary expiry;  // empty: no entry expires
+  // Where these are, when that was asked for as the segment was written. Not part of the manifest.
+  std::shared_ptr<ExpiryPlacesBox> expiry_places;
 
   friend bool operator==(const SegmentMeta&, const SegmentMeta&) = default;
 };
@@ -76,6 +80,15 @@ struct DurableLog {
   friend bool operator==(const DurableLog&, const DurableLog&) = default;
 };
 
+// The opening of a store that gave out the file numbers from `first_file_number` on, up to those of the
+// next. An id and a number stand for one file and no other, also where stores have been copied, restored or
+// set back and go on apart.
+struct FileOrigin {
+  uint64_t id = 0;  // random; 0: unknown
+  uint64_t first_file_number = 0;
+  friend bool operator==(const FileOrigin&, const FileOrigin&) = default;
+};
+
 // Every field is optional or a list; absent means unchanged. Additions apply before trims and other
 // changes of one edit, removals last. The order within a list is kept.
 struct VersionEdit {
@@ -95,6 +108,7 @@ struct VersionEdit {
   std::vector<RangeTombstone> removed_range_tombstones;
   std::vector<ValueLogFileMeta> added_value_logs;
   std::vector<uint64_t> removed_value_logs;
+  std::vector<FileOrigin> origins;  // ascending; only in the first edit
 
   friend bool operator==(const VersionEdit&, const VersionEdit&) = default;
 };

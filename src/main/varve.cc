@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
       .open = [](const std::string& dir,
                  const varve::Options& options) { return varve::Db::Open(dir, options); },
       .read_wal = varve::ReadWal,
+      .repair = varve::Db::Repair,
       .serve = varve::ServeUntilSignal,
   };
   return varve::cli::Run({argv + 1, argv + argc}, Variable("VARVE_DIR"), console, backend);

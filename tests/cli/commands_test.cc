@@ -3,6 +3,8 @@
 #include <fstream>
 
 #include "tests/cli/cli_fixture.h"
+#include "tests/support/prometheus_format.h"
+#include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
 namespace varve::cli {
@@ -343,13 +345,38 @@ TEST_F(StoreCommandsTest, StatsAreAlignedForPeople) {
   store.statistics.background_error = "no\nspace";
   terminal_ = true;
   const std::string text = OutputOf({"stats"});
-  EXPECT_NE(text.find("segment bytes         1.5 MB\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("background error      no\\nspace\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("segment bytes             1.5 MB\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("background error       no\\nspace\n"), std::string::npos) << text;
   EXPECT_NE(text.find("\nruns\n  id  segments  entries  tombstones  bytes\n"
                       "   7         0    5,000           0    0 B\n"
                       "  12         0        0           0    9 B\n"),
             std::string::npos)
       << text;
+}
+
+TEST_F(StoreCommandsTest, StatsShowOperationsAndAmplification) {
+  MemoryStore& store = Fill({});
+  store.statistics.user_bytes_written = 100;
+  store.statistics.wal_bytes_written = 250;
+  OperationStatistics& get = store.statistics.operation(Operation::kGetHit);
+  get = {.count = 1000, .timed_count = 10, .timed_sum_ns = 4120, .p50_ns = 350, .max_ns = 2'000'000};
+  EXPECT_NE(OutputOf({"stats", "--json"})
+                .find("\"operations\":[{\"operation\":\"get_hit\",\"count\":1000,\"mean_ns\":412,"
+                      "\"p50_ns\":350,"),
+            std::string::npos)
+      << out_;
+  EXPECT_NE(OutputOf({"stats"}).find("write_amplification\t2.500\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("operations.0.max_ns\t2000000\n"), std::string::npos) << out_;
+  terminal_ = true;
+  EXPECT_NE(OutputOf({"stats"}).find("\noperations\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("  get_hit  1,000  0.41 us"), std::string::npos) << out_;
+}
+
+TEST_F(StoreCommandsTest, StatsForPrometheus) {
+  Fill({{"a", "1"}}).statistics.wal_bytes = 5;
+  const std::string text = OutputOf({"stats", "--prometheus"});
+  EXPECT_OK(test::ParsePrometheus(text));
+  EXPECT_NE(text.find("\nvarve_disk_bytes{part=\"wal\"} 5\n"), std::string::npos) << text;
 }
 
 TEST_F(StoreCommandsTest, VerifyOfASoundStoreEndsWell) {

@@ -33,6 +33,7 @@ struct MemoryStore {
   std::vector<LoggedChange> log;
   Statistics statistics;
   VerifyReport report;
+  RepairReport repair_report;
   Status open_status;
   Status write_status;
   Status value_status;  // of an iterator that reads a value
@@ -226,6 +227,7 @@ class MemoryDb : public MemoryNamespace<Db> {
     const bool found = store_.namespaces.erase(std::string(name)) > 0;
     return found ? store_.write_status : Status::NotFound("no such namespace");
   }
+  Status SetExpiryListener(ExpiryListener) override { return Status::NotSupported("a double"); }
   Result<std::vector<NamespaceInfo>> ListNamespaces() override {
     std::vector<NamespaceInfo> infos;
     for (const auto& [name, contents] : store_.namespaces) {
@@ -246,6 +248,9 @@ class MemoryDb : public MemoryNamespace<Db> {
   Status WaitForBackgroundWork() override { return Status::Ok(); }
   Status Sync() override { return Status::Ok(); }
   Result<VerifyReport> Verify() override { return store_.report; }
+  Status StartScrub(const ScrubOptions&) override { return Status::NotSupported("no command"); }
+  void StopScrub() override {}
+  ScrubState Scrub() override { return {}; }
   Statistics Stats() override {
     Statistics statistics = store_.statistics;
     statistics.entry_count = store_.contents.size();
@@ -287,6 +292,15 @@ class MemoryStores {
                    change.expire_at_millis});
           }
           return At(dir).open_status;
+        },
+        .repair = [this](const std::string& dir,
+                         const RepairOptions& options) -> Result<RepairReport> {
+          if (!Exists(dir)) return Status::NotFound(dir + ": no store");
+          if (!At(dir).open_status.ok()) return At(dir).open_status;
+          if (options.progress) options.progress({1, 50, 100});
+          RepairReport report = At(dir).repair_report;
+          report.to = options.to.empty() ? dir + ".repaired" : options.to;
+          return report;
         },
     };
   }

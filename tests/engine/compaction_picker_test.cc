@@ -117,20 +117,6 @@ TEST_F(CompactionPickerTest, VersionsOfAReleasedSnapshotGoWhenIdle) {
   EXPECT_EQ(PickWhenIdle(), "0-0 all");
 }
 
-TEST_F(CompactionPickerTest, TombstonesOfYoungRunsGoHoweverFewBytesTheyTake) {
-  SetRuns({1, 1, 1000});
-  input_.runs[2].entries = 64'000;
-  input_.runs[0].tombstones = 999;
-  EXPECT_EQ(PickWhenIdle(), "0-1");  // the young ones alone
-  input_.runs[1].tombstones = 1;
-  EXPECT_EQ(PickWhenIdle(), "0-2");
-  EXPECT_EQ(Pick(), "nothing");
-  input_.runs[0].tombstones = 15'998;
-  EXPECT_EQ(Pick(), "nothing");
-  input_.runs[0].tombstones = 15'999;
-  EXPECT_EQ(Pick(), "0-2");
-}
-
 TEST_F(CompactionPickerTest, TombstonesOfTheOnlyRunGoWhenIdle) {
   SetRuns({1000});
   input_.runs[0].tombstones = 62;
@@ -160,6 +146,47 @@ TEST_F(CompactionPickerTest, DoingWhatItSaysEndsWithNothingToDo) {
     }
     EXPECT_LE(input_.runs.size(), 2u);
   }
+}
+
+// --- What has expired.
+
+// 1600 bytes, of which `expired` are gone from 900 on, and more later.
+SegmentMeta SegmentWith(uint64_t expired, std::vector<ExpirySummary::Share> more = {}) {
+  SegmentMeta meta;
+  meta.logical_bytes = 1600;
+  meta.expiry = {.entry_count = 1, .min_deadline = 900, .max_deadline = 900, .shares = {{900, expired}}};
+  for (const auto& share : more) {
+    meta.expiry.shares.push_back(share);
+    meta.expiry.max_deadline = share.until;
+  }
+  return meta;
+}
+
+TEST(HasManyExpiredTest, AQuarterOrWhenIdleASixteenth) {
+  EXPECT_FALSE(HasManyExpired(SegmentWith(399), 1000, false));
+  EXPECT_TRUE(HasManyExpired(SegmentWith(400), 1000, false));
+  EXPECT_FALSE(HasManyExpired(SegmentWith(400), 899, false));
+  EXPECT_FALSE(HasManyExpired(SegmentWith(99), 1000, true));
+  EXPECT_TRUE(HasManyExpired(SegmentWith(100), 1000, true));
+  EXPECT_FALSE(HasManyExpired(SegmentMeta(), 1000, true));
+}
+
+TEST(HasManyExpiredTest, IdleWaitsWhileMuchMoreIsAboutToExpire) {
+  EXPECT_FALSE(HasManyExpired(SegmentWith(100, {{1100, 100}}), 1000, true));
+  EXPECT_TRUE(HasManyExpired(SegmentWith(100, {{1100, 99}}), 1000, true));
+  EXPECT_TRUE(HasManyExpired(SegmentWith(100, {{1101, 500}}), 1000, true));  // later than as long again
+  EXPECT_TRUE(HasManyExpired(SegmentWith(400, {{1100, 900}}), 1000, true));
+}
+
+TEST(HasManyExpiredTest, TheOldestRunWithManyExpiredEntriesIsWrittenAgainAlone) {
+  CompactionInput input;
+  input.runs = {{.logical_bytes = 10 << 20, .has_expired = true},
+                {.logical_bytes = 100 << 20, .has_expired = true},
+                {.logical_bytes = 1000 << 20}};
+  const auto pick = PickCompaction(input, {}, false);
+  ASSERT_TRUE(pick.has_value());
+  EXPECT_EQ(pick->first, 1u);
+  EXPECT_EQ(pick->last, 1u);
 }
 
 }  // namespace

@@ -366,6 +366,18 @@ TEST_P(TtlTest, SegmentsThatHaveExpiredAreDroppedWhole) {
   EXPECT_EQ(db_->Stats().compaction_bytes_written, written);
 }
 
+TEST_P(TtlTest, CompactMergesAlsoWhenSomethingCanBeDroppedWhole) {
+  for (int i = 0; i < 1000; ++i) Put("a" + std::to_string(i), std::string(100, 'v'), 1000ms);
+  for (int i = 0; i < 1000; ++i) Put("b" + std::to_string(i), std::string(100, 'v'));
+  ASSERT_OK(db_->Compact());
+  ASSERT_OK(db_->WaitForBackgroundWork());
+  const uint64_t merges = db_->Stats().compaction_count;
+  Advance(1000ms);
+  ASSERT_OK(db_->Compact());
+  EXPECT_GT(db_->Stats().compaction_count, merges);
+  EXPECT_EQ(db_->Stats().entry_count, 1000u);
+}
+
 TEST_P(TtlTest, DroppingWholeDoesNotBareWhatIsBelow) {
   for (int i = 0; i < 500; ++i) Put("k" + std::to_string(i), "old");
   ASSERT_OK(db_->Compact());

@@ -42,6 +42,9 @@
 #define LLVMFuzzerTestOneInput FuzzCodec
 #include "tests/fuzz/codec_fuzz.cc"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput FuzzBackup
+#include "tests/fuzz/backup_fuzz.cc"
+#undef LLVMFuzzerTestOneInput
 
 namespace varve {
 namespace {
@@ -61,6 +64,7 @@ const FuzzTarget kTargets[] = {
     {"filename", FuzzFileName},
     {"namespace", FuzzNamespace},
     {"codec", FuzzCodec},
+    {"backup", FuzzBackup},
 };
 
 class FuzzCorpusTest : public testing::TestWithParam<FuzzTarget> {

@@ -48,6 +48,7 @@ VersionEdit FullEdit() {
   edit.removed_range_tombstones = {{"", "\xff", 4}};
   edit.added_value_logs = {{20, 1 << 30}};
   edit.removed_value_logs = {18, 19};
+  edit.origins = {{0x0123456789abcdef, 1}, {~uint64_t{0}, 200}};
   return edit;
 }
 
@@ -133,7 +134,9 @@ TEST(VersionEditTest, BytesAreThoseOfTheFormat) {
             "0d0001ff04"      // removed range tombstone
             "0e148080808004"  // added value log
             "0f12"
-            "0f13");  // removed value logs
+            "0f13"  // removed value logs
+            "11efcdab896745230101"
+            "11ffffffffffffffffc801");  // origins
 }
 
 TEST(VersionEditTest, UnknownFieldIsNotSupported) {

@@ -158,11 +158,17 @@ class OneNamespace : public Db {
   }
   Status DropNamespace(std::string_view name) override { return db_->DropNamespace(name); }
   Result<std::vector<NamespaceInfo>> ListNamespaces() override { return db_->ListNamespaces(); }
+  Status SetExpiryListener(ExpiryListener listener) override {
+    return db_->SetExpiryListener(std::move(listener));
+  }
   Status Flush() override { return db_->Flush(); }
   Status Compact() override { return db_->Compact(); }
   Status WaitForBackgroundWork() override { return db_->WaitForBackgroundWork(); }
   Status Sync() override { return db_->Sync(); }
   Result<VerifyReport> Verify() override { return db_->Verify(); }
+  Status StartScrub(const ScrubOptions& options) override { return db_->StartScrub(options); }
+  void StopScrub() override { db_->StopScrub(); }
+  ScrubState Scrub() override { return db_->Scrub(); }
   Statistics Stats() override { return db_->Stats(); }
   std::optional<std::string> GetProperty(std::string_view name) override {
     return db_->GetProperty(name);

@@ -71,6 +71,7 @@ class FakeDb : public Db {
     return Status::NotSupported("one namespace");
   }
   Status DropNamespace(std::string_view) override { return Status::NotSupported("one namespace"); }
+  Status SetExpiryListener(ExpiryListener) override { return Status::NotSupported("a double"); }
   Result<std::vector<NamespaceInfo>> ListNamespaces() override {
     return std::vector<NamespaceInfo>();
   }
@@ -79,6 +80,9 @@ class FakeDb : public Db {
   Status WaitForBackgroundWork() override { return Status::Ok(); }
   Status Sync() override;
   Result<VerifyReport> Verify() override;
+  Status StartScrub(const ScrubOptions&) override { return Status::NotSupported("scrubs"); }
+  void StopScrub() override {}
+  ScrubState Scrub() override { return {}; }
   Statistics Stats() override;
   std::optional<std::string> GetProperty(std::string_view) override { return std::nullopt; }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "env/async_reader.h"
 #include "env/env.h"
 
 namespace varve::test {
@@ -73,6 +74,7 @@ class ForwardingEnv : public Env {
     return base_->StartThread(name, std::move(body));
   }
   void LowerPriorityOfThisThread() override { base_->LowerPriorityOfThisThread(); }
+  std::unique_ptr<AsyncReader> NewAsyncReader() override { return base_->NewAsyncReader(); }
   uint64_t RandomSeed() override { return base_->RandomSeed(); }
   void* AllocateHuge(size_t bytes) override { return base_->AllocateHuge(bytes); }
   void FreeHuge(void* memory, size_t bytes) override { base_->FreeHuge(memory, bytes); }

@@ -77,6 +77,21 @@ class ConsumerTest(unittest.TestCase):
         run(COMPILER, "-std=c++20", source / "examples/types.cc", "-o", folder / "program", *flags)
         self.assertEqual(run(folder / "program", cwd=folder), (source / "examples/types.out").read_text())
 
+    def test_the_example_of_c(self):
+        # Compiled as C, without a C++ compiler, and run with the library where it was installed.
+        text = (pathlib.Path(SOURCE) / "docs/c.md").read_text()
+        folder = self.folder / "c"
+        folder.mkdir()
+        (folder / "program.c").write_text(re.search(r"^```c\n(.*?)^```$", text, re.MULTILINE | re.DOTALL).group(1))
+        [package] = self.prefix.rglob("varve_c.pc")
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(package.parent)}
+        flags = run("pkg-config", "--cflags", "--libs", "varve_c", env=environment).split()
+        run("cc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", folder / "program.c", "-o",
+            folder / "program", *flags)
+        self.assertEqual(run(folder / "program", cwd=folder,
+                             env={**os.environ, "LD_LIBRARY_PATH": str(package.parent.parent)}),
+                         "apple red\npear green\n")
+
     def test_every_public_header_is_installed_and_nothing_else(self):
         public = pathlib.Path(SOURCE) / "include/varve"
         installed = self.prefix / "include"
