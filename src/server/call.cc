@@ -12,10 +12,11 @@ namespace varve::server {
 
 namespace {
 
+// The last millisecond that the clock's type, which counts nanoseconds, can hold: in the year 2262.
+constexpr uint64_t kLastMillis = 9223372036854;
+
 std::chrono::system_clock::time_point TimeOf(uint64_t millis) {
-  // Later than what a store knows as the last deadline; below what the clock's type can hold.
-  constexpr uint64_t kLast = (uint64_t{1} << 48) - 1;
-  return std::chrono::system_clock::time_point(std::chrono::milliseconds(std::min(millis, kLast)));
+  return std::chrono::system_clock::time_point(std::chrono::milliseconds(std::min(millis, kLastMillis)));
 }
 
 }  // namespace

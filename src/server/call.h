@@ -37,6 +37,8 @@ class Call {
   bool wants_transaction = false;
 
   std::string_view arg(size_t i) const { return args[i]; }
+  // As error texts show it: up to the first zero byte.
+  std::string Shown(size_t i) const { return std::string(args[i].substr(0, args[i].find('\0'))); }
   size_t count() const { return args.size(); }
   bool Is(size_t i, std::string_view word) const { return EqualsIgnoreCase(args[i], word); }
 

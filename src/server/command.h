@@ -20,7 +20,7 @@ class Call;
 struct CommandSpec {
   std::string_view name;        // in lower case
   int arity = 0;                // with the name; negative: at least so many
-  std::string_view flags;       // words of COMMAND: "write denyoom fast"
+  std::string_view flags;       // words of COMMAND: "write denyoom fast"; "!no_multi" is not shown there
   std::string_view categories;  // those that do not follow from the flags: "keyspace", "string dangerous"
   // Where the keys are: "FLAGS@FIRST:LAST,STEP" with LAST relative to FIRST, negative: from the end;
   // several with ';' between.

@@ -74,8 +74,12 @@ std::unique_ptr<Command> MakeCommand(const CommandSpec& spec, const std::string&
   auto command = std::make_unique<Command>();
   command->spec = spec;
   command->full_name = parent.empty() ? std::string(spec.name) : parent + "|" + std::string(spec.name);
-  command->flag_names = Words(spec.flags);
-  for (const std::string_view flag : command->flag_names) {
+  for (const std::string_view flag : Words(spec.flags)) {
+    if (flag == "!no_multi") {
+      command->flags |= kFlagNoMulti;
+      continue;
+    }
+    command->flag_names.push_back(flag);
     if (flag == "write") command->flags |= kFlagWrite;
     if (flag == "readonly") command->flags |= kFlagReadonly;
     if (flag == "no_auth") command->flags |= kFlagNoAuth;
@@ -124,7 +128,8 @@ const Index& TopLevel() {
 std::string UnknownCommand(const std::vector<std::string_view>& args) {
   std::string shown;
   for (size_t i = 1; i < args.size() && shown.size() < kMaxShown; ++i) {
-    shown.append("'").append(Printed(args[i], kMaxShown - shown.size())).append("' ");
+    const std::string_view arg = Printed(args[i], kMaxShown - shown.size());
+    shown.append("'").append(arg).append("' ");
   }
   return "ERR unknown command '" + std::string(Printed(args[0], kMaxShown)) +
          "', with args beginning with: " + shown;

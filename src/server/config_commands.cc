@@ -1,6 +1,6 @@
 // CONFIG: the parameters that clients ask for. No path can be set, and none is shown.
 #include <algorithm>
-#include <functional>
+#include <map>
 #include <set>
 
 #include "base/status_macros.h"
@@ -61,40 +61,44 @@ const Parameter* Find(std::string_view name) {
   return nullptr;
 }
 
+// A name without wildcards comes back as it was written.
 Status Get(Call& call) {
-  std::vector<const Parameter*> found;
-  for (const Parameter& parameter : kParameters) {
-    for (size_t i = 2; i < call.count(); ++i) {
-      if (!MatchesGlob(call.arg(i), parameter.name, /*ignores_case=*/true)) continue;
-      found.push_back(&parameter);
-      break;
+  std::map<const Parameter*, std::string_view> found;
+  for (size_t i = 2; i < call.count(); ++i) {
+    const bool is_pattern = call.arg(i).find_first_of("[*?") != std::string_view::npos;
+    for (const Parameter& parameter : kParameters) {
+      if (is_pattern && MatchesGlob(call.arg(i), parameter.name, /*ignores_case=*/true)) {
+        found.emplace(&parameter, parameter.name);
+      } else if (!is_pattern && EqualsIgnoreCase(call.arg(i), parameter.name)) {
+        found.emplace(&parameter, call.arg(i));
+      }
     }
   }
   call.reply.Map(found.size());
-  for (const Parameter* parameter : found) {
-    call.reply.Bulk(parameter->name);
+  for (const auto& [parameter, name] : found) {
+    call.reply.Bulk(name);
     call.reply.Bulk(parameter->get(call.service));
   }
   return Status::Ok();
 }
 
-Status Failure(Call& call, std::string_view name, std::string_view why) {
-  return call.Error("CONFIG SET failed (possibly related to argument '" + std::string(name) + "') - " +
+Status Failure(Call& call, size_t i, std::string_view why) {
+  return call.Error("CONFIG SET failed (possibly related to argument '" + call.Shown(i) + "') - " +
                     std::string(why));
 }
 
 // All or none: what is set first is put back when a later one is refused.
 Status Set(Call& call) {
-  if (call.count() % 2 == 1) return call.ArityError();
+  if (call.count() % 2 == 1) return call.SyntaxError();
   std::set<const Parameter*> seen;
   for (size_t i = 2; i < call.count(); i += 2) {
     const Parameter* const parameter = Find(call.arg(i));
     if (parameter == nullptr) {
       return call.Error("Unknown option or number of arguments for CONFIG SET - '" +
-                        std::string(call.arg(i)) + "'");
+                        call.Shown(i) + "'");
     }
-    if (parameter->set == nullptr) return Failure(call, call.arg(i), "can't set immutable config");
-    if (!seen.insert(parameter).second) return Failure(call, call.arg(i), "duplicate parameter");
+    if (parameter->set == nullptr) return Failure(call, i, "can't set immutable config");
+    if (!seen.insert(parameter).second) return Failure(call, i, "duplicate parameter");
   }
   std::vector<std::pair<const Parameter*, std::string>> before;
   for (size_t i = 2; i < call.count(); i += 2) {
@@ -103,7 +107,7 @@ Status Set(Call& call) {
     const std::string why = parameter->set(call.service, call.arg(i + 1));
     if (why.empty()) continue;
     for (const auto& [changed, value] : before) static_cast<void>(changed->set(call.service, value));
-    return Failure(call, call.arg(i), why);
+    return Failure(call, i, why);
   }
   return call.Ok();
 }

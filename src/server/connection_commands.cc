@@ -99,7 +99,7 @@ Status Hello(Call& call) {
     } else if (call.Is(i, "setname") && left >= 1) {
       if (!SetClientName(call, call.arg(++i))) return Status::Ok();
     } else {
-      return call.Error("Syntax error in HELLO option '" + std::string(call.arg(i)) + "'");
+      return call.Error("Syntax error in HELLO option '" + call.Shown(i) + "'");
     }
   }
   if (!call.session.is_authenticated()) {

@@ -29,7 +29,7 @@ bool ParseConditions(Call& call, Conditions* conditions) {
     } else if (call.Is(i, "lt")) {
       conditions->if_earlier = true;
     } else {
-      static_cast<void>(call.Error("Unsupported option " + std::string(call.arg(i))));
+      static_cast<void>(call.Error("Unsupported option " + call.Shown(i)));
       return false;
     }
   }

@@ -104,7 +104,7 @@ bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
   }
   const size_t mark = reply->size();
   if (command == nullptr) {
-    Reject(error_, reply);
+    Reject(nullptr, error_, reply);
   } else {
     Process(*command, args, reply);
   }
@@ -116,10 +116,15 @@ bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
   return true;
 }
 
-// A command that is not even queued spoils the transaction.
-void Session::Reject(std::string_view error, resp::ReplyWriter* reply) {
-  if (is_queueing_) is_queue_bad_ = true;
+// A command that is not even queued spoils the transaction. An EXEC that is refused ends it.
+void Session::Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply) {
   service_->totals().errors.fetch_add(1, std::memory_order_relaxed);
+  if (command != nullptr && command->spec.name == "exec") {
+    DropQueue();
+    if (error.starts_with("ERR ")) error.remove_prefix(4);
+    return reply->Error("EXECABORT Transaction discarded because of: " + std::string(error));
+  }
+  if (is_queueing_) is_queue_bad_ = true;
   reply->Error(error);
 }
 
@@ -135,14 +140,14 @@ void Session::Process(const Command& command, const std::vector<std::string_view
                       resp::ReplyWriter* reply) {
   client_->last_command.store(&command, std::memory_order_relaxed);
   if (!command.IsArity(args.size())) {
-    return Reject("ERR wrong number of arguments for '" + command.full_name + "' command", reply);
+    return Reject(&command, "ERR wrong number of arguments for '" + command.full_name + "' command", reply);
   }
   if (!is_authenticated() && (command.flags & kFlagNoAuth) == 0 &&
       !VARVE_PLANTED_BUG("server.password_not_asked")) {
-    return Reject("NOAUTH Authentication required.", reply);
+    return Reject(&command, "NOAUTH Authentication required.", reply);
   }
   if (is_queueing_ && (command.flags & kFlagNoMulti) != 0) {
-    return Reject("ERR Command not allowed inside a transaction", reply);
+    return Reject(&command, "ERR Command not allowed inside a transaction", reply);
   }
   if (MustQueue(command)) {
     queue_.push_back({&command, {args.begin(), args.end()}});

@@ -72,7 +72,7 @@ class Session final : public net::ConnectionHandler {
               net::Turn* turn);
   void Process(const Command& command, const std::vector<std::string_view>& args,
                resp::ReplyWriter* reply);
-  void Reject(std::string_view error, resp::ReplyWriter* reply);
+  void Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply);
   bool MustQueue(const Command& command) const;
   // Runs it, in `transaction` or as it needs, and replies whatever happens.
   Status Run(const Command& command, const std::vector<std::string_view>& args,
