@@ -323,16 +323,26 @@ void EventLoop::Drain() {
   for (const Listening& listening : listeners_) {
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listening.listener->descriptor.get(), nullptr);
   }
+  const uint64_t until = NowMillis() + options_.drain_millis;
   std::vector<uint64_t> ids;
   for (const auto& [id, connection] : connections_) {
-    connection->BeginClose();
+    while (connection->state() == Connection::State::kOpen &&
+           connection->next() == Turn::Next::kMore && NowMillis() < until) {
+      connection->TurnAgain();
+    }
     ids.push_back(id);
   }
-  const uint64_t until = NowMillis() + options_.drain_millis;
+  const bool may_send = handler_->BeforeSend();
   std::array<epoll_event, kMaxEvents> events;
   for (const uint64_t id : ids) {
     Connection* const connection = connections_.find(id)->second.get();
+    if (!may_send) connection->Drop();
+    connection->BeginClose();
     connection->Flush();
+    // What is left unread would turn the close into a reset, and replies on their way would be lost.
+    if (connection->state() == Connection::State::kLingers) {
+      connection->ReadAndTurn({scratch_.get(), kScratchBytes});
+    }
     if (!connection->wants_write()) connection->Drop();
     Settle(connection);
   }

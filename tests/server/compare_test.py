@@ -134,7 +134,7 @@ def main():
         print(f"SKIPPED: no redis-server 7.0 at {redis_pair.REDIS_PROGRAM}; the package is redis-tools")
         return SKIPPED
     scale = float(os.environ.get("VARVE_TEST_SCALE", "1"))
-    streams = options.streams or max(1, int(500 * scale))
+    streams = options.streams or max(1, int(2000 * scale))
     begin = time.monotonic()
     failures = 0
     with tempfile.TemporaryDirectory(prefix="varve_compare_") as folder:

@@ -54,7 +54,7 @@ class ServerTest(unittest.TestCase):
         for number in (signal.SIGTERM, signal.SIGINT):
             self.assertEqual(connection.call("GET", f"k{number}"), (b"$", b"v"))
 
-    def test_what_has_been_received_is_answered_before_the_end(self):
+    def test_what_has_been_read_is_answered_before_the_end(self):
         server = self.start()
         connection = self.connect(server)
         value = b"x" * 100_000
