@@ -327,7 +327,8 @@ void EventLoop::Drain() {
   std::vector<uint64_t> ids;
   for (const auto& [id, connection] : connections_) {
     while (connection->state() == Connection::State::kOpen &&
-           connection->next() == Turn::Next::kMore && NowMillis() < until) {
+           connection->next() == Turn::Next::kMore && NowMillis() < until &&
+           connection->buffer_bytes() <= options_.max_output_bytes) {
       connection->TurnAgain();
     }
     ids.push_back(id);

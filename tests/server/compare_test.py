@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import redis_pair  # noqa: E402
-from redis_commands import DIFFERENCES, NOT_IN_MULTI, random_command  # noqa: E402
+from redis_commands import DIFFERENCES, NOT_AFTER_WATCH, NOT_IN_MULTI, random_command  # noqa: E402
 
 SKIPPED = 77
 STREAM_LENGTH = 60
@@ -61,7 +61,11 @@ class Pair:
             queue, self.queue = self.queue, None
             if len(ours[1]) != len(theirs[1]):
                 return False
-            return all(normal(c, a) == normal(c, b) for c, a, b in zip(queue, ours[1], theirs[1]))
+            for queued, a, b in zip(queue, ours[1], theirs[1]):
+                if normal(queued, a) != normal(queued, b):
+                    print(f"in EXEC, of {show(queued)}: ours {show(a)}, theirs {show(b)}")
+                    return False
+            return True
         if theirs == (b"+", b"QUEUED"):
             self.queue.append(command)
         elif name == b"multi" and theirs == (b"+", b"OK"):
@@ -90,6 +94,7 @@ def run_stream(seed, servers, only):
     if rng.random() < 0.5:
         commands += [(pair, [b"HELLO", b"3"]) for pair in pairs]
     in_multi = set()
+    watches = False
     for _ in range(STREAM_LENGTH):
         pair, command = rng.choice(pairs), random_command(rng, only)
         name = command[0].lower() if command else b""
@@ -97,8 +102,9 @@ def run_stream(seed, servers, only):
             in_multi.add(pair)
         elif name == b"exec" or (name in (b"discard", b"reset") and len(command) == 1):
             in_multi.discard(pair)
-        elif name in NOT_IN_MULTI and pair in in_multi:
+        elif name in NOT_IN_MULTI and pair in in_multi or name in NOT_AFTER_WATCH and watches:
             command = [b"PING"]
+        watches = watches or name == b"watch"
         commands.append((pair, command))
         if name == b"quit":  # what follows would make the connection end with an error
             break

@@ -362,3 +362,6 @@ DIFFERENCES = [
 
 # What ours does not take within MULTI: which database is which cannot change within a transaction.
 NOT_IN_MULTI = (b"swapdb",)
+# What touches watched keys that it does not change: for us, deleting everything touches also those that are
+# absent, and exchanging databases touches none (a watch is of the database that held the name then).
+NOT_AFTER_WATCH = (b"flushdb", b"flushall", b"swapdb")
