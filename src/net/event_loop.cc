@@ -261,6 +261,15 @@ void EventLoop::Adopt(Descriptor descriptor, const Listener& listener, uint64_t 
   };
   peer.close = [post_turn] { post_turn(true); };
   peer.wake = [post_turn] { post_turn(false); };
+  peer.write = [this, id](std::string bytes) {
+    Post([this, id, bytes = std::move(bytes)] {
+      const auto found = connections_.find(id);
+      if (found == connections_.end()) return;
+      if (found->second->state() != Connection::State::kOpen) return;
+      found->second->Write(bytes);
+      NoteTurn(found->second.get());
+    });
+  };
   const int fd = descriptor.get();
   auto connection = std::make_unique<Connection>(id, std::move(descriptor),
                                                  handler_->OnConnect(peer), options_, counters_);

@@ -128,6 +128,11 @@ Result<std::optional<uint64_t>> Call::FindDeadline(std::string_view key) {
   return deadline;
 }
 
+void Call::NotifyIn(uint32_t flag, std::string_view event, std::string_view key, int database) {
+  if (!service.HasListenersFor(flag)) return;
+  session.AddEvent({flag, event, std::string(key), database < 0 ? session.database() : database});
+}
+
 WriteOptions Call::Writes(uint64_t expire_at) {
   session.NoteWrite();
   WriteOptions options;
@@ -141,6 +146,8 @@ Status Call::Put(Namespace& target, std::string_view key, std::string_view value
   if (transaction == nullptr) return target.Put(key, value, Writes(expire_at));
   session.NoteWrite();
   if (expire_at == 0) return transaction->Put(target, key, value);
+  // What the transaction wrote itself would be there for it until its end.
+  if (expire_at <= now) return transaction->Delete(target, key);
   return transaction->Put(target, key, value, TimeOf(expire_at));
 }
 

@@ -10,6 +10,7 @@
 
 #include "resp/reply_writer.h"
 #include "server/command.h"
+#include "server/events.h"
 #include "varve/db.h"
 
 namespace varve::server {
@@ -83,6 +84,13 @@ class Call {
   Status Clear(Namespace& space);
   // For writes that go to the store at once; notes that there was one.
   WriteOptions Writes(uint64_t expire_at = 0);
+
+  // Tells who listens to keyspace notifications, once this is committed. `event` is a literal.
+  void Notify(uint32_t flag, std::string_view event, std::string_view key) {
+    NotifyIn(flag, event, key, -1);
+  }
+  // The same for a key of another database; -1: of the session's.
+  void NotifyIn(uint32_t flag, std::string_view event, std::string_view key, int database);
 
   Call(const Command& c, const std::vector<std::string_view>& a, resp::ReplyWriter& r, Session& s,
        Service& v, Namespace* space)

@@ -43,6 +43,8 @@ enum CommandFlag : uint32_t {
   kFlagReadonly = 1u << 1,
   kFlagNoAuth = 1u << 2,
   kFlagNoMulti = 1u << 3,
+  kFlagAdmin = 1u << 4,
+  kFlagSkipSlowlog = 1u << 5,
 };
 
 struct KeySpec {
@@ -113,6 +115,8 @@ std::vector<CommandSpec> DatabaseCommands();
 std::vector<CommandSpec> ScanCommands();
 std::vector<CommandSpec> ExpireCommands();
 std::vector<CommandSpec> TransactionCommands();
+std::vector<CommandSpec> PubSubCommands();
+std::vector<CommandSpec> DiagnosticCommands();
 
 }  // namespace varve::server
 

@@ -49,6 +49,9 @@ std::vector<std::string_view> CategoriesOf(const CommandSpec& spec) {
   };
   if (has("write")) named.push_back("write");
   if (has("readonly")) named.push_back("read");
+  if (has("pubsub") && std::find(named.begin(), named.end(), "pubsub") == named.end()) {
+    named.push_back("pubsub");
+  }
   if (has("admin")) named.insert(named.end(), {"admin", "dangerous"});
   named.push_back(has("fast") ? "fast" : "slow");
   std::vector<std::string_view> ordered;
@@ -84,6 +87,8 @@ std::unique_ptr<Command> MakeCommand(const CommandSpec& spec, const std::string&
     if (flag == "readonly") command->flags |= kFlagReadonly;
     if (flag == "no_auth") command->flags |= kFlagNoAuth;
     if (flag == "no_multi") command->flags |= kFlagNoMulti;
+    if (flag == "admin") command->flags |= kFlagAdmin;
+    if (flag == "skip_slowlog") command->flags |= kFlagSkipSlowlog;
   }
   command->categories = CategoriesOf(spec);
   command->tips = Words(spec.tips);
@@ -99,7 +104,7 @@ CommandMap MakeAll() {
   for (auto* family : {ConnectionCommands, ClientCommands, CommandCommands, ServerCommands,
                        ConfigCommands, StringCommands, StringNumberCommands, BitCommands,
                        BitfieldCommands, KeyCommands, DatabaseCommands, ScanCommands, ExpireCommands,
-                       TransactionCommands}) {
+                       TransactionCommands, PubSubCommands, DiagnosticCommands}) {
     for (const CommandSpec& spec : family()) {
       const bool is_new = all.emplace(std::string(spec.name), MakeCommand(spec, "")).second;
       VARVE_CHECK(is_new);

@@ -36,6 +36,32 @@ std::string SetMaxBulk(Service& service, std::string_view value) {
   return {};
 }
 
+std::string SetEvents(Service& service, std::string_view value) {
+  const std::optional<uint32_t> flags = ParseEventFlags(value);
+  if (!flags) return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+  const Status status = service.set_event_flags(*flags);
+  return status.ok() ? std::string() : std::string(status.message());
+}
+
+std::string SetSlowerThan(Service& service, std::string_view value) {
+  const std::optional<int64_t> micros = resp::ParseInteger(value);
+  if (!micros) return "argument couldn't be parsed into an integer";
+  if (*micros < -1) return "argument must be between -1 and 9223372036854775807 inclusive";
+  service.slowlog().set_limit_micros(*micros);
+  return {};
+}
+
+std::string SetSlowlogMax(Service& service, std::string_view value) {
+  constexpr int64_t kMost = 1'000'000;
+  const std::optional<int64_t> count = resp::ParseInteger(value);
+  if (!count) return "argument couldn't be parsed into an integer";
+  if (*count < 0 || *count > kMost) {
+    return "argument must be between 0 and " + std::to_string(kMost) + " inclusive";
+  }
+  service.slowlog().set_max_entries(*count);
+  return {};
+}
+
 const Parameter kParameters[] = {
     {"appendfsync", [](const Service& s) { return std::string(s.options().syncs ? "always" : "everysec"); }},
     {"appendonly", [](const Service&) { return std::string("yes"); }},
@@ -46,11 +72,15 @@ const Parameter kParameters[] = {
     {"maxmemory-clients",
      [](const Service& s) { return std::to_string(s.options().net.memory_budget_bytes); }},
     {"maxmemory-policy", [](const Service&) { return std::string("noeviction"); }},
-    {"notify-keyspace-events", [](const Service&) { return std::string(); }},
+    {"notify-keyspace-events", [](const Service& s) { return EventFlagLetters(s.event_flags()); }, SetEvents},
     {"port", [](const Service& s) { return std::to_string(s.port()); }},
     {"proto-max-bulk-len", [](const Service& s) { return std::to_string(s.max_bulk_bytes()); }, SetMaxBulk},
     {"requirepass", [](const Service& s) { return s.password(); }, SetPassword},
     {"save", [](const Service&) { return std::string(); }},
+    {"slowlog-log-slower-than",
+     [](const Service& s) { return std::to_string(s.slowlog().limit_micros()); }, SetSlowerThan},
+    {"slowlog-max-len", [](const Service& s) { return std::to_string(s.slowlog().max_entries()); },
+     SetSlowlogMax},
     {"timeout", [](const Service&) { return std::string("0"); }},
 };
 

@@ -365,3 +365,27 @@ NOT_IN_MULTI = (b"swapdb",)
 # What touches watched keys that it does not change: for us, deleting everything touches also those that are
 # absent, and exchanging databases touches none (a watch is of the database that held the name then).
 NOT_AFTER_WATCH = (b"flushdb", b"flushall", b"swapdb")
+
+# Lines of words, and how many replies each has.
+SCRIPTS = [
+    [(b"SUBSCRIBE a b a", 3), (b"GET x", 1), (b"PING", 1), (b"PING hi", 1), (b"PSUBSCRIBE p*", 1),
+     (b"UNSUBSCRIBE a b nosuch", 3), (b"SUBSCRIBE", 1), (b"PUNSUBSCRIBE", 1), (b"UNSUBSCRIBE", 1), (b"PUNSUBSCRIBE", 1),
+     (b"GET x", 1), (b"PING", 1)],
+    [(b"SSUBSCRIBE s", 1), (b"GET x", 1), (b"SUBSCRIBE c", 1), (b"SUNSUBSCRIBE", 1), (b"SUNSUBSCRIBE", 1), (b"RESET", 1), (b"GET x", 1)],
+    [(b"SUBSCRIBE c", 1), (b"PUBSUB CHANNELS", 1), (b"PUBSUB NUMSUB c d", 1), (b"PUBSUB NUMPAT", 1), (b"PUBSUB CHANNELS x*", 1),
+     (b"PUBSUB NUMSUB", 1), (b"PUBSUB SHARDCHANNELS", 1), (b"PUBSUB SHARDNUMSUB c", 1), (b"PUBSUB NOSUCH", 1),
+     (b"PUBSUB CHANNELS a b", 1), (b"UNSUBSCRIBE c", 1), (b"PUBSUB CHANNELS", 1), (b"PUBLISH c x", 1), (b"SPUBLISH c x", 1), (b"QUIT", 1)],
+    [(b"MULTI", 1), (b"PUBLISH c x", 1), (b"PING", 1), (b"EXEC", 1)],
+    [(b"CONFIG GET notify-keyspace-events", 1), (b"CONFIG SET notify-keyspace-events bad!", 1), (b"CONFIG SET notify-keyspace-events KElg", 1),
+     (b"CONFIG GET notify-keyspace-events", 1), (b"CONFIG SET notify-keyspace-events xKEmtdn", 1), (b"CONFIG GET notify-keyspace-events", 1),
+     (b"CONFIG SET notify-keyspace-events KEA", 1), (b"CONFIG GET notify-keyspace-events", 1)],
+    [(b"SLOWLOG RESET", 1), (b"SLOWLOG LEN", 1), (b"SLOWLOG GET", 1), (b"SLOWLOG GET -2", 1), (b"SLOWLOG GET x", 1), (b"SLOWLOG GET 1 2", 1),
+     (b"SLOWLOG NOSUCH", 1), (b"CONFIG GET slowlog-max-len slowlog-log-slower-than", 1)],
+    [(b"LATENCY LATEST", 1), (b"LATENCY HISTORY x", 1), (b"LATENCY RESET x", 1), (b"LATENCY GRAPH x", 1), (b"LATENCY NOSUCH", 1)],
+    [(b"MEMORY USAGE nosuch", 1), (b"MEMORY USAGE k SAMPLES x", 1), (b"MEMORY USAGE k SAMPLES", 1), (b"MEMORY USAGE k SAMPLES -1", 1), (b"MEMORY PURGE", 1),
+     (b"MEMORY NOSUCH", 1), (b"MODULE LIST", 1), (b"ACL WHOAMI", 1), (b"ACL USERS", 1), (b"ACL CAT nosuch", 1), (b"ACL CAT a b", 1), (b"ACL CAT", 1),
+     (b"ACL NOSUCH", 1)],
+]
+
+# Commands of later versions of Redis.
+NEWER_COMMANDS = (b"client|setinfo", b"waitaof")

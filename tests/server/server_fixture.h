@@ -7,8 +7,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/mutex.h"
+#include "base/thread_annotations.h"
 #include "env/crash_env.h"
 #include "net/handler.h"
 #include "server/service.h"
@@ -36,6 +39,10 @@ class TestClient {
     peer.is_local = true;
     peer.close = [] {};
     peer.wake = [] {};
+    peer.write = [inbox = inbox_](std::string bytes) {
+      MutexLock lock(&inbox->mu);
+      inbox->bytes += bytes;
+    };
     session_ = loop->OnConnect(peer);
   }
 
@@ -52,12 +59,21 @@ class TestClient {
   }
   std::string Call(const std::vector<std::string_view>& args) { return Send(Encode(args)); }
   // What has been said to it since, without having asked.
-  std::string Hear() { return Send(""); }
+  std::string Hear() {
+    MutexLock lock(&inbox_->mu);
+    return std::exchange(inbox_->bytes, {});
+  }
   const net::Turn& turn() const { return turn_; }
   size_t left() const { return input_.size(); }
 
  private:
+  struct Inbox {
+    Mutex mu;
+    std::string bytes VARVE_GUARDED_BY(mu);
+  };
+
   net::LoopHandler* const loop_;
+  const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
   std::unique_ptr<net::ConnectionHandler> session_;
   std::string input_;
   net::Turn turn_;
@@ -88,6 +104,7 @@ class ServerTest : public ::testing::Test {
     service_.reset();
     db_.reset();
   }
+  // REQUIRES: no client is left.
   void Restart(const Options& options = {}) {
     Stop();
     Start(options);

@@ -231,12 +231,13 @@ TEST_F(SessionTest, BrowsersAreCutOff) {
 }
 
 TEST_F(SessionTest, DatabasesAreApartAndSwapsAreKept) {
-  const auto a = Connect();
+  auto a = Connect();
   a->Call({"SET", "k", "zero"});
   a->Call({"SELECT", "5"});
   a->Call({"SET", "k", "five"});
   EXPECT_EQ(a->Call({"SWAPDB", "0", "5"}), "+OK\r\n");
   EXPECT_EQ(a->Call({"GET", "k"}), "$4\r\nzero\r\n");
+  a.reset();
   Restart();
   const auto b = Connect();
   EXPECT_EQ(b->Call({"GET", "k"}), "$4\r\nfive\r\n");
