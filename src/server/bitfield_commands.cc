@@ -116,10 +116,12 @@ bool Fit(const Operation& field, __int128 exact, __int128* value) {
   return true;
 }
 
-void Perform(Call& call, const Operation& operation, std::string* bytes) {
+// Whether it has written something, the same as before included.
+bool Perform(Call& call, const Operation& operation, std::string* bytes) {
   const __int128 before = Extend(Read(*bytes, operation), operation);
   if (operation.kind == Operation::kGet) {
-    return call.reply.Integer(static_cast<int64_t>(before));
+    call.reply.Integer(static_cast<int64_t>(before));
+    return false;
   }
   // What is set in a field without sign counts as a number without sign.
   const __int128 operand = operation.kind == Operation::kSet && !operation.is_signed
@@ -127,10 +129,12 @@ void Perform(Call& call, const Operation& operation, std::string* bytes) {
                                : static_cast<__int128>(operation.operand);
   __int128 after = 0;
   if (!Fit(operation, operation.kind == Operation::kAdd ? before + operand : operand, &after)) {
-    return call.reply.Null();
+    call.reply.Null();
+    return false;
   }
   Write(bytes, operation, static_cast<uint64_t>(after));
   call.reply.Integer(static_cast<int64_t>(operation.kind == Operation::kAdd ? after : before));
+  return true;
 }
 
 Status Bitfield(Call& call, bool is_readonly) {
@@ -151,10 +155,14 @@ Status Bitfield(Call& call, bool is_readonly) {
   if (is_new) entry.emplace();
   if (writes) GrowToBit(&entry->value, last_bit);
   call.reply.Array(operations.size());
-  for (const Operation& operation : operations) Perform(call, operation, &entry->value);
+  bool has_written = false;
+  for (const Operation& operation : operations) {
+    has_written = Perform(call, operation, &entry->value) || has_written;
+  }
   const bool changes = writes && (is_new || entry->value != before);
   if (!changes) return Status::Ok();
-  call.Notify(kEventString, "setbit", call.arg(1));
+  // A string that only grew, for a field that did not fit, is not told of.
+  if (has_written) call.Notify(kEventString, "setbit", call.arg(1));
   return call.Put(call.arg(1), entry->value, entry->expire_at);
 }
 

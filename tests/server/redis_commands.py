@@ -20,7 +20,7 @@ def key(r):
 
 def text(r):
     if r.random() < 0.03:
-        return r.randbytes(r.choice([100, 5000, 70000]))
+        return r.randbytes(r.choice([100, 5000, 60000]))
     return r.choice(TEXTS)
 
 
@@ -236,10 +236,19 @@ def random_command(r, only=None):
         return [b"PING"]
     if b"expire" in name and {b"gt", b"lt"} & {w.lower() for w in command}:
         try:
-            if int(command[2]) > 9_000_000_000 * (1000 if name.startswith(b"p") else 1):
+            unit = 1000 if name.startswith(b"p") else 1
+            if int(command[2]) > 9_000_000_000 * unit:
                 return [b"PING"]  # see round_time
+            if not name.endswith(b"at"):  # never one that was there, but for a millisecond
+                command[2] = b"%d" % (r.randint(2000_000, 3000_000) * unit // 1000)
         except (ValueError, IndexError):
             pass
+    # The limit stays: Redis takes any, and then asks for as much memory; ours is at most 512 MiB.
+    lower = [w.lower() for w in command]
+    if name == b"config" and b"set" in lower and any(
+            word == b"proto-max-bulk-len" and lower[i + 1:i + 2] not in ([b"1048576"], [b"x"])
+            for i, word in enumerate(lower)):
+        return [b"PING"]
     # Redis takes a number as small as this for one that is too large when it saturates a narrow field.
     if name == b"bitfield" and b"-9223372036854775808" in command:
         return [b"PING"]
@@ -271,6 +280,8 @@ def round_time(command, reply):
     to_go = value - time.time() if name.endswith(b"expiretime") else value
     if to_go > 7_000_000_000:
         return (b":", b"after 2262")
+    if 1900 < to_go < 3010:
+        return (b":", b"2000 to 3000 s")
     for about in (1000, 5000, 100_000):
         if abs(to_go - about) < 400:
             return (b":", b"about %d s" % about)
