@@ -64,6 +64,7 @@ net::Turn Session::OnInput(std::string_view input, std::string* output) {
   const size_t begin = output->size();
   resp::ReplyWriter reply(output, protocol_);
   MutexLock lock(service_->databases().loop_lock(loop_index()));
+  idle_since_ = service_->NowNanos();
   while (true) {
     if (client_->is_killed.load(std::memory_order_relaxed)) {
       turn.next = net::Turn::Next::kCloseAfterReplies;
@@ -101,7 +102,7 @@ bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
     turn->next = net::Turn::Next::kClose;
     return false;
   }
-  const uint64_t now = service_->NowMillis();
+  const uint64_t now = now_ = service_->NowMillis();
   client_->active_at.store(now, std::memory_order_relaxed);
   const Command* const command = FindCommand(args, &error_);
   const bool is_write = command != nullptr && ((command->flags & kFlagWrite) != 0 ||
@@ -170,14 +171,14 @@ void Session::Process(const Command& command, const std::vector<std::string_view
   }
   service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
   if (!service_->monitors().empty() && IsShownToMonitors(command)) {
-    service_->monitors().Feed(*client_, args, service_->NowMillis());
+    service_->monitors().Feed(*client_, args, now_);
   }
   const size_t mark = reply->size();
-  const uint64_t begin = service_->NowNanos();
   const Status status = Run(command, args, nullptr, reply);
-  const uint64_t nanos = service_->NowNanos() - begin;
+  const uint64_t end = service_->NowNanos();
+  const uint64_t nanos = end - std::exchange(idle_since_, end);
   if (service_->slowlog().IsSlow(nanos) && (command.flags & kFlagSkipSlowlog) == 0) {
-    service_->slowlog().Add(*client_, args, service_->NowMillis(), nanos);
+    service_->slowlog().Add(*client_, args, now_, nanos);
   }
   if (status.ok()) {
     PublishEvents();
@@ -195,7 +196,7 @@ Status Session::Run(const Command& command, const std::vector<std::string_view>&
                     Transaction* transaction, resp::ReplyWriter* reply) {
   VARVE_ASSIGN_OR_RETURN(space_, service_->databases().Get(database_));
   Call call(command, args, *reply, *this, *service_, space_);
-  call.now = service_->NowMillis();
+  call.now = now_;
   call.transaction = transaction;
   if (transaction != nullptr) return command.spec.run(call);
   return RunAlone(&call, reply->size());
@@ -352,7 +353,7 @@ Status Session::Execute(resp::ReplyWriter* reply) {
   if (!service_->monitors().empty()) {
     for (const Queued& queued : queue_) {
       if (!IsShownToMonitors(*queued.command)) continue;
-      service_->monitors().Feed(*client_, {queued.args.begin(), queued.args.end()}, service_->NowMillis());
+      service_->monitors().Feed(*client_, {queued.args.begin(), queued.args.end()}, now_);
     }
   }
   bool is_touched = false;

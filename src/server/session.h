@@ -109,6 +109,8 @@ class Session final : public net::ConnectionHandler {
   LoopState* const loop_;
   const std::shared_ptr<Client> client_;
   resp::RequestParser parser_;
+  uint64_t now_ = 0;         // milliseconds since 1970, at the beginning of the request
+  uint64_t idle_since_ = 0;  // within a turn: when the command before ended, monotonic nanoseconds
   int protocol_ = 2;
   int database_ = 0;
   Namespace* space_;  // of database_, while the lock of the loop is held
