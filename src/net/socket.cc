@@ -54,7 +54,9 @@ bool IsLoopback(const sockaddr_storage& address) {
 }
 
 Result<Listener> ListenAt(const addrinfo& info, int backlog) {
-  Listener listener{Descriptor(::socket(info.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))};
+  Listener listener{.descriptor = Descriptor(
+                        ::socket(info.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+                    .address = {}};
   const int fd = listener.descriptor.get();
   if (fd < 0) return SocketError("socket");
   SetOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
