@@ -38,6 +38,12 @@ if(TARGET varve_cli_binary)
               ${CMAKE_SOURCE_DIR}/docs/backup.md)
   varve_check(cli.process ${CMAKE_SOURCE_DIR}/tests/cli/process_test.py
               $<TARGET_FILE:varve_cli_binary>)
+  varve_check(server.process ${CMAKE_SOURCE_DIR}/tests/server/server_process_test.py
+              $<TARGET_FILE:varve_cli_binary>)
+  # Says so, and is counted as skipped, where Debian's redis-server is absent.
+  varve_check(server.compare ${CMAKE_SOURCE_DIR}/tests/server/compare_test.py
+              $<TARGET_FILE:varve_cli_binary>)
+  set_tests_properties(server.compare PROPERTIES SKIP_RETURN_CODE 77)
 endif()
 
 # The binding for Python, by the system's interpreter, whose pytest and pip it needs. A library with sanitizers

@@ -15,6 +15,7 @@
 #ifndef VARVE_TRANSACTION_H_
 #define VARVE_TRANSACTION_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -83,6 +84,12 @@ class Transaction {
   // transaction as a whole exceeds (its writes are one record of the log: 1 GiB); nothing changes then.
 
   virtual Status Put(std::string_view key, std::string_view value) = 0;
+  // A value that is gone from `expire_at` on, as in WriteOptions; until its end the transaction itself
+  // sees it all the same.
+  Status Put(std::string_view key, std::string_view value,
+             std::chrono::system_clock::time_point expire_at) {
+    return PutUntil(nullptr, key, value, expire_at);
+  }
   virtual Status Delete(std::string_view key) = 0;
   // All keys in [begin, end). An empty or inverted range changes nothing.
   virtual Status DeleteRange(std::string_view begin, std::string_view end) = 0;
@@ -97,6 +104,10 @@ class Transaction {
   virtual std::unique_ptr<Iterator> NewIterator(const Namespace& space,
                                                 const IteratorOptions& options = {}) = 0;
   virtual Status Put(const Namespace& space, std::string_view key, std::string_view value) = 0;
+  Status Put(const Namespace& space, std::string_view key, std::string_view value,
+             std::chrono::system_clock::time_point expire_at) {
+    return PutUntil(&space, key, value, expire_at);
+  }
   virtual Status Delete(const Namespace& space, std::string_view key) = 0;
   virtual Status DeleteRange(const Namespace& space, std::string_view begin,
                              std::string_view end) = 0;
@@ -126,6 +137,9 @@ class Transaction {
 
  protected:
   Transaction() = default;
+  // `space` nullptr: the default namespace. kNotSupported unless overridden.
+  virtual Status PutUntil(const Namespace* space, std::string_view key, std::string_view value,
+                          std::chrono::system_clock::time_point expire_at);
   // Identifies the store that `space` belongs to.
   static const void* StoreOf(const Namespace& space);
 };

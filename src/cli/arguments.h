@@ -32,6 +32,7 @@ struct VerbSpec {
   std::string_view summary;   // one line
   std::string_view examples;  // lines of shell
   std::string_view details;   // paragraphs, may be empty
+  bool dir_is_operand = false;  // the first operand stands for --dir
 };
 
 // The flags that every verb takes.

@@ -22,6 +22,7 @@ std::vector<Command> NamespaceCommands(); // namespaces drop
 std::vector<Command> TreeCommands();      // tree
 std::vector<Command> BackupCommands();    // backup restore checkpoint
 std::vector<Command> StoreCommands();     // stats verify compact wal
+std::vector<Command> ServerCommands();    // server
 std::vector<Command> RepairCommands();    // repair
 
 // All of them, in the order of the help.

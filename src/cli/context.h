@@ -9,6 +9,7 @@
 
 #include "cli/arguments.h"
 #include "cli/console.h"
+#include "cli/serve.h"
 #include "varve/db.h"
 
 namespace varve::cli {
@@ -27,6 +28,7 @@ struct Backend {
   std::function<Result<std::unique_ptr<Db>>(const std::string& dir, const Options&)> open;
   std::function<Status(const std::string& dir, const Options&, const WalVisitor&)> read_wal;
   std::function<Result<RepairReport>(const std::string& dir, const RepairOptions&)> repair;
+  Serve serve = {};
 };
 
 // Borrows all of it for the run of one command.

@@ -43,7 +43,10 @@ int PrintVersion(const Arguments& arguments, const Console& console) {
 int Execute(const Arguments& arguments, const std::optional<std::string>& default_dir,
             const Console& console, const Backend& backend) {
   const bool json = arguments.Has("--json");
-  const std::string dir = arguments.Value("--dir").value_or(default_dir.value_or(""));
+  std::string dir = arguments.Value("--dir").value_or(default_dir.value_or(""));
+  if (arguments.verb()->dir_is_operand && !arguments.operands().empty()) {
+    dir = arguments.operands()[0];
+  }
   if (dir.empty()) {
     PrintError(console, json, Status::InvalidArgument("no store given"),
                "say which directory holds it: --dir DIR, or the variable VARVE_DIR");
@@ -77,7 +80,7 @@ const std::vector<Command>& AllCommands() {
     std::vector<Command> all;
     for (auto* group :
          {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, TreeCommands,
-          BackupCommands, StoreCommands, RepairCommands}) {
+          BackupCommands, StoreCommands, RepairCommands, ServerCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }
     return all;

@@ -1,11 +1,13 @@
 #include "engine/transaction.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "engine/db_iterator.h"
+#include "engine/deadline.h"
 #include "engine/failed_iterator.h"
 #include "engine/namespace_impl.h"
 #include "format/point_index.h"
@@ -18,6 +20,11 @@ Status Transaction::Transact(const Body& body) {
   if (status.ok()) return ReleaseSavepoint();
   VARVE_RETURN_IF_ERROR(RollbackToSavepoint());
   return status;
+}
+
+Status Transaction::PutUntil(const Namespace*, std::string_view, std::string_view,
+                             std::chrono::system_clock::time_point) {
+  return Status::NotSupported("this transaction knows no time to live");
 }
 
 const void* Transaction::StoreOf(const Namespace& space) { return space.store_; }
@@ -128,6 +135,17 @@ Status TransactionImpl::Put(const Namespace& space, std::string_view key, std::s
   return PutStored(keyspace.ToStored(key, &buffer), value);
 }
 
+Status TransactionImpl::PutUntil(const Namespace* space, std::string_view key,
+                                 std::string_view value,
+                                 std::chrono::system_clock::time_point expire_at) {
+  VARVE_RETURN_IF_ERROR(CheckActive());
+  VARVE_ASSIGN_OR_RETURN(const Keyspace keyspace, KeyspaceOf(space == nullptr ? *db_ : *space));
+  std::string buffer;
+  // 0 means none: a deadline so long ago is 1.
+  return PutStored(keyspace.ToStored(key, &buffer), value,
+                   std::max<uint64_t>(1, DeadlineAt(expire_at)));
+}
+
 Status TransactionImpl::Delete(std::string_view key) { return Delete(*db_, key); }
 
 Status TransactionImpl::Delete(const Namespace& space, std::string_view key) {
@@ -214,10 +232,11 @@ Status TransactionImpl::CheckMayWrite(std::string_view key, std::string_view val
                                  std::to_string(db_->tuning_.max_transaction_bytes));
 }
 
-Status TransactionImpl::PutStored(std::string_view key, std::string_view value) {
+Status TransactionImpl::PutStored(std::string_view key, std::string_view value,
+                                  uint64_t deadline) {
   VARVE_RETURN_IF_ERROR(CheckMayWrite(key, value));
   VARVE_RETURN_IF_ERROR(db_->CheckLimits(key, value.size()));
-  writes_.Put(key, value);
+  writes_.Put(key, value, deadline);
   return Status::Ok();
 }
 
@@ -281,8 +300,9 @@ void TransactionImpl::CollectChanges() {
     const uint8_t kind = op.kind == WriteSet::OpKind::kDeleteRange ? kDeleteRangeOp
                          : op.kind == WriteSet::OpKind::kDelete
                              ? static_cast<uint8_t>(EntryKind::kDelete)
-                             : static_cast<uint8_t>(EntryKind::kValue);
-    changes_.push_back({kind, op.key, op.value, 0});
+                         : op.deadline != 0 ? static_cast<uint8_t>(EntryKind::kExpiringValue)
+                                            : static_cast<uint8_t>(EntryKind::kValue);
+    changes_.push_back({kind, op.key, op.value, 0, op.deadline});
   }
 }
 

@@ -59,6 +59,10 @@ class TransactionImpl final : public Transaction {
   Status Commit() override;
   Status Rollback() override;
 
+ protected:
+  Status PutUntil(const Namespace* space, std::string_view key, std::string_view value,
+                  std::chrono::system_clock::time_point expire_at) override;
+
  private:
   // A view of the store at the transaction's number, for the read path.
   class View : public Snapshot {
@@ -75,7 +79,8 @@ class TransactionImpl final : public Transaction {
   Status GetStored(std::string_view key, std::string* value);
   Result<PinnedValue> GetPinnedStored(std::string_view key);
   std::unique_ptr<Iterator> NewIteratorIn(const Keyspace& keyspace, const IteratorOptions& options);
-  Status PutStored(std::string_view key, std::string_view value);
+  // `deadline` in milliseconds since 1970; 0: none.
+  Status PutStored(std::string_view key, std::string_view value, uint64_t deadline = 0);
   Status DeleteStored(std::string_view key);
   Status DeleteStoredRange(std::string_view begin, std::string_view end);
   void NoteRead(std::string_view key);

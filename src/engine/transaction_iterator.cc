@@ -191,6 +191,7 @@ void TransactionIterator::SettleForward() {
     if (view_->writes->IsValue(own_)) {
       shown_ = Shown::kOwn;
       own_value_ = view_->writes->ValueOf(own_);
+      own_deadline_ = view_->writes->DeadlineOf(own_);
       return;
     }
     if (order == 0) base_->Next();
@@ -219,6 +220,7 @@ void TransactionIterator::SettleReverse() {
     if (view_->writes->IsValue(own_)) {
       shown_ = Shown::kOwn;
       own_value_ = view_->writes->ValueOf(own_);
+      own_deadline_ = view_->writes->DeadlineOf(own_);
       return;
     }
     if (order == 0) base_->Prev();

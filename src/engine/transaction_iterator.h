@@ -46,9 +46,8 @@ class TransactionIterator : public Iterator {
   void Prev() override;
   std::string_view key() const override { return keyspace_.ToUser(stored_key(), &user_key_); }
   std::string_view value() override;
-  // Own writes do not expire before the commit.
   uint64_t expire_at_millis() const override {
-    return shown_ == Shown::kBase ? base_->expire_at_millis() : 0;
+    return shown_ == Shown::kOwn ? own_deadline_ : base_->expire_at_millis();
   }
   Status status() const override { return error_.ok() ? base_->status() : error_; }
 
@@ -85,7 +84,9 @@ class TransactionIterator : public Iterator {
   Shown shown_ = Shown::kNothing;
   Direction direction_ = Direction::kForward;
   const WriteSet::Node* own_ = nullptr;  // within the bounds
-  std::string_view own_value_;           // of own_ when it was shown; it may be taken back since
+  // Of own_ when it was shown; it may be taken back since.
+  std::string_view own_value_;
+  uint64_t own_deadline_ = 0;
   uint64_t revision_ = 0;                // of the writes, when the sources were placed
   Status error_;
   std::string target_;            // the stored key of what is sought

@@ -47,7 +47,7 @@ WriteSet::Node* WriteSet::NodeFor(std::string_view key) {
 
 void WriteSet::PushOp(OpKind kind, Node* node, std::string_view key, std::string_view value) {
   const uint32_t previous = node == nullptr ? 0 : node->op;
-  ops_.push_back({kind, previous, node, key, value});
+  ops_.push_back({kind, previous, node, key, value, 0});
   if (node != nullptr) node->op = static_cast<uint32_t>(ops_.size());
   byte_count_ += key.size() + value.size() + kOpOverheadBytes;
   ++revision_;

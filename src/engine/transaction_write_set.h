@@ -46,6 +46,7 @@ class WriteSet {
     Node* node;         // nullptr for kDeleteRange
     std::string_view key;
     std::string_view value;
+    uint64_t deadline = 0;  // of a put; 0: none
   };
 
   WriteSet() = default;
@@ -56,7 +57,10 @@ class WriteSet {
   void Reset(TransactionArena* arena);
 
   // Bytes are copied. O(log keys); DeleteRange also O(keys of the set that it covers).
-  void Put(std::string_view key, std::string_view value) { Add(OpKind::kPut, key, value); }
+  void Put(std::string_view key, std::string_view value, uint64_t deadline = 0) {
+    Add(OpKind::kPut, key, value);
+    ops_.back().deadline = deadline;
+  }
   void Delete(std::string_view key) { Add(OpKind::kDelete, key, {}); }
   void DeleteRange(std::string_view begin, std::string_view end);
 
@@ -73,6 +77,7 @@ class WriteSet {
   static const Node* Next(const Node* node);
   bool IsValue(const Node* node) const { return ops_[node->op - 1].kind == OpKind::kPut; }
   std::string_view ValueOf(const Node* node) const { return ops_[node->op - 1].value; }
+  uint64_t DeadlineOf(const Node* node) const { return ops_[node->op - 1].deadline; }
 
   // All ops; RollbackTo takes back those from `op_count` on.
   size_t op_count() const { return ops_.size(); }

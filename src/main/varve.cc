@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "cli/run.h"
+#include "main/serve.h"
 #include "varve/db.h"
 
 namespace {
@@ -54,6 +55,7 @@ int main(int argc, char** argv) {
                  const varve::Options& options) { return varve::Db::Open(dir, options); },
       .read_wal = varve::ReadWal,
       .repair = varve::Db::Repair,
+      .serve = varve::ServeUntilSignal,
   };
   return varve::cli::Run({argv + 1, argv + argc}, Variable("VARVE_DIR"), console, backend);
 }

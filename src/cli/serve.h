@@ -1,0 +1,35 @@
+// What the verb 'server' asks for, and what runs it.
+#ifndef VARVE_CLI_SERVE_H_
+#define VARVE_CLI_SERVE_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cli/console.h"
+#include "varve/status.h"
+
+namespace varve::cli {
+
+// As on the command line; the rest is the server's own business.
+struct ServeRequest {
+  std::string dir;
+  std::vector<std::string> hosts;  // empty: loopback
+  uint16_t port = 6379;
+  std::string unix_socket;
+  std::string password;
+  bool is_unprotected = false;  // other hosts may come without a password
+  int databases = 16;
+  uint64_t max_clients = 10000;
+  int threads = 0;  // 0: one a core
+  uint64_t client_memory_bytes = 0;  // 0: the default
+  bool syncs = false;
+};
+
+// Serves until it is told to end. kInvalidArgument: nothing was started.
+using Serve = std::function<Status(const ServeRequest&, const Console&)>;
+
+}  // namespace varve::cli
+
+#endif  // VARVE_CLI_SERVE_H_

@@ -1,0 +1,133 @@
+#include "main/serve.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <ctime>
+#include <ostream>
+#include <thread>
+
+#include "base/status_macros.h"
+#include "net/server.h"
+#include "server/service.h"
+#include "varve/db.h"
+#include "varve/version.h"
+
+namespace varve {
+
+namespace {
+
+// Descriptors for the store and for listening, beside those of connections.
+constexpr uint64_t kOtherDescriptors = 1024;
+
+// "2026-01-31T12:00:00.123Z info server: text"
+class Log {
+ public:
+  Log(std::ostream& out, Clock* clock) : out_(out), clock_(clock) {}
+  void Line(std::string_view text) {
+    const uint64_t millis = clock_->WallMillis();
+    const std::time_t seconds = static_cast<std::time_t>(millis / 1000);
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    std::array<char, 32> time;
+    std::strftime(time.data(), time.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+    const std::string thousandths = std::to_string(1000 + millis % 1000).substr(1);
+    out_ << time.data() << "." << thousandths << "Z info server: " << text << std::endl;
+  }
+
+ private:
+  std::ostream& out_;
+  Clock* const clock_;
+};
+
+bool IsLoopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+// As many descriptors as the connections need; fewer connections where the system has not that many.
+uint64_t RaiseDescriptorLimit(uint64_t connections) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return connections;
+  const uint64_t wanted = connections + kOtherDescriptors;
+  if (limit.rlim_cur < wanted) {
+    limit.rlim_cur = std::min<rlim_t>(wanted, limit.rlim_max);
+    static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+  }
+  if (limit.rlim_cur >= wanted) return connections;
+  return limit.rlim_cur > 2 * kOtherDescriptors ? limit.rlim_cur - kOtherDescriptors
+                                                : std::max<uint64_t>(1, limit.rlim_cur / 2);
+}
+
+Result<server::Options> OptionsFrom(const cli::ServeRequest& request) {
+  server::Options options;
+  if (!request.hosts.empty()) options.net.hosts = request.hosts;
+  const bool is_local =
+      std::all_of(options.net.hosts.begin(), options.net.hosts.end(), IsLoopback);
+  if (!is_local && request.password.empty() && !request.is_unprotected) {
+    return Status::InvalidArgument("other hosts could use the store without a password: give one with "
+                                   "--requirepass, or say --unprotected");
+  }
+  options.net.port = request.port;
+  options.net.unix_socket = request.unix_socket;
+  options.net.loop_count =
+      request.threads > 0 ? request.threads
+                          : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 64u));
+  options.net.max_connections = RaiseDescriptorLimit(request.max_clients);
+  options.net.refusal = "-ERR max number of clients reached\r\n";
+  if (request.client_memory_bytes != 0) {
+    options.net.memory_budget_bytes = request.client_memory_bytes;
+  }
+  options.databases = request.databases;
+  options.password = request.password;
+  options.syncs = request.syncs;
+  return options;
+}
+
+// Blocks what ends the server, in this thread and in those that it starts.
+sigset_t BlockSignals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+}  // namespace
+
+Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& console) {
+  Env* const env = Env::Default();
+  VARVE_ASSIGN_OR_RETURN(const server::Options options, OptionsFrom(request));
+  Log log(console.err, env->clock());
+  const sigset_t signals = BlockSignals();
+  VARVE_ASSIGN_OR_RETURN(std::unique_ptr<Db> db, Db::Open(request.dir));
+  server::Service service(db.get(), options, env, [] { ::kill(::getpid(), SIGTERM); });
+  VARVE_RETURN_IF_ERROR(service.Load());
+  net::Server network(options.net, env);
+  // The port is known before the first client asks for it.
+  const Status started = network.Start([&](int loop) { return service.NewLoop(loop); },
+                                       [&] { service.set_counters(&network.counters(), network.port()); });
+  VARVE_RETURN_IF_ERROR(started);
+  std::string where;
+  for (const std::string& address : network.addresses()) where.append(" address=").append(address);
+  log.Line("listening" + where + " version=" + kVersion + " loops=" +
+           std::to_string(options.net.loop_count) + " pid=" + std::to_string(::getpid()));
+  int signal = 0;
+  ::sigwait(&signals, &signal);
+  // From now on another one ends the process.
+  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  log.Line("stopping signal=" + std::to_string(signal) + " connections=" +
+           std::to_string(network.counters().open.load()));
+  network.Stop();
+  VARVE_RETURN_IF_ERROR(db->Flush());
+  VARVE_RETURN_IF_ERROR(db->Sync());
+  db.reset();
+  log.Line("stopped");
+  return Status::Ok();
+}
+
+}  // namespace varve

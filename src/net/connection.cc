@@ -1,0 +1,156 @@
+#include "net/connection.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/planted_bug.h"
+
+namespace varve::net {
+
+namespace {
+constexpr size_t kLeastRoom = 16 * 1024;
+// Output buffers above this are given back when they have been sent.
+constexpr size_t kMaxKeptOutput = 16 * 1024;
+}  // namespace
+
+InputBuffer::~InputBuffer() { std::free(data_); }
+
+void InputBuffer::Reserve(size_t capacity) {
+  if (begin_ > 0) {
+    std::memmove(data_, data_ + begin_, size());
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  if (capacity <= capacity_) return;
+  void* const grown = std::realloc(data_, capacity);
+  VARVE_CHECK(grown != nullptr);
+  data_ = static_cast<char*>(grown);
+  capacity_ = capacity;
+}
+
+void InputBuffer::Append(std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (capacity_ - end_ < bytes.size()) Reserve(size() + bytes.size());
+  std::memcpy(data_ + end_, bytes.data(), bytes.size());
+  end_ += bytes.size();
+}
+
+std::span<char> InputBuffer::Room(size_t wanted) {
+  if (capacity_ - end_ < kLeastRoom && !(wanted > size() && capacity_ - begin_ >= wanted)) {
+    size_t capacity = std::max(size() * 2, kLeastRoom * 2);
+    if (wanted > size() && wanted < capacity) capacity = std::max(wanted, size() + kLeastRoom);
+    Reserve(capacity);
+  }
+  if (capacity_ == end_) Reserve(capacity_ + (begin_ > 0 ? 0 : kLeastRoom));
+  return {data_ + end_, capacity_ - end_};
+}
+
+void InputBuffer::Consume(size_t size) {
+  begin_ += size;
+  if (begin_ < end_) return;
+  std::free(data_);
+  data_ = nullptr;
+  begin_ = end_ = capacity_ = 0;
+}
+
+Connection::Connection(uint64_t id, Descriptor descriptor,
+                       std::unique_ptr<ConnectionHandler> handler, const ServerOptions& options,
+                       Counters* counters)
+    : id_(id),
+      descriptor_(std::move(descriptor)),
+      handler_(std::move(handler)),
+      options_(options),
+      counters_(counters) {}
+
+Connection::~Connection() {
+  counters_->buffer_bytes.fetch_sub(accounted_, std::memory_order_relaxed);
+}
+
+void Connection::Account() {
+  const size_t now = input_.capacity() + (output_.capacity() > 15 ? output_.capacity() : 0);
+  // Modulo 2^64: the sum of all is right.
+  counters_->buffer_bytes.fetch_add(now - accounted_, std::memory_order_relaxed);
+  accounted_ = now;
+}
+
+bool Connection::ReadAndTurn(std::span<char> scratch) {
+  const bool is_buffered = input_.size() > 0;
+  const std::span<char> room = is_buffered ? input_.Room(wanted_) : scratch;
+  const ssize_t count = ::recv(descriptor_.get(), room.data(), room.size(), 0);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  if (count <= 0) {
+    Drop();
+    return false;
+  }
+  if (state_ != State::kOpen) return false;  // nobody listens any more
+  const size_t size = static_cast<size_t>(count);
+  counters_->input_bytes.fetch_add(size, std::memory_order_relaxed);
+  if (is_buffered) {
+    input_.Added(size);
+    TakeTurn(input_.view(), true);
+  } else {
+    TakeTurn({room.data(), size}, false);
+  }
+  return true;
+}
+
+void Connection::TakeTurn(std::string_view input, bool is_buffered) {
+  if (state_ != State::kOpen) return;
+  const Turn turn = handler_->OnInput(input, &output_);
+  next_ = turn.next;
+  wanted_ = turn.wanted;
+  wait_millis_ = turn.wait_millis;
+  if (is_buffered) {
+    input_.Consume(turn.consumed);
+  } else {
+    input_.Append(input.substr(turn.consumed));
+  }
+  if (turn.next == Turn::Next::kClose) {
+    Drop();
+  } else if (turn.next == Turn::Next::kCloseAfterReplies) {
+    BeginClose();
+  } else if (input_.size() > options_.max_input_bytes) {
+    counters_->cut_for_input.fetch_add(1, std::memory_order_relaxed);
+    Drop();
+  }
+  Account();
+}
+
+void Connection::Flush() {
+  while (wants_write()) {
+    const ssize_t count = ::send(descriptor_.get(), output_.data() + sent_, output_.size() - sent_,
+                                 MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) break;
+    if (count < 0) return Drop();
+    counters_->output_bytes.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
+    sent_ += static_cast<size_t>(count);
+  }
+  if (sent_ == output_.size()) {
+    sent_ = 0;
+    output_.clear();
+    if (output_.capacity() > kMaxKeptOutput || input_.size() == 0) std::string().swap(output_);
+    FinishSending();
+  } else if (sent_ > output_.size() / 2) {
+    output_.erase(0, sent_);
+    sent_ = 0;
+  }
+  if (output_.size() - sent_ > options_.max_output_bytes && state_ != State::kGone &&
+      !VARVE_PLANTED_BUG("net.slow_readers_not_cut")) {
+    counters_->cut_for_output.fetch_add(1, std::memory_order_relaxed);
+    Drop();
+  }
+  Account();
+}
+
+void Connection::FinishSending() {
+  if (state_ != State::kClosing) return;
+  state_ = ::shutdown(descriptor_.get(), SHUT_WR) == 0 ? State::kLingers : State::kGone;
+}
+
+}  // namespace varve::net

@@ -1,0 +1,114 @@
+// Connection: one socket with its input and its output. Lives in one loop.
+#ifndef VARVE_NET_CONNECTION_H_
+#define VARVE_NET_CONNECTION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "net/handler.h"
+#include "net/options.h"
+#include "net/socket.h"
+
+namespace varve::net {
+
+// Bytes that wait for the rest of their request. Grows with what comes, not with what is announced; holds
+// nothing while it is empty.
+class InputBuffer {
+ public:
+  InputBuffer() = default;
+  ~InputBuffer();
+  InputBuffer(const InputBuffer&) = delete;
+  InputBuffer& operator=(const InputBuffer&) = delete;
+
+  std::string_view view() const { return {data_ + begin_, end_ - begin_}; }
+  size_t size() const { return end_ - begin_; }
+  size_t capacity() const { return capacity_; }
+  void Append(std::string_view bytes);
+  // Room behind the bytes, at least a little: as much again as there is, but not beyond `wanted` in all
+  // when that is close. Fill it and call Added.
+  std::span<char> Room(size_t wanted);
+  void Added(size_t size) { end_ += size; }
+  void Consume(size_t size);
+
+ private:
+  void Reserve(size_t capacity);
+
+  char* data_ = nullptr;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  size_t capacity_ = 0;
+};
+
+// Thread-compatible.
+class Connection {
+ public:
+  enum class State {
+    kOpen,
+    kClosing,  // sends what is left, then lingers
+    kLingers,  // has said all, and waits for the other end, so that nothing that was sent is lost
+    kGone,
+  };
+
+  Connection(uint64_t id, Descriptor descriptor, std::unique_ptr<ConnectionHandler> handler,
+             const ServerOptions& options, Counters* counters);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  uint64_t id() const { return id_; }
+  int descriptor() const { return descriptor_.get(); }
+  State state() const { return state_; }
+  // Reads once, with `scratch` when nothing waits, and takes a turn. False when there was nothing to do.
+  bool ReadAndTurn(std::span<char> scratch);
+  // A turn over what waits.
+  void TurnAgain() { TakeTurn(input_.view(), /*is_buffered=*/true); }
+  Turn::Next next() const { return next_; }
+  uint64_t wait_millis() const { return wait_millis_; }
+  void Write(std::string_view bytes) { output_.append(bytes); }
+  // Sends what it can.
+  void Flush();
+  // Sends what is left, then closes.
+  void BeginClose() {
+    if (state_ == State::kOpen) state_ = State::kClosing;
+  }
+  void Drop() { state_ = State::kGone; }
+  bool wants_read() const {
+    return state_ == State::kLingers || (state_ == State::kOpen && next_ == Turn::Next::kRead);
+  }
+  bool wants_write() const { return state_ != State::kGone && sent_ < output_.size(); }
+  size_t buffer_bytes() const { return accounted_; }
+
+  // For the loop: what epoll has been told, and whether this is in its lists.
+  uint32_t events = 0;
+  bool is_turned = false;
+  bool is_due_again = false;
+  uint64_t deadline = 0;  // of waiting or lingering; 0: none
+
+ private:
+  void TakeTurn(std::string_view input, bool is_buffered);
+  void FinishSending();
+  void Account();
+
+  const uint64_t id_;
+  Descriptor descriptor_;
+  const std::unique_ptr<ConnectionHandler> handler_;
+  const ServerOptions& options_;
+  Counters* const counters_;
+  State state_ = State::kOpen;
+  Turn::Next next_ = Turn::Next::kRead;
+  uint64_t wait_millis_ = 0;
+  size_t wanted_ = 0;
+  InputBuffer input_;
+  std::string output_;
+  size_t sent_ = 0;
+  size_t accounted_ = 0;
+};
+
+}  // namespace varve::net
+
+#endif  // VARVE_NET_CONNECTION_H_

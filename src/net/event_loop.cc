@@ -1,0 +1,376 @@
+#include "net/event_loop.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/planted_bug.h"
+
+namespace varve::net {
+
+namespace {
+constexpr size_t kScratchBytes = 64 * 1024;
+constexpr int kMaxEvents = 256;
+constexpr uint64_t kAcceptPauseMillis = 100;
+constexpr uint64_t kLingerMillis = 1000;
+// Connections taken from a listener in one wake-up.
+constexpr int kMaxAccepts = 64;
+// What epoll knows things by: connections by their number, and these.
+constexpr uint64_t kWakeKey = 0;
+constexpr uint64_t kListenerKey = uint64_t{1} << 63;
+}  // namespace
+
+Status EventLoop::Open(std::unique_ptr<LoopHandler> handler) {
+  handler_ = std::move(handler);
+  scratch_ = std::make_unique_for_overwrite<char[]>(kScratchBytes);
+  epoll_ = Descriptor(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.is_open()) return SocketError("epoll_create1");
+  wake_ = Descriptor(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!wake_.is_open()) return SocketError("eventfd");
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = kWakeKey}};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
+    return SocketError("epoll_ctl");
+  }
+  return Status::Ok();
+}
+
+Status EventLoop::AddListener(const Listener* listener, OnAccept on_accept) {
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = kListenerKey | listeners_.size()}};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener->descriptor.get(), &event) != 0) {
+    return SocketError("epoll_ctl");
+  }
+  listeners_.push_back({listener, std::move(on_accept)});
+  return Status::Ok();
+}
+
+// --- From other threads.
+
+void EventLoop::WakeLoop() {
+  const uint64_t one = 1;
+  // Full means that it is awake already.
+  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof(one));
+}
+
+void EventLoop::Stop() {
+  is_stopping_.store(true, std::memory_order_release);
+  WakeLoop();
+}
+
+void EventLoop::Post(std::function<void()> task) {
+  {
+    MutexLock lock(&mu_);
+    posted_.push_back(std::move(task));
+  }
+  WakeLoop();
+}
+
+void EventLoop::RunPosted() {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t size = ::read(wake_.get(), &count, sizeof(count));
+  std::vector<std::function<void()>> tasks;
+  {
+    MutexLock lock(&mu_);
+    tasks.swap(posted_);
+  }
+  for (const auto& task : tasks) task();
+}
+
+// --- The loop.
+
+int EventLoop::TimeoutMillis() const {
+  if (!due_again_.empty()) return 0;
+  uint64_t next = accept_again_at_ == 0 ? ~uint64_t{0} : accept_again_at_;
+  if (!deadlines_.empty()) next = std::min(next, deadlines_.begin()->first);
+  if (next == ~uint64_t{0}) return -1;
+  const uint64_t now = NowMillis();
+  return next <= now ? 0 : static_cast<int>(std::min<uint64_t>(next - now, 60'000));
+}
+
+void EventLoop::Run() {
+  std::array<epoll_event, kMaxEvents> events;
+  while (!is_stopping_.load(std::memory_order_acquire)) {
+    const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, TimeoutMillis());
+    std::vector<uint64_t> due;
+    due.swap(due_again_);
+    for (const uint64_t id : due) {
+      const auto found = connections_.find(id);
+      if (found == connections_.end()) continue;
+      found->second->is_due_again = false;
+      found->second->TurnAgain();
+      NoteTurn(found->second.get());
+    }
+    for (int i = 0; i < count; ++i) HandleEvent(events[i].data.u64, events[i].events);
+    RunDue();
+    SendAll();
+    KeepWithinBudget();
+  }
+  Drain();
+}
+
+void EventLoop::HandleEvent(uint64_t key, uint32_t events) {
+  if (key == kWakeKey) return RunPosted();
+  if ((key & kListenerKey) != 0) return AcceptAll(&listeners_[key & ~kListenerKey]);
+  const auto found = connections_.find(key);
+  if (found == connections_.end()) return;
+  Connection* const connection = found->second.get();
+  const bool is_broken = (events & (EPOLLHUP | EPOLLERR)) != 0;
+  if (connection->wants_read() && (events & EPOLLIN) != 0) return ReadFrom(connection);
+  if (is_broken) connection->Drop();
+  // Something to send, or to clear away: SendAll does both.
+  if (!connection->is_turned) {
+    connection->is_turned = true;
+    turned_.push_back(key);
+  }
+}
+
+void EventLoop::ReadFrom(Connection* connection) {
+  connection->ReadAndTurn({scratch_.get(), kScratchBytes});
+  NoteTurn(connection);
+}
+
+void EventLoop::NoteTurn(Connection* connection) {
+  if (!connection->is_turned) {
+    connection->is_turned = true;
+    turned_.push_back(connection->id());
+  }
+  if (connection->state() != Connection::State::kOpen) return;
+  if (connection->next() == Turn::Next::kMore && !connection->is_due_again) {
+    connection->is_due_again = true;
+    due_again_.push_back(connection->id());
+  }
+  if (connection->next() == Turn::Next::kWait) {
+    SetDeadline(connection, NowMillis() + connection->wait_millis());
+  }
+}
+
+void EventLoop::SetDeadline(Connection* connection, uint64_t deadline) {
+  connection->deadline = deadline;
+  deadlines_.emplace(deadline, connection->id());
+}
+
+// Connections whose time has come, and the listeners.
+void EventLoop::RunDue() {
+  if (deadlines_.empty() && accept_again_at_ == 0) return;
+  const uint64_t now = NowMillis();
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const auto [deadline, id] = *deadlines_.begin();
+    deadlines_.erase(deadlines_.begin());
+    const auto found = connections_.find(id);
+    // Another deadline may have replaced this one.
+    if (found == connections_.end() || found->second->deadline != deadline) continue;
+    Connection* const connection = found->second.get();
+    connection->deadline = 0;
+    if (connection->state() == Connection::State::kOpen) {
+      connection->TurnAgain();
+    } else {
+      connection->Drop();
+    }
+    NoteTurn(connection);
+  }
+  if (accept_again_at_ != 0 && accept_again_at_ <= now) ResumeAccepting();
+}
+
+void EventLoop::SendAll() {
+  if (turned_.empty()) return;
+  const bool may_send = handler_->BeforeSend();
+  for (const uint64_t id : turned_) {
+    Connection* const connection = connections_.find(id)->second.get();
+    connection->is_turned = false;
+    if (!may_send) connection->Drop();
+    connection->Flush();
+    Settle(connection);
+  }
+  turned_.clear();
+}
+
+// Tells epoll what the connection waits for now, or removes it.
+void EventLoop::Settle(Connection* connection) {
+  if (connection->state() == Connection::State::kGone) {
+    connections_.erase(connection->id());
+    connection_count_.fetch_sub(1, std::memory_order_relaxed);
+    counters_->open.fetch_sub(1, std::memory_order_relaxed);
+    if (accept_again_at_ != 0) ResumeAccepting();
+    return;
+  }
+  if (connection->state() == Connection::State::kLingers && connection->deadline == 0) {
+    SetDeadline(connection, NowMillis() + kLingerMillis);
+  }
+  const uint32_t wanted = (connection->wants_read() ? uint32_t{EPOLLIN} : 0) |
+                          (connection->wants_write() ? uint32_t{EPOLLOUT} : 0);
+  if (wanted == connection->events) return;
+  connection->events = wanted;
+  epoll_event event{.events = wanted, .data = {.u64 = connection->id()}};
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection->descriptor(), &event);
+}
+
+// --- Connections come.
+
+void EventLoop::AcceptAll(Listening* listening) {
+  for (int i = 0; i < kMaxAccepts && !listening->is_paused; ++i) {
+    Result<Descriptor> descriptor = Accept(*listening->listener);
+    if (!descriptor.ok()) {
+      if (!descriptor.status().IsNotFound()) PauseAccepting();
+      return;
+    }
+    if (!descriptor->is_open()) return PauseAccepting();
+    listening->on_accept(std::move(*descriptor), *listening->listener);
+  }
+}
+
+// Without a descriptor left a listener would be ready for ever.
+void EventLoop::PauseAccepting() {
+  counters_->accept_pauses.fetch_add(1, std::memory_order_relaxed);
+  accept_again_at_ = NowMillis() + kAcceptPauseMillis;
+  if (VARVE_PLANTED_BUG("net.accept_not_resumed")) accept_again_at_ = 0;
+  for (Listening& listening : listeners_) {
+    if (std::exchange(listening.is_paused, true)) continue;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listening.listener->descriptor.get(), nullptr);
+  }
+}
+
+void EventLoop::ResumeAccepting() {
+  accept_again_at_ = 0;
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    if (!std::exchange(listeners_[i].is_paused, false)) continue;
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = kListenerKey | i}};
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listeners_[i].listener->descriptor.get(), &event);
+  }
+}
+
+void EventLoop::Adopt(Descriptor descriptor, const Listener& listener, uint64_t id) {
+  Peer peer{.id = id};
+  Prepare(listener, descriptor, &peer);
+  const auto post_turn = [this, id](bool closes) {
+    Post([this, id, closes] {
+      const auto found = connections_.find(id);
+      if (found == connections_.end()) return;
+      Connection* const connection = found->second.get();
+      if (closes) {
+        connection->Drop();
+      } else if (connection->next() == Turn::Next::kWait) {
+        connection->deadline = 0;
+        connection->TurnAgain();
+      }
+      NoteTurn(connection);
+    });
+  };
+  peer.close = [post_turn] { post_turn(true); };
+  peer.wake = [post_turn] { post_turn(false); };
+  peer.write = [this, id](std::string bytes) {
+    Post([this, id, bytes = std::move(bytes)] {
+      const auto found = connections_.find(id);
+      if (found == connections_.end()) return;
+      if (found->second->state() != Connection::State::kOpen) return;
+      found->second->Write(bytes);
+      NoteTurn(found->second.get());
+    });
+  };
+  const int fd = descriptor.get();
+  auto connection = std::make_unique<Connection>(id, std::move(descriptor),
+                                                 handler_->OnConnect(peer), options_, counters_);
+  connection->events = EPOLLIN;
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = id}};
+  counters_->open.fetch_add(1, std::memory_order_relaxed);
+  connection_count_.fetch_add(1, std::memory_order_relaxed);
+  Connection* const adopted = (connections_[id] = std::move(connection)).get();
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    adopted->Drop();
+    NoteTurn(adopted);
+  }
+}
+
+namespace {
+// Listens to nothing: for connections that are only told why they are not wanted.
+class RefusedHandler : public ConnectionHandler {
+ public:
+  Turn OnInput(std::string_view input, std::string*) override { return {.consumed = input.size()}; }
+};
+}  // namespace
+
+void EventLoop::Refuse(Descriptor descriptor) {
+  Connection connection(0, std::move(descriptor), std::make_unique<RefusedHandler>(), options_,
+                        counters_);
+  connection.Write(options_.refusal);
+  connection.BeginClose();
+  connection.Flush();
+  // What it has already sent would turn the close into a reset, and the reason would be lost.
+  if (connection.state() == Connection::State::kLingers) {
+    while (connection.ReadAndTurn({scratch_.get(), kScratchBytes})) {
+    }
+  }
+}
+
+// --- Memory.
+
+void EventLoop::KeepWithinBudget() {
+  const size_t budget = options_.memory_budget_bytes;
+  if (counters_->buffer_bytes.load(std::memory_order_relaxed) <= budget / 2) return;
+  // Near the limit it is worth knowing who has how much.
+  Connection* largest = nullptr;
+  for (const auto& [id, connection] : connections_) {
+    if (largest == nullptr || connection->buffer_bytes() > largest->buffer_bytes()) {
+      largest = connection.get();
+    }
+  }
+  const size_t bytes = largest == nullptr ? 0 : largest->buffer_bytes();
+  largest_bytes_.store(bytes, std::memory_order_relaxed);
+  if (bytes == 0 || counters_->buffer_bytes.load(std::memory_order_relaxed) <= budget) return;
+  if (is_largest_ && !is_largest_(bytes)) return;
+  counters_->cut_for_memory.fetch_add(1, std::memory_order_relaxed);
+  largest->Drop();
+  Settle(largest);
+}
+
+// --- The end.
+
+void EventLoop::Drain() {
+  for (const Listening& listening : listeners_) {
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listening.listener->descriptor.get(), nullptr);
+  }
+  const uint64_t until = NowMillis() + options_.drain_millis;
+  std::vector<uint64_t> ids;
+  for (const auto& [id, connection] : connections_) {
+    while (connection->state() == Connection::State::kOpen &&
+           connection->next() == Turn::Next::kMore && NowMillis() < until &&
+           connection->buffer_bytes() <= options_.max_output_bytes) {
+      connection->TurnAgain();
+    }
+    ids.push_back(id);
+  }
+  const bool may_send = handler_->BeforeSend();
+  std::array<epoll_event, kMaxEvents> events;
+  for (const uint64_t id : ids) {
+    Connection* const connection = connections_.find(id)->second.get();
+    if (!may_send) connection->Drop();
+    connection->BeginClose();
+    connection->Flush();
+    // What is left unread would turn the close into a reset, and replies on their way would be lost.
+    if (connection->state() == Connection::State::kLingers) {
+      connection->ReadAndTurn({scratch_.get(), kScratchBytes});
+    }
+    if (!connection->wants_write()) connection->Drop();
+    Settle(connection);
+  }
+  while (!connections_.empty() && NowMillis() < until) {
+    const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, 10);
+    for (int i = 0; i < count; ++i) {
+      const auto found = connections_.find(events[i].data.u64);
+      if (found == connections_.end()) continue;
+      found->second->Flush();
+      const bool is_broken = (events[i].events & (EPOLLHUP | EPOLLERR)) != 0;
+      if (is_broken || !found->second->wants_write()) found->second->Drop();
+      Settle(found->second.get());
+    }
+  }
+  counters_->open.fetch_sub(connections_.size(), std::memory_order_relaxed);
+  connection_count_.store(0, std::memory_order_relaxed);
+  connections_.clear();
+  handler_.reset();
+}
+
+}  // namespace varve::net

@@ -1,0 +1,106 @@
+// EventLoop: the connections of one thread, over epoll.
+//
+// One wake-up: every connection that has input reads once and takes a turn; BeforeSend is called; then
+// all of them send. So what a connection has pipelined is answered by one write, and what BeforeSend costs
+// (a flush of the disk) is shared by all that were ready.
+#ifndef VARVE_NET_EVENT_LOOP_H_
+#define VARVE_NET_EVENT_LOOP_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/thread_annotations.h"
+#include "env/env.h"
+#include "net/connection.h"
+#include "net/handler.h"
+#include "net/options.h"
+#include "net/socket.h"
+
+namespace varve::net {
+
+class EventLoop {
+ public:
+  // Borrows all of it.
+  EventLoop(const ServerOptions& options, Counters* counters, Clock* clock)
+      : options_(options), counters_(counters), clock_(clock) {}
+
+  Status Open(std::unique_ptr<LoopHandler> handler);
+  // Serves until Stop, then drains. In a thread of its own.
+  void Run();
+
+  // --- Thread-safe.
+  void Stop();
+  // `task` runs in the loop. Dropped when that has ended.
+  void Post(std::function<void()> task) VARVE_EXCLUDES(mu_);
+  uint64_t connection_count() const { return connection_count_.load(std::memory_order_relaxed); }
+  // Bytes of the connection that has the most.
+  size_t largest_bytes() const { return largest_bytes_.load(std::memory_order_relaxed); }
+
+  // --- In the loop's thread, or before it runs.
+
+  // Calls `on_accept` for each connection that comes in.
+  using OnAccept = std::function<void(Descriptor, const Listener&)>;
+  Status AddListener(const Listener* listener, OnAccept on_accept);
+  void Adopt(Descriptor descriptor, const Listener& listener, uint64_t id);
+  // Sends the refusal and closes.
+  void Refuse(Descriptor descriptor);
+  // Asks that the largest connection goes while the budget is exceeded and it is here.
+  void set_is_largest(std::function<bool(size_t bytes)> is_largest) {
+    is_largest_ = std::move(is_largest);
+  }
+
+ private:
+  struct Listening {
+    const Listener* listener;
+    OnAccept on_accept;
+    bool is_paused = false;
+  };
+
+  void HandleEvent(uint64_t key, uint32_t events);
+  void AcceptAll(Listening* listening);
+  void PauseAccepting();
+  void ResumeAccepting();
+  void ReadFrom(Connection* connection);
+  void NoteTurn(Connection* connection);
+  void RunDue();
+  void SendAll();
+  void Settle(Connection* connection);
+  void KeepWithinBudget();
+  void RunPosted() VARVE_EXCLUDES(mu_);
+  int TimeoutMillis() const;
+  uint64_t NowMillis() const { return clock_->MonotonicNanos() / 1'000'000; }
+  void SetDeadline(Connection* connection, uint64_t deadline);
+  void Drain();
+  void WakeLoop();
+
+  const ServerOptions& options_;
+  Counters* const counters_;
+  Clock* const clock_;
+  std::unique_ptr<LoopHandler> handler_;
+  Descriptor epoll_;
+  Descriptor wake_;
+  std::vector<Listening> listeners_;
+  uint64_t accept_again_at_ = 0;  // 0: not paused
+  std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::vector<uint64_t> turned_;     // have taken a turn in this wake-up
+  std::vector<uint64_t> due_again_;  // can go on at once
+  std::multimap<uint64_t, uint64_t> deadlines_;  // millis -> connection
+  std::unique_ptr<char[]> scratch_;
+  std::function<bool(size_t)> is_largest_;
+  std::atomic<uint64_t> connection_count_{0};
+  std::atomic<size_t> largest_bytes_{0};
+  std::atomic<bool> is_stopping_{false};
+  Mutex mu_;
+  std::vector<std::function<void()>> posted_ VARVE_GUARDED_BY(mu_);
+};
+
+}  // namespace varve::net
+
+#endif  // VARVE_NET_EVENT_LOOP_H_

@@ -1,0 +1,50 @@
+// The limits of a server's connections, what it counts, and the memory that they share.
+#ifndef VARVE_NET_OPTIONS_H_
+#define VARVE_NET_OPTIONS_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace varve::net {
+
+struct ServerOptions {
+  std::vector<std::string> hosts = {"127.0.0.1", "::1"};
+  // 0: the system chooses. No port: no TCP.
+  uint16_t port = 0;
+  bool has_tcp = true;
+  std::string unix_socket;  // a path; empty: none
+  int backlog = 511;
+  int loop_count = 1;
+  // Connections above these are told `refusal` and closed.
+  uint64_t max_connections = 10000;
+  std::string refusal;
+  // Of one connection, in bytes: input that is not consumed, output that is not read. Who has more is
+  // closed.
+  size_t max_input_bytes = size_t{1} << 30;
+  size_t max_output_bytes = size_t{256} << 20;
+  // Of all together. Above that the largest are closed, until it is kept again.
+  size_t memory_budget_bytes = size_t{1} << 30;
+  // How long Stop waits for clients to take their last replies.
+  uint64_t drain_millis = 2000;
+};
+
+// Thread-safe. Counters count since the start.
+struct Counters {
+  std::atomic<uint64_t> accepted{0};
+  std::atomic<uint64_t> refused{0};
+  std::atomic<uint64_t> open{0};  // connections now
+  std::atomic<uint64_t> input_bytes{0};
+  std::atomic<uint64_t> output_bytes{0};
+  std::atomic<uint64_t> cut_for_input{0};
+  std::atomic<uint64_t> cut_for_output{0};
+  std::atomic<uint64_t> cut_for_memory{0};
+  std::atomic<uint64_t> accept_pauses{0};
+  std::atomic<uint64_t> buffer_bytes{0};  // of all connections, now
+};
+
+}  // namespace varve::net
+
+#endif  // VARVE_NET_OPTIONS_H_

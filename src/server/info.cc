@@ -1,0 +1,194 @@
+#include "server/info.h"
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "server/command.h"
+#include "server/service.h"
+#include "varve/version.h"
+
+namespace varve::server {
+
+namespace {
+
+// Keys that INFO counts one by one; of larger databases it says only what the store knows without looking.
+constexpr uint64_t kMaxCounted = 10000;
+
+// Lines of "name:value".
+class Lines {
+ public:
+  explicit Lines(std::string* text) : text_(text) {}
+  void Add(std::string_view name, std::string_view value) {
+    text_->append(name).append(":").append(value).append("\r\n");
+  }
+  void Add(std::string_view name, uint64_t value) { Add(name, std::to_string(value)); }
+
+ private:
+  std::string* const text_;
+};
+
+uint64_t Value(const std::atomic<uint64_t>& counter) {
+  return counter.load(std::memory_order_relaxed);
+}
+
+std::string HumanBytes(uint64_t bytes) {
+  constexpr std::string_view kUnits[] = {"B", "K", "M", "G", "T"};
+  size_t unit = 0;
+  uint64_t hundredths = bytes * 100;
+  for (; hundredths >= 102400 && unit + 1 < std::size(kUnits); ++unit) hundredths /= 1024;
+  if (unit == 0) return std::to_string(bytes) + "B";
+  const std::string fraction = std::to_string(hundredths % 100);
+  return std::to_string(hundredths / 100) + (fraction.size() == 1 ? ".0" : ".") + fraction +
+         std::string(kUnits[unit]);
+}
+
+void ServerSection(Service& service, Lines& lines) {
+  const uint64_t uptime = (service.NowNanos() - service.started_at()) / 1'000'000'000;
+  lines.Add("redis_version", kRedisVersion);
+  lines.Add("varve_version", kVersion);
+  lines.Add("redis_git_sha1", "00000000");
+  lines.Add("redis_git_dirty", "0");
+  lines.Add("redis_mode", "standalone");
+  lines.Add("os", "Linux");
+  lines.Add("arch_bits", sizeof(void*) * 8);
+  lines.Add("multiplexing_api", "epoll");
+  lines.Add("run_id", service.run_id());
+  lines.Add("tcp_port", service.port());
+  lines.Add("server_time_usec", service.NowMillis() * 1000);
+  lines.Add("uptime_in_seconds", uptime);
+  lines.Add("uptime_in_days", uptime / 86400);
+  lines.Add("io_threads_active", service.options().net.loop_count);
+}
+
+void ClientsSection(Service& service, Lines& lines) {
+  lines.Add("connected_clients", service.clients().All().size());
+  lines.Add("cluster_connections", "0");
+  lines.Add("maxclients", service.options().net.max_connections);
+  lines.Add("blocked_clients", "0");
+  lines.Add("tracking_clients", "0");
+}
+
+void MemorySection(Service& service, Lines& lines) {
+  const Statistics stats = service.db()->Stats();
+  const uint64_t buffers =
+      service.counters() == nullptr ? 0 : Value(service.counters()->buffer_bytes);
+  const uint64_t used =
+      stats.memtable_bytes + stats.cache_bytes + stats.index_bytes + stats.iterator_bytes + buffers;
+  lines.Add("used_memory", used);
+  lines.Add("used_memory_human", HumanBytes(used));
+  lines.Add("mem_clients_normal", buffers);
+  lines.Add("maxmemory", "0");
+  lines.Add("maxmemory_human", "0B");
+  lines.Add("maxmemory_policy", "noeviction");
+}
+
+void PersistenceSection(Service& service, Lines& lines) {
+  const Statistics stats = service.db()->Stats();
+  lines.Add("loading", "0");
+  lines.Add("rdb_bgsave_in_progress", "0");
+  lines.Add("rdb_last_save_time", service.NowMillis() / 1000);
+  lines.Add("rdb_last_bgsave_status", "ok");
+  lines.Add("aof_enabled", "1");
+  lines.Add("aof_last_write_status", stats.background_error.empty() ? "ok" : "err");
+  lines.Add("aof_current_size", stats.wal_bytes);
+}
+
+void StatsSection(Service& service, Lines& lines) {
+  const auto& totals = service.totals();
+  const net::Counters none;
+  const net::Counters& net = service.counters() == nullptr ? none : *service.counters();
+  lines.Add("total_connections_received", Value(net.accepted));
+  lines.Add("total_commands_processed", Value(totals.commands));
+  lines.Add("total_net_input_bytes", Value(net.input_bytes));
+  lines.Add("total_net_output_bytes", Value(net.output_bytes));
+  lines.Add("rejected_connections", Value(net.refused));
+  lines.Add("client_query_buffer_limit_disconnections", Value(net.cut_for_input));
+  lines.Add("client_output_buffer_limit_disconnections", Value(net.cut_for_output));
+  lines.Add("evicted_clients", Value(net.cut_for_memory));
+  lines.Add("keyspace_hits", Value(totals.hits));
+  lines.Add("keyspace_misses", Value(totals.misses));
+  lines.Add("total_error_replies", Value(totals.errors));
+}
+
+void ReplicationSection(Service&, Lines& lines) {
+  lines.Add("role", "master");
+  lines.Add("connected_slaves", "0");
+  lines.Add("master_repl_offset", "0");
+}
+
+void LsmSection(Service& service, Lines& lines) {
+  const Statistics stats = service.db()->Stats();
+  lines.Add("lsm_entries", stats.entry_count);
+  lines.Add("lsm_runs", stats.runs.size());
+  lines.Add("lsm_segment_bytes", stats.segment_bytes);
+  lines.Add("lsm_value_log_bytes", stats.value_log_bytes);
+  lines.Add("lsm_flushes", stats.flush_count);
+  lines.Add("lsm_compactions", stats.compaction_count);
+  lines.Add("lsm_syncs", stats.sync_count);
+  lines.Add("lsm_cache_hits", stats.cache_hit_count);
+  lines.Add("lsm_cache_misses", stats.cache_miss_count);
+}
+
+Status KeyspaceSection(Service& service, Lines& lines) {
+  for (int i = 0; i < service.databases().count(); ++i) {
+    VARVE_ASSIGN_OR_RETURN(Namespace* const space, service.databases().Find(i));
+    if (space == nullptr) continue;
+    const std::unique_ptr<Iterator> iterator = space->NewIterator();
+    uint64_t keys = 0;
+    uint64_t expires = 0;
+    for (iterator->SeekToFirst(); iterator->Valid() && keys < kMaxCounted; iterator->Next()) {
+      ++keys;
+      expires += iterator->expire_at_millis() != 0 ? 1 : 0;
+    }
+    if (iterator->Valid()) keys = std::max(keys, service.db()->Stats().entry_count);
+    VARVE_RETURN_IF_ERROR(iterator->status());
+    if (keys == 0) continue;
+    lines.Add("db" + std::to_string(i), "keys=" + std::to_string(keys) +
+                                            ",expires=" + std::to_string(expires) + ",avg_ttl=0");
+  }
+  return Status::Ok();
+}
+
+struct Section {
+  std::string_view title;
+  bool is_usual;
+  void (*write)(Service&, Lines&);
+};
+
+constexpr Section kSections[] = {
+    {"Server", true, ServerSection},
+    {"Clients", true, ClientsSection},
+    {"Memory", true, MemorySection},
+    {"Persistence", true, PersistenceSection},
+    {"Stats", true, StatsSection},
+    {"Replication", true, ReplicationSection},
+    {"Lsm", false, LsmSection},
+    {"Cluster", true, [](Service&, Lines& lines) { lines.Add("cluster_enabled", "0"); }},
+    {"Keyspace", true, nullptr},
+};
+
+}  // namespace
+
+Result<std::string> InfoText(Service& service, const std::vector<std::string_view>& sections) {
+  std::string text;
+  for (const Section& section : kSections) {
+    const bool is_named =
+        std::any_of(sections.begin(), sections.end(), [&](std::string_view name) {
+          return EqualsIgnoreCase(name, section.title) || EqualsIgnoreCase(name, "all") ||
+                 EqualsIgnoreCase(name, "everything") ||
+                 (section.is_usual && EqualsIgnoreCase(name, "default"));
+        });
+    if (sections.empty() ? !section.is_usual : !is_named) continue;
+    if (!text.empty()) text.append("\r\n");
+    text.append("# ").append(section.title).append("\r\n");
+    Lines lines(&text);
+    if (section.write != nullptr) {
+      section.write(service, lines);
+    } else {
+      VARVE_RETURN_IF_ERROR(KeyspaceSection(service, lines));
+    }
+  }
+  return text;
+}
+
+}  // namespace varve::server

@@ -1,0 +1,27 @@
+// How a server is started.
+#ifndef VARVE_SERVER_OPTIONS_H_
+#define VARVE_SERVER_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "net/options.h"
+
+namespace varve::server {
+
+// What it says it is: clients ask for the version to know what they may send.
+inline constexpr char kRedisVersion[] = "7.0.15";
+
+struct Options {
+  net::ServerOptions net;
+  int databases = 16;       // 1 to 10,000
+  std::string password;     // empty: nobody needs to authenticate
+  // Every reply to a write waits until it survives loss of power; one flush for all that were ready.
+  bool syncs = false;
+  // Of a value or an argument.
+  int64_t max_bulk_bytes = int64_t{512} << 20;
+};
+
+}  // namespace varve::server
+
+#endif  // VARVE_SERVER_OPTIONS_H_

@@ -1,0 +1,129 @@
+#include "server/service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "server/session.h"
+
+namespace varve::server {
+
+namespace {
+
+// 40 hexadecimal digits, as clients expect of a run id.
+std::string MakeRunId(Env* env) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string id;
+  while (id.size() < 40) {
+    uint64_t bits = env->RandomSeed();
+    for (int i = 0; i < 16 && id.size() < 40; ++i, bits >>= 4) id.push_back(kDigits[bits & 15]);
+  }
+  return id;
+}
+
+class Loop final : public net::LoopHandler {
+ public:
+  Loop(Service* service, int index) : service_(service), state_{.index = index} {}
+  std::unique_ptr<net::ConnectionHandler> OnConnect(const net::Peer& peer) override {
+    return std::make_unique<Session>(service_, &state_, peer);
+  }
+  bool BeforeSend() override {
+    const bool must_sync = std::exchange(state_.must_sync, false) || service_->options().syncs;
+    if (!std::exchange(state_.has_written, false) || !must_sync) return true;
+    return service_->db()->Sync().ok();
+  }
+
+ private:
+  Service* const service_;
+  LoopState state_;
+};
+
+}  // namespace
+
+Service::Service(Db* db, const Options& options, Env* env, std::function<void()> on_shutdown)
+    : options_(options),
+      env_(env),
+      on_shutdown_(std::move(on_shutdown)),
+      databases_(db, options.databases, std::max(1, options.net.loop_count)),
+      started_at_(env->clock()->MonotonicNanos()),
+      run_id_(MakeRunId(env)),
+      max_bulk_bytes_(options.max_bulk_bytes) {
+  SetPassword(options.password);
+}
+
+Service::~Service() {
+  MutexLock lock(&events_mu_);
+  if (hears_expiry_) static_cast<void>(db()->SetExpiryListener({}));
+}
+
+// The store is asked to tell of what expires when somebody first wants to know, and from then on.
+Status Service::set_event_flags(uint32_t flags) {
+  MutexLock lock(&events_mu_);
+  if ((flags & kEventExpired) != 0 && !hears_expiry_) {
+    VARVE_RETURN_IF_ERROR(db()->SetExpiryListener([this](const ExpiredKey& expired) {
+      if (!HasListenersFor(kEventExpired)) return;
+      const std::optional<int> database = databases_.IndexOf(expired.name_space);
+      if (database) Publish({kEventExpired, "expired", std::string(expired.key), *database});
+    }));
+    hears_expiry_ = true;
+  }
+  event_flags_.store(flags, std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+void Service::Publish(const Event& event) {
+  const std::string database = std::to_string(event.database) + "__:";
+  if ((event_flags() & kEventKeyspace) != 0) {
+    pubsub_.Publish(Subscription::kChannel, "__keyspace@" + database + event.key, event.name);
+  }
+  if ((event_flags() & kEventKeyevent) != 0) {
+    pubsub_.Publish(Subscription::kChannel, "__keyevent@" + database + std::string(event.name), event.key);
+  }
+}
+
+std::unique_ptr<net::LoopHandler> Service::NewLoop(int loop_index) {
+  return std::make_unique<Loop>(this, loop_index);
+}
+
+bool Service::IsPassword(std::string_view password) const {
+  MutexLock lock(&mu_);
+  // Every byte of what was given is compared, with something.
+  unsigned difference = password.size() == password_.size() ? 0 : 1;
+  for (size_t i = 0; i < password.size(); ++i) {
+    const char expected = password_.empty() ? '\0' : password_[i % password_.size()];
+    difference |= static_cast<unsigned char>(password[i] ^ expected);
+  }
+  return difference == 0;
+}
+
+void Service::SetPassword(std::string_view password) {
+  MutexLock lock(&mu_);
+  password_ = password;
+  has_password_.store(!password.empty(), std::memory_order_release);
+}
+
+std::string Service::password() const {
+  MutexLock lock(&mu_);
+  return password_;
+}
+
+void Service::Pause(uint64_t until, bool only_writes) {
+  pauses_only_writes_.store(only_writes, std::memory_order_relaxed);
+  paused_until_.store(until, std::memory_order_release);
+}
+
+void Service::Unpause() {
+  paused_until_.store(0, std::memory_order_release);
+  for (const auto& client : clients_.All()) {
+    if (client->peer.wake) client->peer.wake();
+  }
+}
+
+uint64_t Service::PauseLeft(bool is_write, uint64_t now) const {
+  const uint64_t until = paused_until_.load(std::memory_order_acquire);
+  if (until <= now) return 0;
+  if (!is_write && pauses_only_writes_.load(std::memory_order_relaxed)) return 0;
+  return until - now;
+}
+
+}  // namespace varve::server

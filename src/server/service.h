@@ -1,0 +1,133 @@
+// Service: what all sessions of a server share.
+#ifndef VARVE_SERVER_SERVICE_H_
+#define VARVE_SERVER_SERVICE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/mutex.h"
+#include "base/thread_annotations.h"
+#include "env/env.h"
+#include "net/handler.h"
+#include "net/options.h"
+#include "server/clients.h"
+#include "server/databases.h"
+#include "server/events.h"
+#include "server/monitors.h"
+#include "server/options.h"
+#include "server/pubsub.h"
+#include "server/scan_cursors.h"
+#include "server/slowlog.h"
+#include "varve/db.h"
+
+namespace varve::server {
+
+// Thread-safe.
+class Service {
+ public:
+  // Borrows the store and `env`. `on_shutdown` is called when a client asks for the end.
+  Service(Db* db, const Options& options, Env* env, std::function<void()> on_shutdown);
+
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // Before anything else. Of the databases.
+  Status Load() { return databases_.Load(); }
+  std::unique_ptr<net::LoopHandler> NewLoop(int loop_index);
+
+  Db* db() { return databases_.db(); }
+  Databases& databases() { return databases_; }
+  Clients& clients() { return clients_; }
+  ScanCursors& scan_cursors() { return scan_cursors_; }
+  PubSub& pubsub() { return pubsub_; }
+  Slowlog& slowlog() { return slowlog_; }
+  const Slowlog& slowlog() const { return slowlog_; }
+  Monitors& monitors() { return monitors_; }
+
+  // EventFlags: which happenings are published.
+  uint32_t event_flags() const { return event_flags_.load(std::memory_order_relaxed); }
+  bool HasListenersFor(uint32_t flag) const {
+    const uint32_t flags = event_flags();
+    return (flags & flag) != 0 && (flags & (kEventKeyspace | kEventKeyevent)) != 0 && !pubsub_.empty();
+  }
+  Status set_event_flags(uint32_t flags) VARVE_EXCLUDES(events_mu_);
+  void Publish(const Event& event);
+  const Options& options() const { return options_; }
+  uint64_t NowMillis() const { return env_->clock()->WallMillis(); }
+  uint64_t NowNanos() const { return env_->clock()->MonotonicNanos(); }
+  uint64_t NewSeed() const { return env_->RandomSeed(); }
+  uint64_t started_at() const { return started_at_; }
+  const std::string& run_id() const { return run_id_; }
+  void Shutdown() { on_shutdown_(); }
+
+  // What single writes ask for; unset: the store's default. With Options::syncs the loops flush.
+  std::optional<Durability> write_durability() const {
+    return options_.syncs ? std::optional(Durability::kProcess) : std::nullopt;
+  }
+
+  bool has_password() const { return has_password_.load(std::memory_order_acquire); }
+  // In a time that does not depend on how much of it is right.
+  bool IsPassword(std::string_view password) const VARVE_EXCLUDES(mu_);
+  void SetPassword(std::string_view password) VARVE_EXCLUDES(mu_);
+  std::string password() const VARVE_EXCLUDES(mu_);
+
+  int64_t max_bulk_bytes() const { return max_bulk_bytes_.load(std::memory_order_relaxed); }
+  void set_max_bulk_bytes(int64_t bytes) { max_bulk_bytes_.store(bytes, std::memory_order_relaxed); }
+
+  // Nobody's commands (or writes) are executed before this time; 0: no pause.
+  void Pause(uint64_t until, bool only_writes);
+  void Unpause();
+  // How long `is_write` must wait, in milliseconds.
+  uint64_t PauseLeft(bool is_write, uint64_t now) const;
+
+  // The network, once it runs; nullptr in tests without one.
+  void set_counters(const net::Counters* counters, uint16_t port) {
+    counters_ = counters;
+    port_ = port;
+  }
+  const net::Counters* counters() const { return counters_; }
+  uint16_t port() const { return port_; }
+
+  // Since the start, or CONFIG RESETSTAT.
+  struct Totals {
+    std::atomic<uint64_t> commands{0};
+    std::atomic<uint64_t> errors{0};
+    std::atomic<uint64_t> hits{0};
+    std::atomic<uint64_t> misses{0};
+  };
+  Totals& totals() { return totals_; }
+
+ private:
+  const Options options_;
+  Env* const env_;
+  const std::function<void()> on_shutdown_;
+  Databases databases_;
+  Clients clients_;
+  ScanCursors scan_cursors_;
+  const uint64_t started_at_;
+  std::string run_id_;
+  std::atomic<bool> has_password_{false};
+  std::atomic<int64_t> max_bulk_bytes_;
+  std::atomic<uint64_t> paused_until_{0};
+  std::atomic<bool> pauses_only_writes_{false};
+  const net::Counters* counters_ = nullptr;
+  uint16_t port_ = 0;
+  Totals totals_;
+  PubSub pubsub_;
+  Slowlog slowlog_;
+  Monitors monitors_;
+  std::atomic<uint32_t> event_flags_{0};
+  Mutex events_mu_;
+  bool hears_expiry_ VARVE_GUARDED_BY(events_mu_) = false;
+  mutable Mutex mu_;
+  std::string password_ VARVE_GUARDED_BY(mu_);
+};
+
+}  // namespace varve::server
+
+#endif  // VARVE_SERVER_SERVICE_H_

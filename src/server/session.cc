@@ -1,0 +1,404 @@
+#include "server/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/planted_bug.h"
+#include "base/status_macros.h"
+
+namespace varve::server {
+
+namespace {
+
+// Replies of one turn before others get theirs.
+constexpr size_t kTurnBytes = 1 << 20;
+// A transaction that meets so many conflicts in a row gives up.
+constexpr int kMaxAttempts = 100;
+
+// Browsers that are made to speak to this port send these; no client does.
+bool IsHttp(const std::vector<std::string_view>& args, bool is_inline) {
+  if (EqualsIgnoreCase(args[0], "post") || EqualsIgnoreCase(args[0], "host:")) return true;
+  return is_inline && args.size() == 3 && args[2].starts_with("HTTP/");
+}
+
+// Not what has secrets in it, nor what only operates the server.
+bool IsShownToMonitors(const Command& command) {
+  return (command.flags & kFlagAdmin) == 0 && command.spec.name != "auth" && command.spec.name != "hello" &&
+         command.spec.name != "exec";
+}
+
+}  // namespace
+
+std::string ErrorText(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kIoError:
+    case StatusCode::kCorruption:
+    case StatusCode::kUnavailable: return "MISCONF " + status.ToString();
+    case StatusCode::kConflict: return "TRYAGAIN too many others write the same keys";
+    default: return "ERR " + std::string(status.message().empty() ? StatusCodeName(status.code())
+                                                                  : status.message());
+  }
+}
+
+Session::Session(Service* service, LoopState* loop, const net::Peer& peer)
+    : service_(service),
+      loop_(loop),
+      client_(std::make_shared<Client>()),
+      parser_({.max_bulk_bytes = service->max_bulk_bytes()}),
+      space_(service->db()) {
+  client_->peer = peer;
+  client_->connected_at = service->NowMillis();
+  client_->active_at.store(client_->connected_at, std::memory_order_relaxed);
+  service_->clients().Add(client_);
+}
+
+Session::~Session() {
+  UnsubscribeAll();
+  service_->clients().Remove(id());
+}
+
+// --- The way of a request.
+
+net::Turn Session::OnInput(std::string_view input, std::string* output) {
+  net::Turn turn;
+  const size_t begin = output->size();
+  resp::ReplyWriter reply(output, protocol_);
+  MutexLock lock(service_->databases().loop_lock(loop_index()));
+  idle_since_ = service_->NowNanos();
+  while (true) {
+    if (client_->is_killed.load(std::memory_order_relaxed)) {
+      turn.next = net::Turn::Next::kCloseAfterReplies;
+      return turn;
+    }
+    if (output->size() - begin > kTurnBytes) {
+      turn.next = net::Turn::Next::kMore;
+      return turn;
+    }
+    const auto outcome = parser_.Parse(input.substr(turn.consumed), is_authenticated());
+    if (outcome == resp::RequestParser::Outcome::kError) {
+      reply.Error("ERR " + std::string(parser_.error()));
+      turn.consumed = input.size();
+      turn.next = net::Turn::Next::kCloseAfterReplies;
+      return turn;
+    }
+    if (outcome == resp::RequestParser::Outcome::kNeedMore) {
+      turn.consumed += parser_.consumed();
+      turn.wanted = parser_.wanted();
+      return turn;
+    }
+    const bool is_done = Handle(parser_.args(), parser_.is_inline(), &reply, &turn);
+    if (!is_done) return turn;
+    turn.consumed += parser_.consumed();
+    if (closes_) {
+      turn.next = net::Turn::Next::kCloseAfterReplies;
+      return turn;
+    }
+  }
+}
+
+bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
+                     resp::ReplyWriter* reply, net::Turn* turn) {
+  if (IsHttp(args, is_inline)) {
+    turn->next = net::Turn::Next::kClose;
+    return false;
+  }
+  const uint64_t now = now_ = service_->NowMillis();
+  client_->active_at.store(now, std::memory_order_relaxed);
+  const Command* const command = FindCommand(args, &error_);
+  const bool is_write = command != nullptr && ((command->flags & kFlagWrite) != 0 ||
+                                               command->spec.name == "exec");
+  if (const uint64_t left = service_->PauseLeft(is_write, now); left > 0 && is_authenticated()) {
+    turn->next = net::Turn::Next::kWait;
+    turn->wait_millis = left;
+    return false;
+  }
+  const size_t mark = reply->size();
+  if (command == nullptr) {
+    Reject(nullptr, error_, reply);
+  } else {
+    Process(*command, args, reply);
+  }
+  if (replies_ != Replies::kOn) {
+    reply->Truncate(mark);
+    if (replies_ == Replies::kSkipThis) replies_ = Replies::kOn;
+    if (replies_ == Replies::kSkipNext) replies_ = Replies::kSkipThis;
+  }
+  return true;
+}
+
+// A command that is not even queued spoils the transaction. An EXEC that is refused ends it.
+void Session::Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply) {
+  service_->totals().errors.fetch_add(1, std::memory_order_relaxed);
+  if (command != nullptr && command->spec.name == "exec") {
+    DropQueue();
+    if (error.starts_with("ERR ")) error.remove_prefix(4);
+    return reply->Error("EXECABORT Transaction discarded because of: " + std::string(error));
+  }
+  if (is_queueing_) is_queue_bad_ = true;
+  reply->Error(error);
+}
+
+bool Session::MustQueue(const Command& command) const {
+  if (!is_queueing_) return false;
+  for (const std::string_view name : {"exec", "discard", "multi", "watch", "quit", "reset"}) {
+    if (command.spec.name == name) return false;
+  }
+  return true;
+}
+
+void Session::Process(const Command& command, const std::vector<std::string_view>& args,
+                      resp::ReplyWriter* reply) {
+  client_->last_command.store(&command, std::memory_order_relaxed);
+  if (!command.IsArity(args.size())) {
+    return Reject(&command, "ERR wrong number of arguments for '" + command.full_name + "' command", reply);
+  }
+  if (!is_authenticated() && (command.flags & kFlagNoAuth) == 0 &&
+      !VARVE_PLANTED_BUG("server.password_not_asked")) {
+    return Reject(&command, "NOAUTH Authentication required.", reply);
+  }
+  if (protocol_ == 2 && is_subscribed() && !MayRunWhileSubscribed(command)) {
+    return Reject(&command, "ERR Can't execute '" + command.full_name +
+                                "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+                                "allowed in this context", reply);
+  }
+  if (is_queueing_ && (command.flags & kFlagNoMulti) != 0) {
+    return Reject(&command, "ERR Command not allowed inside a transaction", reply);
+  }
+  if (MustQueue(command)) {
+    queue_.push_back({&command, {args.begin(), args.end()}});
+    client_->queued.store(static_cast<int>(queue_.size()), std::memory_order_relaxed);
+    return reply->Simple("QUEUED");
+  }
+  service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
+  if (!service_->monitors().empty() && IsShownToMonitors(command)) {
+    service_->monitors().Feed(*client_, args, now_);
+  }
+  const size_t mark = reply->size();
+  const Status status = Run(command, args, nullptr, reply);
+  const uint64_t end = service_->NowNanos();
+  const uint64_t nanos = end - std::exchange(idle_since_, end);
+  if (service_->slowlog().IsSlow(nanos) && (command.flags & kFlagSkipSlowlog) == 0) {
+    service_->slowlog().Add(*client_, args, now_, nanos);
+  }
+  if (status.ok()) {
+    PublishEvents();
+  } else {
+    events_.clear();
+    reply->Truncate(mark);
+    reply->Error(ErrorText(status));
+  }
+  if (reply->Since(mark).starts_with('-')) {
+    service_->totals().errors.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+Status Session::Run(const Command& command, const std::vector<std::string_view>& args,
+                    Transaction* transaction, resp::ReplyWriter* reply) {
+  VARVE_ASSIGN_OR_RETURN(space_, service_->databases().Get(database_));
+  Call call(command, args, *reply, *this, *service_, space_);
+  call.now = now_;
+  call.transaction = transaction;
+  if (transaction != nullptr) return command.spec.run(call);
+  return RunAlone(&call, reply->size());
+}
+
+Status Session::RunAlone(Call* call, size_t mark) {
+  const Command& command = call->command;
+  if (!command.spec.is_transaction) {
+    VARVE_RETURN_IF_ERROR(command.spec.run(*call));
+    if (!call->wants_transaction) return Status::Ok();
+  }
+  TransactionOptions options;
+  options.read_only = (command.flags & kFlagReadonly) != 0;
+  options.max_attempts = kMaxAttempts;
+  options.write.durability = service_->write_durability();
+  return service_->db()->Transact(
+      [&](Transaction& transaction) {
+        call->reply.Truncate(mark);
+        events_.clear();
+        call->transaction = &transaction;
+        return command.spec.run(*call);
+      },
+      options);
+}
+
+// --- What commands do to the session.
+
+Status Session::SelectDatabase(int index) {
+  VARVE_ASSIGN_OR_RETURN(space_, service_->databases().Get(index));
+  database_ = index;
+  client_->database.store(index, std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+bool Session::Authenticate(std::string_view user, std::string_view password) {
+  if (user != "default") return false;
+  if (service_->has_password() && !service_->IsPassword(password)) return false;
+  is_authenticated_ = true;
+  return true;
+}
+
+void Session::SetProtocol(int version, resp::ReplyWriter* reply) {
+  protocol_ = version;
+  reply->set_version(version);
+  client_->protocol.store(version, std::memory_order_relaxed);
+}
+
+void Session::DropQueue() {
+  queue_.clear();
+  is_queueing_ = false;
+  is_queue_bad_ = false;
+  client_->queued.store(-1, std::memory_order_relaxed);
+  watch_.Clear();
+  client_->watches.store(false, std::memory_order_relaxed);
+}
+
+void Session::Reset(resp::ReplyWriter* reply) {
+  DropQueue();
+  UnsubscribeAll();
+  database_ = 0;
+  client_->database.store(0, std::memory_order_relaxed);
+  SetProtocol(2, reply);
+  replies_ = Replies::kOn;
+  syncs_ = false;
+  is_authenticated_ = false;
+  Client::Names names = client_->names();
+  names.name.clear();
+  client_->SetNames(std::move(names));
+}
+
+// --- Publishing and subscribing.
+
+void Session::Subscribe(Subscription kind, std::string_view name) {
+  const size_t i = static_cast<size_t>(kind);
+  if (!subscriptions_[i].insert(std::string(name)).second) return;
+  service_->pubsub().Subscribe(kind, name, client_);
+  client_->subscriptions[i].store(static_cast<int>(subscriptions_[i].size()), std::memory_order_relaxed);
+}
+
+void Session::Unsubscribe(Subscription kind, std::string_view name) {
+  const size_t i = static_cast<size_t>(kind);
+  const auto found = subscriptions_[i].find(name);
+  if (found == subscriptions_[i].end()) return;
+  service_->pubsub().Unsubscribe(kind, name, *client_);
+  subscriptions_[i].erase(found);
+  client_->subscriptions[i].store(static_cast<int>(subscriptions_[i].size()), std::memory_order_relaxed);
+}
+
+std::vector<std::string> Session::Subscriptions(Subscription kind) const {
+  const auto& names = subscriptions_[static_cast<size_t>(kind)];
+  return {names.begin(), names.end()};
+}
+
+int64_t Session::SubscriptionCount(Subscription kind) const {
+  if (kind == Subscription::kShard) return static_cast<int64_t>(subscriptions_[2].size());
+  return static_cast<int64_t>(subscriptions_[0].size() + subscriptions_[1].size());
+}
+
+bool Session::is_subscribed() const {
+  return !subscriptions_[0].empty() || !subscriptions_[1].empty() || !subscriptions_[2].empty();
+}
+
+bool Session::MayRunWhileSubscribed(const Command& command) const {
+  for (const std::string_view name : {"ping", "subscribe", "psubscribe", "ssubscribe", "unsubscribe",
+                                      "punsubscribe", "sunsubscribe", "quit", "reset"}) {
+    if (command.spec.name == name) return true;
+  }
+  return false;
+}
+
+void Session::UnsubscribeAll() {
+  for (const auto kind : {Subscription::kChannel, Subscription::kPattern, Subscription::kShard}) {
+    for (const std::string& name : Subscriptions(kind)) Unsubscribe(kind, name);
+  }
+  if (client_->monitors.exchange(false, std::memory_order_relaxed)) service_->monitors().Remove(id());
+}
+
+void Session::BeginMonitor() {
+  client_->monitors.store(true, std::memory_order_relaxed);
+  service_->monitors().Add(client_);
+}
+
+void Session::PublishEvents() {
+  for (const Event& event : events_) service_->Publish(event);
+  events_.clear();
+}
+
+// --- EXEC.
+
+Status Session::RunQueue(Transaction& transaction, size_t mark, resp::ReplyWriter* reply) {
+  reply->Truncate(mark);
+  events_.clear();
+  reply->Array(queue_.size());
+  std::vector<std::string_view> args;
+  for (const Queued& queued : queue_) {
+    args.assign(queued.args.begin(), queued.args.end());
+    service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
+    VARVE_RETURN_IF_ERROR(Run(*queued.command, args, &transaction, reply));
+  }
+  return Status::Ok();
+}
+
+Status Session::Execute(resp::ReplyWriter* reply) {
+  const size_t mark = reply->size();
+  if (is_queue_bad_) {
+    DropQueue();
+    reply->Error("EXECABORT Transaction discarded because of previous errors.");
+    return Status::Ok();
+  }
+  // What commands change in the session is undone before another attempt.
+  const int database = database_;
+  const int protocol = protocol_;
+  is_queueing_ = false;
+  if (!service_->monitors().empty()) {
+    for (const Queued& queued : queue_) {
+      if (!IsShownToMonitors(*queued.command)) continue;
+      service_->monitors().Feed(*client_, {queued.args.begin(), queued.args.end()}, now_);
+    }
+  }
+  bool is_touched = false;
+  Status status;
+  if (watch_.empty()) {
+    TransactionOptions options;
+    options.max_attempts = kMaxAttempts;
+    options.write.durability = service_->write_durability();
+    status = service_->db()->Transact(
+        [&](Transaction& transaction) -> Status {
+          VARVE_RETURN_IF_ERROR(SelectDatabase(database));
+          SetProtocol(protocol, reply);
+          return RunQueue(transaction, mark, reply);
+        },
+        options);
+  } else {
+    status = Status(StatusCode::kConflict);
+    for (int i = 0; i < kMaxAttempts && status.code() == StatusCode::kConflict; ++i) {
+      VARVE_RETURN_IF_ERROR(SelectDatabase(database));
+      SetProtocol(protocol, reply);
+      status = ExecuteWatched(mark, reply, &is_touched);
+    }
+  }
+  DropQueue();
+  if (is_touched) events_.clear();
+  if (!is_touched) return status;
+  reply->Truncate(mark);
+  reply->NullArray();
+  return Status::Ok();
+}
+
+// One attempt. kConflict: others were faster, perhaps with keys that are not watched.
+Status Session::ExecuteWatched(size_t mark, resp::ReplyWriter* reply, bool* is_touched) {
+  VARVE_ASSIGN_OR_RETURN(Namespace* const space, service_->databases().ServerSpace());
+  TransactionOptions options;
+  options.write.durability = service_->write_durability();
+  const std::unique_ptr<Transaction> transaction = service_->db()->Begin(options);
+  VARVE_ASSIGN_OR_RETURN(const bool is_same,
+                         watch_.Renew(service_->db(), space, transaction.get()));
+  if (!is_same) {
+    *is_touched = true;
+    return Status::Ok();
+  }
+  VARVE_RETURN_IF_ERROR(RunQueue(*transaction, mark, reply));
+  return transaction->Commit();
+}
+
+}  // namespace varve::server

@@ -1,0 +1,135 @@
+// Session: one connection's state, and the way of a request: parse, look up, check, queue or run.
+#ifndef VARVE_SERVER_SESSION_H_
+#define VARVE_SERVER_SESSION_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/handler.h"
+#include "resp/reply_writer.h"
+#include "resp/request_parser.h"
+#include "server/call.h"
+#include "server/clients.h"
+#include "server/service.h"
+#include "server/watch.h"
+
+namespace varve::server {
+
+// What the sessions of one loop share. In its thread.
+struct LoopState {
+  int index = 0;
+  bool has_written = false;  // since the last flush
+  bool must_sync = false;    // somebody who has written asked for that
+};
+
+class Session final : public net::ConnectionHandler {
+ public:
+  Session(Service* service, LoopState* loop, const net::Peer& peer);
+  ~Session() override;
+
+  net::Turn OnInput(std::string_view input, std::string* output) override;
+
+  // --- For commands.
+
+  Client& client() { return *client_; }
+  int database() const { return database_; }
+  Status SelectDatabase(int index);
+  // The name of `peer` in replies and lists.
+  uint64_t id() const { return client_->peer.id; }
+  int loop_index() const { return loop_->index; }
+  void NoteWrite() {
+    loop_->has_written = true;
+    if (syncs_) loop_->must_sync = true;
+  }
+  // Whether writes are answered when they survive loss of power.
+  bool syncs() const { return syncs_ || service_->options().syncs; }
+  void set_syncs(bool syncs) { syncs_ = syncs; }
+  bool is_authenticated() const { return is_authenticated_ || !service_->has_password(); }
+  // Whether the password is `password`; the session has authenticated then.
+  bool Authenticate(std::string_view user, std::string_view password);
+  void SetProtocol(int version, resp::ReplyWriter* reply);
+  void CloseAfterReplies() { closes_ = true; }
+
+  enum class Replies : uint8_t { kOn, kOff, kSkipNext, kSkipThis };
+  void set_replies(Replies replies) { replies_ = replies; }
+  void SkipNextReply() {
+    if (replies_ == Replies::kOn) replies_ = Replies::kSkipNext;
+  }
+
+  // Publishing and subscribing.
+  void Subscribe(Subscription kind, std::string_view name);
+  void Unsubscribe(Subscription kind, std::string_view name);
+  std::vector<std::string> Subscriptions(Subscription kind) const;
+  // Channels and patterns count together, as replies show it.
+  int64_t SubscriptionCount(Subscription kind) const;
+  bool is_subscribed() const;
+  void BeginMonitor();
+  // Published when what the command writes is committed.
+  void AddEvent(Event event) { events_.push_back(std::move(event)); }
+
+  // MULTI and its family.
+  bool is_queueing() const { return is_queueing_; }
+  void BeginQueue() { is_queueing_ = true; client_->queued.store(0, std::memory_order_relaxed); }
+  void DropQueue();
+  Status Execute(resp::ReplyWriter* reply);
+  Watch& watch() { return watch_; }
+  // As if it had just connected.
+  void Reset(resp::ReplyWriter* reply);
+
+ private:
+  struct Queued {
+    const Command* command;
+    std::vector<std::string> args;
+  };
+
+  void UnsubscribeAll();
+  void PublishEvents();
+  bool MayRunWhileSubscribed(const Command& command) const;
+  // One request. False when it must wait, and has not been executed.
+  bool Handle(const std::vector<std::string_view>& args, bool is_inline, resp::ReplyWriter* reply,
+              net::Turn* turn);
+  void Process(const Command& command, const std::vector<std::string_view>& args,
+               resp::ReplyWriter* reply);
+  void Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply);
+  bool MustQueue(const Command& command) const;
+  // Runs it, in `transaction` or as it needs, and replies whatever happens.
+  Status Run(const Command& command, const std::vector<std::string_view>& args,
+             Transaction* transaction, resp::ReplyWriter* reply);
+  Status RunAlone(Call* call, size_t mark);
+  // The queued commands; replies their results.
+  Status RunQueue(Transaction& transaction, size_t mark, resp::ReplyWriter* reply);
+  Status ExecuteWatched(size_t mark, resp::ReplyWriter* reply, bool* is_touched);
+
+  Service* const service_;
+  LoopState* const loop_;
+  const std::shared_ptr<Client> client_;
+  resp::RequestParser parser_;
+  uint64_t now_ = 0;         // milliseconds since 1970, at the beginning of the request
+  uint64_t idle_since_ = 0;  // within a turn: when the command before ended, monotonic nanoseconds
+  int protocol_ = 2;
+  int database_ = 0;
+  Namespace* space_;  // of database_, while the lock of the loop is held
+  bool is_authenticated_ = false;
+  bool closes_ = false;
+  bool syncs_ = false;
+  Replies replies_ = Replies::kOn;
+  bool is_queueing_ = false;
+  bool is_queue_bad_ = false;
+  std::vector<Queued> queue_;
+  Watch watch_;
+  std::array<std::set<std::string, std::less<>>, kSubscriptionKinds> subscriptions_;
+  std::vector<Event> events_;
+  std::string error_;  // reused
+};
+
+// "ERR ..." for a failure of the store.
+std::string ErrorText(const Status& status);
+
+}  // namespace varve::server
+
+#endif  // VARVE_SERVER_SESSION_H_
