@@ -98,7 +98,7 @@ std::vector<Command> RepairCommands() {
   return {
       {{.name = "repair",
         .flags = {{"--to", "DIR", "where the repaired store goes; without it, DIR.repaired"}},
-        .summary = "Writes what can be saved of a damaged store to a new one, and says what is lost",
+        .summary = "Writes what can be saved of a damaged store to a new one and says what is lost",
         .examples = "varve --dir data repair\n"
                     "varve --dir data repair --to /mnt/other/data --json\n",
         .details = "The original is only read, and need not open. What is lost is named by ranges of keys: in "

@@ -2,7 +2,6 @@
 #ifndef VARVE_CLI_RUN_H_
 #define VARVE_CLI_RUN_H_
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,9 +10,8 @@
 
 namespace varve::cli {
 
-// Executes one command line (without the program's name) and returns the exit code. `default_dir`
-// is the value of $VARVE_DIR.
-int Run(const std::vector<std::string>& words, const std::optional<std::string>& default_dir,
+// Executes one command line (without the program's name) and returns the exit code.
+int Run(const std::vector<std::string>& words, const Environment& environment,
         const Console& console, const Backend& backend);
 
 }  // namespace varve::cli

@@ -30,12 +30,13 @@ Result<StreamSocket> Dial(const Endpoint& endpoint, const ClientOptions& options
       endpoint.unix_path.empty()
           ? StreamSocket::ConnectTcp(endpoint.host, endpoint.port, Nanos(options.connect_timeout))
           : StreamSocket::ConnectUnix(endpoint.unix_path);
-  if (socket.ok() || socket.status().code() == StatusCode::kInvalidArgument) return socket;
+  const StatusCode code = socket.status().code();
+  if (code != StatusCode::kTimedOut && code != StatusCode::kUnavailable) return socket;
   std::string why(socket.status().message());
-  if (socket.status().code() == StatusCode::kTimedOut) {
+  if (code == StatusCode::kTimedOut) {
     why = "no answer within " + Seconds(options.connect_timeout);
   }
-  return Status(socket.status().code(), "cannot connect to " + endpoint.Name() + ": " + why);
+  return Status(code, "cannot connect to " + endpoint.Name() + ": " + why);
 }
 
 // What a new connection says first.

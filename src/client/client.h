@@ -46,8 +46,8 @@ void AppendRequest(const Request& request, std::string* bytes);
 class Client {
  public:
   // Connects, gives user and password and selects the database.
-  // kUnavailable, kTimedOut: nobody answers; kInvalidArgument: no such host, or the server refuses the
-  // password or the database.
+  // kUnavailable, kTimedOut: nobody answers; kNotFound: no such host; kInvalidArgument: the server refuses
+  // the password or the database.
   static Result<std::unique_ptr<Client>> Connect(const Endpoint& endpoint,
                                                  const ClientOptions& options = {});
   // Over a connection that is there already; nothing is sent.

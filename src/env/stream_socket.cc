@@ -79,7 +79,7 @@ Result<StreamSocket> StreamSocket::ConnectTcp(const std::string& host, uint16_t 
   const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
   if (error != 0) {
     const std::string message = "host '" + host + "': " + ::gai_strerror(error);
-    return error == EAI_AGAIN ? Status::Unavailable(message) : Status::InvalidArgument(message);
+    return error == EAI_AGAIN ? Status::Unavailable(message) : Status::NotFound(message);
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
   Status status;

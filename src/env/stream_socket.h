@@ -30,7 +30,7 @@ class StreamSocket {
   ~StreamSocket();
 
   // Tries every address that `host` stands for, IPv6 and IPv4, until one answers; `timeout_nanos` is for
-  // each. kInvalidArgument: there is no such host; kTimedOut; kUnavailable: refused, or unreachable.
+  // each. kNotFound: there is no such host; kTimedOut; kUnavailable: refused, or unreachable.
   static Result<StreamSocket> ConnectTcp(const std::string& host, uint16_t port,
                                          uint64_t timeout_nanos);
   // kUnavailable when nobody listens there; kInvalidArgument when the path is too long.

@@ -57,5 +57,8 @@ int main(int argc, char** argv) {
       .repair = varve::Db::Repair,
       .serve = varve::ServeUntilSignal,
   };
-  return varve::cli::Run({argv + 1, argv + argc}, Variable("VARVE_DIR"), console, backend);
+  const varve::cli::Environment environment{.dir = Variable("VARVE_DIR"),
+                                            .url = Variable("VARVE_URL"),
+                                            .password = Variable("VARVE_PASSWORD")};
+  return varve::cli::Run({argv + 1, argv + argc}, environment, console, backend);
 }

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -33,7 +32,7 @@ class CliTest : public testing::Test {
                           .width = width_,
                           .color_allowed = color_,
                           .now_nanos = [this] { return now_ += 1'000'000; }};
-    const int exit_code = cli::Run(words, default_dir_, console, stores_.MakeBackend());
+    const int exit_code = cli::Run(words, environment_, console, stores_.MakeBackend());
     out_ = out.str();
     err_ = err.str();
     return exit_code;
@@ -52,7 +51,7 @@ class CliTest : public testing::Test {
   }
 
   MemoryStores stores_;
-  std::optional<std::string> default_dir_;
+  Environment environment_;
   std::string input_;
   bool terminal_ = false;
   bool color_ = false;
