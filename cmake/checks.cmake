@@ -38,6 +38,8 @@ if(TARGET varve_cli_binary)
               ${CMAKE_SOURCE_DIR}/docs/backup.md)
   varve_check(cli.process ${CMAKE_SOURCE_DIR}/tests/cli/process_test.py
               $<TARGET_FILE:varve_cli_binary>)
+  varve_check(cli.server_process ${CMAKE_SOURCE_DIR}/tests/cli/server_process_test.py
+              $<TARGET_FILE:varve_cli_binary>)
 endif()
 
 # The binding for Python, by the system's interpreter, whose pytest and pip it needs. A library with sanitizers

@@ -91,20 +91,32 @@ int Execute(const Arguments& arguments, const Environment& environment, const Co
   return FindCommand(&verb)->run(context);
 }
 
+// Without a verb a person gets a conversation.
+Result<Arguments> ParseLine(const std::vector<std::string>& words, const Console& console) {
+  Result<Arguments> arguments = Arguments::Parse(words, AllVerbs());
+  if (arguments.ok() || console.terminal == nullptr) return arguments;
+  std::vector<std::string> with_verb = words;
+  with_verb.push_back("shell");
+  Result<Arguments> shell = Arguments::Parse(with_verb, AllVerbs());
+  return shell.ok() && shell->verb()->name == "shell" ? shell : arguments;
+}
+
+int PrintHelp(const Arguments& arguments, const Console& console) {
+  const VerbSpec* verb = arguments.verb();
+  console.out << (verb == nullptr ? ToolHelp(AllVerbs(), console) : VerbHelp(*verb, console));
+  return kExitOk;
+}
+
 int Dispatch(const std::vector<std::string>& words, const Environment& environment,
              const Console& console, const Backend& backend) {
-  const Result<Arguments> arguments = Arguments::Parse(words, AllVerbs());
-  if (words.empty()) {
+  const Result<Arguments> arguments = ParseLine(words, console);
+  if (words.empty() && !arguments.ok()) {
     console.err << ToolHelp(AllVerbs(), console);
     return kExitUsage;
   }
   if (!arguments.ok()) return RefuseUsage(words, console, arguments.status());
   if (arguments->Has("--version")) return PrintVersion(*arguments, console);
-  if (arguments->Has("--help")) {
-    const VerbSpec* verb = arguments->verb();
-    console.out << (verb == nullptr ? ToolHelp(AllVerbs(), console) : VerbHelp(*verb, console));
-    return kExitOk;
-  }
+  if (arguments->Has("--help")) return PrintHelp(*arguments, console);
   return Execute(*arguments, environment, console, backend);
 }
 
@@ -115,12 +127,27 @@ const std::vector<Command>& AllCommands() {
     std::vector<Command> all;
     for (auto* group :
          {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, TreeCommands,
-          BackupCommands, StoreCommands, RepairCommands, ServerCommands}) {
+          BackupCommands, StoreCommands, RepairCommands, ServerCommands, ShellCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }
     return all;
   }();
   return commands;
+}
+
+int RunOn(const std::vector<std::string>& words, const Place& place, const Console& console,
+          const Backend& backend) {
+  const Result<Arguments> arguments = Arguments::Parse(words, AllVerbs());
+  if (!arguments.ok()) return RefuseUsage(words, console, arguments.status());
+  if (arguments->Has("--version")) return PrintVersion(*arguments, console);
+  if (arguments->Has("--help")) return PrintHelp(*arguments, console);
+  const VerbSpec& verb = *arguments->verb();
+  const bool fits = place.server ? WorksOnServer(verb) : verb.target != Target::kServer;
+  const bool names_place = arguments->Has("--dir") || arguments->NamesServer();
+  const bool takes_dir = verb.dir_is_operand && !arguments->operands().empty();
+  if (names_place || takes_dir || !fits) return Execute(*arguments, {}, console, backend);
+  const Context context{*arguments, console, backend, place.dir, arguments->Has("--json"), place.server};
+  return FindCommand(&verb)->run(context);
 }
 
 int Run(const std::vector<std::string>& words, const Environment& environment,

@@ -31,6 +31,7 @@ class CliTest : public testing::Test {
                           .err_is_terminal = terminal_,
                           .width = width_,
                           .color_allowed = color_,
+                          .terminal = terminal_at_,
                           .now_nanos = [this] { return now_ += 1'000'000; }};
     const int exit_code = cli::Run(words, environment_, console, stores_.MakeBackend());
     out_ = out.str();
@@ -54,6 +55,7 @@ class CliTest : public testing::Test {
   Environment environment_;
   std::string input_;
   bool terminal_ = false;
+  Terminal* terminal_at_ = nullptr;
   bool color_ = false;
   int width_ = 40;
   uint64_t now_ = 0;

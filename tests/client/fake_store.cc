@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 #include <map>
 
 #include "resp/number.h"
@@ -34,11 +35,20 @@ class StoreSession : public FakeSession {
 
   std::optional<std::string> Answer(const Words& request) override {
     const std::lock_guard lock(store_->mu);
+    Words upper = request;
+    for (char& c : upper[0]) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return Execute(upper);
+  }
+
+ private:
+  std::map<std::string, Value>& keys() { return store_->databases[database_]; }
+
+  std::string Execute(const Words& request) {
     std::string bytes;
     resp::ReplyWriter reply(&bytes);
     const std::string& name = request[0];
     if (name == "EXEC") {
-      Execute(reply);
+      ExecuteQueue(reply);
     } else if (name == "MULTI") {
       is_queueing_ = true;
       reply.Ok();
@@ -51,10 +61,7 @@ class StoreSession : public FakeSession {
     return bytes;
   }
 
- private:
-  std::map<std::string, Value>& keys() { return store_->databases[database_]; }
-
-  void Execute(resp::ReplyWriter& reply) {
+  void ExecuteQueue(resp::ReplyWriter& reply) {
     const std::vector<Words> queue = std::exchange(queue_, {});
     is_queueing_ = false;
     const bool is_stale = watched_at_ && *watched_at_ != store_->changes;
