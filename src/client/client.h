@@ -62,6 +62,9 @@ class Client {
   // connection, when none comes in `timeout_nanos`.
   Result<Reply> Await(uint64_t timeout_nanos);
 
+  // The connection, for somebody who drives it in another way. REQUIRES: nothing is under way.
+  static StreamSocket Release(std::unique_ptr<Client> client) { return std::move(client->socket_); }
+
   const std::string& name() const { return name_; }
   bool is_broken() const { return is_broken_; }
 
