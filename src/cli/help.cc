@@ -62,6 +62,9 @@ std::string Heading(std::string_view title, const Console& console) {
 
 }  // namespace
 
+std::string_view ToolExamples() { return kToolExamples; }
+std::string_view ExitCodes() { return kExitCodes; }
+
 std::string ToolHelp(const std::vector<const VerbSpec*>& verbs, const Console& console) {
   std::vector<Row> rows;
   for (const VerbSpec* verb : verbs) {

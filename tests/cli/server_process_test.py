@@ -9,6 +9,7 @@ import pathlib
 import pty
 import re
 import select
+import shutil
 import signal
 import stat
 import subprocess
@@ -197,6 +198,34 @@ class ServerTest(unittest.TestCase):
                               stderr=subprocess.PIPE, check=False, env=self.environment)
         self.assertEqual(done.returncode, 2)
         self.assertIn(b"Examples", done.stderr)
+
+    def test_completion_by_bash(self):
+        script = self.folder / "varve.bash"
+        script.write_bytes(self.varve("completion", "bash"))
+
+        def offers(*words):
+            done = subprocess.run(
+                ["bash", "-uc", 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _varve; '
+                 'echo "${COMPREPLY[*]:-}"', str(script), *words],
+                stdout=subprocess.PIPE, check=True)
+            return done.stdout.decode().split()
+
+        self.assertEqual(offers("varve", "sca"), ["scan"])
+        self.assertEqual(offers("varve", "--dir", "get", "sca"), ["scan"])
+        self.assertEqual(offers("varve", "client", "scan", "--pre"), ["--prefix"])
+        self.assertEqual(offers("varve", "verify", "--ser"), [])
+        self.assertEqual(offers("varve", "scan", "--ser"), ["--server"])
+        self.assertEqual(offers("varve", "get", "sca"), [])
+
+    def test_the_manual_page_is_one(self):
+        page = self.varve("man")
+        if shutil.which("groff") is None:
+            self.skipTest("no groff here")
+        done = subprocess.run(["groff", "-man", "-ww", "-Tascii", "-P-cbou"], input=page, check=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(done.stderr, b"")
+        self.assertIn(b"EXIT STATUS", done.stdout)
+        self.assertIn(b"varve --dir data get fruit/apple", done.stdout)
 
     def test_lines_from_a_pipe(self):
         self.serve()
