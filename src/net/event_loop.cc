@@ -261,6 +261,15 @@ void EventLoop::Adopt(Descriptor descriptor, const Listener& listener, uint64_t 
   };
   peer.close = [post_turn] { post_turn(true); };
   peer.wake = [post_turn] { post_turn(false); };
+  peer.write = [this, id](std::string bytes) {
+    Post([this, id, bytes = std::move(bytes)] {
+      const auto found = connections_.find(id);
+      if (found == connections_.end()) return;
+      if (found->second->state() != Connection::State::kOpen) return;
+      found->second->Write(bytes);
+      NoteTurn(found->second.get());
+    });
+  };
   const int fd = descriptor.get();
   auto connection = std::make_unique<Connection>(id, std::move(descriptor),
                                                  handler_->OnConnect(peer), options_, counters_);
@@ -323,16 +332,27 @@ void EventLoop::Drain() {
   for (const Listening& listening : listeners_) {
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listening.listener->descriptor.get(), nullptr);
   }
+  const uint64_t until = NowMillis() + options_.drain_millis;
   std::vector<uint64_t> ids;
   for (const auto& [id, connection] : connections_) {
-    connection->BeginClose();
+    while (connection->state() == Connection::State::kOpen &&
+           connection->next() == Turn::Next::kMore && NowMillis() < until &&
+           connection->buffer_bytes() <= options_.max_output_bytes) {
+      connection->TurnAgain();
+    }
     ids.push_back(id);
   }
-  const uint64_t until = NowMillis() + options_.drain_millis;
+  const bool may_send = handler_->BeforeSend();
   std::array<epoll_event, kMaxEvents> events;
   for (const uint64_t id : ids) {
     Connection* const connection = connections_.find(id)->second.get();
+    if (!may_send) connection->Drop();
+    connection->BeginClose();
     connection->Flush();
+    // What is left unread would turn the close into a reset, and replies on their way would be lost.
+    if (connection->state() == Connection::State::kLingers) {
+      connection->ReadAndTurn({scratch_.get(), kScratchBytes});
+    }
     if (!connection->wants_write()) connection->Drop();
     Settle(connection);
   }

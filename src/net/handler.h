@@ -48,6 +48,9 @@ struct Peer {
   // that waits go on.
   std::function<void()> close;
   std::function<void()> wake;
+  // Thread-safe, and harmless when the connection is gone. Appends to what is sent, behind what it has
+  // appended before; not in the midst of what a turn writes.
+  std::function<void(std::string bytes)> write;
 };
 
 // What belongs to one loop.

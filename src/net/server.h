@@ -30,7 +30,7 @@ class Server {
   // `on_listening`, if there is one, is called when port() is known and nothing is served yet.
   Status Start(const LoopHandlerFactory& make_handler,
                const std::function<void()>& on_listening = {});
-  // Takes no more connections, lets turns end, sends what has been answered, and ends the threads.
+  // Takes no more connections, answers what has been read, sends that, and ends the threads.
   // Idempotent.
   void Stop();
 

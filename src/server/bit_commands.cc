@@ -42,6 +42,7 @@ Status SetBit(Call& call) {
   if (is_new || before != (bit == 1) || size != entry->value.size()) {
     SetBitAt(&entry->value, at, bit == 1);
     VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), entry->value, entry->expire_at));
+    call.Notify(kEventString, "setbit", call.arg(1));
   }
   return call.Integer(before ? 1 : 0);
 }
@@ -193,9 +194,11 @@ Status BitOp(Call& call) {
   const std::string_view target = call.arg(2);
   if (!result.empty()) {
     VARVE_RETURN_IF_ERROR(call.Put(target, result));
+    call.Notify(kEventString, "set", target);
   } else {
     VARVE_ASSIGN_OR_RETURN(const bool is_present, call.Exists(target));
     if (is_present) VARVE_RETURN_IF_ERROR(call.Delete(target));
+    if (is_present) call.Notify(kEventGeneric, "del", target);
   }
   return call.Integer(static_cast<int64_t>(result.size()));
 }

@@ -153,7 +153,9 @@ Status Bitfield(Call& call, bool is_readonly) {
   call.reply.Array(operations.size());
   for (const Operation& operation : operations) Perform(call, operation, &entry->value);
   const bool changes = writes && (is_new || entry->value != before);
-  return changes ? call.Put(call.arg(1), entry->value, entry->expire_at) : Status::Ok();
+  if (!changes) return Status::Ok();
+  call.Notify(kEventString, "setbit", call.arg(1));
+  return call.Put(call.arg(1), entry->value, entry->expire_at);
 }
 
 Status BitfieldAny(Call& call) { return Bitfield(call, false); }

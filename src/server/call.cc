@@ -12,10 +12,11 @@ namespace varve::server {
 
 namespace {
 
+// The last millisecond that the clock's type, which counts nanoseconds, can hold: in the year 2262.
+constexpr uint64_t kLastMillis = 9223372036854;
+
 std::chrono::system_clock::time_point TimeOf(uint64_t millis) {
-  // Later than what a store knows as the last deadline; below what the clock's type can hold.
-  constexpr uint64_t kLast = (uint64_t{1} << 48) - 1;
-  return std::chrono::system_clock::time_point(std::chrono::milliseconds(std::min(millis, kLast)));
+  return std::chrono::system_clock::time_point(std::chrono::milliseconds(std::min(millis, kLastMillis)));
 }
 
 }  // namespace
@@ -127,6 +128,11 @@ Result<std::optional<uint64_t>> Call::FindDeadline(std::string_view key) {
   return deadline;
 }
 
+void Call::NotifyIn(uint32_t flag, std::string_view event, std::string_view key, int database) {
+  if (!service.HasListenersFor(flag)) return;
+  session.AddEvent({flag, event, std::string(key), database < 0 ? session.database() : database});
+}
+
 WriteOptions Call::Writes(uint64_t expire_at) {
   session.NoteWrite();
   WriteOptions options;
@@ -140,6 +146,8 @@ Status Call::Put(Namespace& target, std::string_view key, std::string_view value
   if (transaction == nullptr) return target.Put(key, value, Writes(expire_at));
   session.NoteWrite();
   if (expire_at == 0) return transaction->Put(target, key, value);
+  // What the transaction wrote itself would be there for it until its end.
+  if (expire_at <= now) return transaction->Delete(target, key);
   return transaction->Put(target, key, value, TimeOf(expire_at));
 }
 

@@ -10,6 +10,7 @@
 
 #include "resp/reply_writer.h"
 #include "server/command.h"
+#include "server/events.h"
 #include "varve/db.h"
 
 namespace varve::server {
@@ -37,6 +38,8 @@ class Call {
   bool wants_transaction = false;
 
   std::string_view arg(size_t i) const { return args[i]; }
+  // As error texts show it: up to the first zero byte.
+  std::string Shown(size_t i) const { return std::string(args[i].substr(0, args[i].find('\0'))); }
   size_t count() const { return args.size(); }
   bool Is(size_t i, std::string_view word) const { return EqualsIgnoreCase(args[i], word); }
 
@@ -81,6 +84,13 @@ class Call {
   Status Clear(Namespace& space);
   // For writes that go to the store at once; notes that there was one.
   WriteOptions Writes(uint64_t expire_at = 0);
+
+  // Tells who listens to keyspace notifications, once this is committed. `event` is a literal.
+  void Notify(uint32_t flag, std::string_view event, std::string_view key) {
+    NotifyIn(flag, event, key, -1);
+  }
+  // The same for a key of another database; -1: of the session's.
+  void NotifyIn(uint32_t flag, std::string_view event, std::string_view key, int database);
 
   Call(const Command& c, const std::vector<std::string_view>& a, resp::ReplyWriter& r, Session& s,
        Service& v, Namespace* space)

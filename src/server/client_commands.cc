@@ -30,6 +30,12 @@ bool SetClientName(Call& call, std::string_view name) {
 
 namespace {
 
+// What Redis says where the number of arguments fits the sub-command's arity but not its form.
+Status UnknownOrArity(Call& call) {
+  return call.Error("unknown subcommand or wrong number of arguments for '" + call.Shown(1) +
+                    "'. Try CLIENT HELP.");
+}
+
 Status Id(Call& call) { return call.Integer(static_cast<int64_t>(call.session.id())); }
 
 Status GetName(Call& call) {
@@ -47,7 +53,7 @@ Status SetName(Call& call) { return SetClientName(call, call.arg(2)) ? call.Ok()
 Status SetInfo(Call& call) {
   const bool is_name = call.Is(2, "lib-name");
   if (!is_name && !call.Is(2, "lib-ver")) {
-    return call.Error("Unrecognized option '" + std::string(call.arg(2)) + "'");
+    return call.Error("Unrecognized option '" + call.Shown(2) + "'");
   }
   if (!IsClientName(call.arg(3))) {
     return call.Error(std::string(is_name ? "lib-name" : "lib-ver") +
@@ -69,7 +75,7 @@ bool TakeType(Call& call, size_t i, bool* is_normal) {
   static constexpr std::string_view kTypes[] = {"normal", "slave", "replica", "pubsub", "master"};
   const auto is = [&](std::string_view type) { return call.Is(i, type); };
   if (std::none_of(std::begin(kTypes), std::end(kTypes), is)) {
-    static_cast<void>(call.Error("Unknown client type '" + std::string(call.arg(i)) + "'"));
+    static_cast<void>(call.Error("Unknown client type '" + call.Shown(i) + "'"));
     return false;
   }
   *is_normal = is("normal");
@@ -175,7 +181,7 @@ Status Kill(Call& call) {
 Status Pause(Call& call) {
   int64_t millis = 0;
   bool only_writes = false;
-  if (call.count() > 4) return call.SyntaxError();
+  if (call.count() > 4) return UnknownOrArity(call);
   if (call.count() == 4) {
     only_writes = call.Is(3, "write");
     if (!only_writes && !call.Is(3, "all")) {
@@ -216,9 +222,9 @@ Status NoEvict(Call& call) {
 // Nobody is ever blocked here.
 Status Unblock(Call& call) {
   int64_t id = 0;
-  if (call.count() > 4 || (call.count() == 4 && !call.Is(3, "timeout") && !call.Is(3, "error"))) {
-    return call.count() > 4 ? call.SyntaxError()
-                            : call.Error("CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+  if (call.count() > 4) return UnknownOrArity(call);
+  if (call.count() == 4 && !call.Is(3, "timeout") && !call.Is(3, "error")) {
+    return call.Error("CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
   }
   return call.TakeInteger(2, &id) ? call.Integer(0) : Status::Ok();
 }

@@ -12,6 +12,11 @@ std::string Describe(const Client& client, uint64_t now) {
   const Client::Names names = client.names();
   const Command* const last = client.last_command.load(std::memory_order_relaxed);
   std::string flags;
+  const auto count = [&](int kind) {
+    return std::to_string(client.subscriptions[kind].load(std::memory_order_relaxed));
+  };
+  if (client.monitors.load(std::memory_order_relaxed)) flags.push_back('O');
+  if (count(0) != "0" || count(1) != "0" || count(2) != "0") flags.push_back('P');
   if (client.queued.load(std::memory_order_relaxed) >= 0) flags.push_back('x');
   if (flags.empty()) flags = "N";
   std::string text = "id=" + std::to_string(client.peer.id);
@@ -23,7 +28,8 @@ std::string Describe(const Client& client, uint64_t now) {
   text.append(" idle=").append(seconds_since(client.active_at.load(std::memory_order_relaxed)));
   text.append(" flags=").append(flags);
   text.append(" db=").append(number(client.database));
-  text.append(" sub=0 psub=0 ssub=0 multi=").append(number(client.queued));
+  text.append(" sub=").append(count(0)).append(" psub=").append(count(1));
+  text.append(" ssub=").append(count(2)).append(" multi=").append(number(client.queued));
   text.append(" qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0");
   text.append(" events=r cmd=").append(last == nullptr ? "NULL" : last->full_name);
   text.append(" user=default redir=-1 resp=").append(number(client.protocol));

@@ -26,6 +26,9 @@ struct Client {
   std::atomic<int> protocol{2};
   std::atomic<int> queued{-1};  // commands of a MULTI; -1: none
   std::atomic<bool> watches{false};
+  std::atomic<bool> monitors{false};
+  // By Subscription: how many.
+  std::atomic<int> subscriptions[3] = {0, 0, 0};
   std::atomic<bool> is_killed{false};
   std::atomic<const Command*> last_command{nullptr};
 

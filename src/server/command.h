@@ -20,7 +20,7 @@ class Call;
 struct CommandSpec {
   std::string_view name;        // in lower case
   int arity = 0;                // with the name; negative: at least so many
-  std::string_view flags;       // words of COMMAND: "write denyoom fast"
+  std::string_view flags;       // words of COMMAND: "write denyoom fast"; "!no_multi" is not shown there
   std::string_view categories;  // those that do not follow from the flags: "keyspace", "string dangerous"
   // Where the keys are: "FLAGS@FIRST:LAST,STEP" with LAST relative to FIRST, negative: from the end;
   // several with ';' between.
@@ -43,6 +43,8 @@ enum CommandFlag : uint32_t {
   kFlagReadonly = 1u << 1,
   kFlagNoAuth = 1u << 2,
   kFlagNoMulti = 1u << 3,
+  kFlagAdmin = 1u << 4,
+  kFlagSkipSlowlog = 1u << 5,
 };
 
 struct KeySpec {
@@ -113,6 +115,8 @@ std::vector<CommandSpec> DatabaseCommands();
 std::vector<CommandSpec> ScanCommands();
 std::vector<CommandSpec> ExpireCommands();
 std::vector<CommandSpec> TransactionCommands();
+std::vector<CommandSpec> PubSubCommands();
+std::vector<CommandSpec> DiagnosticCommands();
 
 }  // namespace varve::server
 

@@ -40,7 +40,7 @@ void ReplyKeySpec(Call& call, const KeySpec& spec) {
 }
 
 void ReplyInfo(Call& call, const Command* command) {
-  if (command == nullptr) return call.reply.NullArray();
+  if (command == nullptr) return call.reply.Null();
   call.reply.Array(10);
   call.reply.Bulk(command->full_name);
   call.reply.Integer(command->spec.arity);
@@ -49,10 +49,12 @@ void ReplyInfo(Call& call, const Command* command) {
   call.reply.Integer(command->last_key);
   call.reply.Integer(command->key_step);
   ReplyWords(call, command->categories, "@");
-  call.reply.Array(command->tips.size());
+  call.reply.Set(command->tips.size());
   for (const std::string_view tip : command->tips) call.reply.Bulk(tip);
-  call.reply.Array(command->key_specs.size());
+  call.reply.Set(command->key_specs.size());
   for (const KeySpec& spec : command->key_specs) ReplyKeySpec(call, spec);
+  // As Redis has it: the set of none, but an array of some.
+  if (command->subcommands.empty()) return call.reply.Set(0);
   call.reply.Array(command->subcommands.size());
   for (const auto& [name, sub] : command->subcommands) ReplyInfo(call, sub.get());
 }
@@ -104,7 +106,8 @@ Status Docs(Call& call) {
 
 Status List(Call& call) {
   const auto keep = [&](const Command& command) {
-    if (call.count() == 2 || call.Is(3, "module")) return call.count() == 2;
+    if (call.count() == 2) return true;
+    if (call.Is(3, "module")) return false;
     if (call.Is(3, "pattern")) return MatchesGlob(call.arg(4), command.full_name, true);
     return std::any_of(command.categories.begin(), command.categories.end(),
                        [&](std::string_view category) { return EqualsIgnoreCase(category, call.arg(4)); });
@@ -116,10 +119,10 @@ Status List(Call& call) {
   for (const auto& [name, command] : AllCommands()) {
     if (keep(*command)) names.push_back(command->full_name);
     for (const auto& [sub_name, sub] : command->subcommands) {
-      if (call.count() != 2 && keep(*sub)) names.push_back(sub->full_name);
+      if (keep(*sub)) names.push_back(sub->full_name);
     }
   }
-  call.reply.Set(names.size());
+  call.reply.Array(names.size());
   for (const std::string_view name : names) call.reply.Bulk(name);
   return Status::Ok();
 }

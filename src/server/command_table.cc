@@ -49,6 +49,9 @@ std::vector<std::string_view> CategoriesOf(const CommandSpec& spec) {
   };
   if (has("write")) named.push_back("write");
   if (has("readonly")) named.push_back("read");
+  if (has("pubsub") && std::find(named.begin(), named.end(), "pubsub") == named.end()) {
+    named.push_back("pubsub");
+  }
   if (has("admin")) named.insert(named.end(), {"admin", "dangerous"});
   named.push_back(has("fast") ? "fast" : "slow");
   std::vector<std::string_view> ordered;
@@ -74,12 +77,18 @@ std::unique_ptr<Command> MakeCommand(const CommandSpec& spec, const std::string&
   auto command = std::make_unique<Command>();
   command->spec = spec;
   command->full_name = parent.empty() ? std::string(spec.name) : parent + "|" + std::string(spec.name);
-  command->flag_names = Words(spec.flags);
-  for (const std::string_view flag : command->flag_names) {
+  for (const std::string_view flag : Words(spec.flags)) {
+    if (flag == "!no_multi") {
+      command->flags |= kFlagNoMulti;
+      continue;
+    }
+    command->flag_names.push_back(flag);
     if (flag == "write") command->flags |= kFlagWrite;
     if (flag == "readonly") command->flags |= kFlagReadonly;
     if (flag == "no_auth") command->flags |= kFlagNoAuth;
     if (flag == "no_multi") command->flags |= kFlagNoMulti;
+    if (flag == "admin") command->flags |= kFlagAdmin;
+    if (flag == "skip_slowlog") command->flags |= kFlagSkipSlowlog;
   }
   command->categories = CategoriesOf(spec);
   command->tips = Words(spec.tips);
@@ -95,7 +104,7 @@ CommandMap MakeAll() {
   for (auto* family : {ConnectionCommands, ClientCommands, CommandCommands, ServerCommands,
                        ConfigCommands, StringCommands, StringNumberCommands, BitCommands,
                        BitfieldCommands, KeyCommands, DatabaseCommands, ScanCommands, ExpireCommands,
-                       TransactionCommands}) {
+                       TransactionCommands, PubSubCommands, DiagnosticCommands}) {
     for (const CommandSpec& spec : family()) {
       const bool is_new = all.emplace(std::string(spec.name), MakeCommand(spec, "")).second;
       VARVE_CHECK(is_new);
@@ -124,7 +133,8 @@ const Index& TopLevel() {
 std::string UnknownCommand(const std::vector<std::string_view>& args) {
   std::string shown;
   for (size_t i = 1; i < args.size() && shown.size() < kMaxShown; ++i) {
-    shown.append("'").append(Printed(args[i], kMaxShown - shown.size())).append("' ");
+    const std::string_view arg = Printed(args[i], kMaxShown - shown.size());
+    shown.append("'").append(arg).append("' ");
   }
   return "ERR unknown command '" + std::string(Printed(args[0], kMaxShown)) +
          "', with args beginning with: " + shown;

@@ -1,6 +1,6 @@
 // CONFIG: the parameters that clients ask for. No path can be set, and none is shown.
 #include <algorithm>
-#include <functional>
+#include <map>
 #include <set>
 
 #include "base/status_macros.h"
@@ -36,6 +36,32 @@ std::string SetMaxBulk(Service& service, std::string_view value) {
   return {};
 }
 
+std::string SetEvents(Service& service, std::string_view value) {
+  const std::optional<uint32_t> flags = ParseEventFlags(value);
+  if (!flags) return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+  const Status status = service.set_event_flags(*flags);
+  return status.ok() ? std::string() : std::string(status.message());
+}
+
+std::string SetSlowerThan(Service& service, std::string_view value) {
+  const std::optional<int64_t> micros = resp::ParseInteger(value);
+  if (!micros) return "argument couldn't be parsed into an integer";
+  if (*micros < -1) return "argument must be between -1 and 9223372036854775807 inclusive";
+  service.slowlog().set_limit_micros(*micros);
+  return {};
+}
+
+std::string SetSlowlogMax(Service& service, std::string_view value) {
+  constexpr int64_t kMost = 1'000'000;
+  const std::optional<int64_t> count = resp::ParseInteger(value);
+  if (!count) return "argument couldn't be parsed into an integer";
+  if (*count < 0 || *count > kMost) {
+    return "argument must be between 0 and " + std::to_string(kMost) + " inclusive";
+  }
+  service.slowlog().set_max_entries(*count);
+  return {};
+}
+
 const Parameter kParameters[] = {
     {"appendfsync", [](const Service& s) { return std::string(s.options().syncs ? "always" : "everysec"); }},
     {"appendonly", [](const Service&) { return std::string("yes"); }},
@@ -46,11 +72,15 @@ const Parameter kParameters[] = {
     {"maxmemory-clients",
      [](const Service& s) { return std::to_string(s.options().net.memory_budget_bytes); }},
     {"maxmemory-policy", [](const Service&) { return std::string("noeviction"); }},
-    {"notify-keyspace-events", [](const Service&) { return std::string(); }},
+    {"notify-keyspace-events", [](const Service& s) { return EventFlagLetters(s.event_flags()); }, SetEvents},
     {"port", [](const Service& s) { return std::to_string(s.port()); }},
     {"proto-max-bulk-len", [](const Service& s) { return std::to_string(s.max_bulk_bytes()); }, SetMaxBulk},
     {"requirepass", [](const Service& s) { return s.password(); }, SetPassword},
     {"save", [](const Service&) { return std::string(); }},
+    {"slowlog-log-slower-than",
+     [](const Service& s) { return std::to_string(s.slowlog().limit_micros()); }, SetSlowerThan},
+    {"slowlog-max-len", [](const Service& s) { return std::to_string(s.slowlog().max_entries()); },
+     SetSlowlogMax},
     {"timeout", [](const Service&) { return std::string("0"); }},
 };
 
@@ -61,40 +91,44 @@ const Parameter* Find(std::string_view name) {
   return nullptr;
 }
 
+// A name without wildcards comes back as it was written.
 Status Get(Call& call) {
-  std::vector<const Parameter*> found;
-  for (const Parameter& parameter : kParameters) {
-    for (size_t i = 2; i < call.count(); ++i) {
-      if (!MatchesGlob(call.arg(i), parameter.name, /*ignores_case=*/true)) continue;
-      found.push_back(&parameter);
-      break;
+  std::map<const Parameter*, std::string_view> found;
+  for (size_t i = 2; i < call.count(); ++i) {
+    const bool is_pattern = call.arg(i).find_first_of("[*?") != std::string_view::npos;
+    for (const Parameter& parameter : kParameters) {
+      if (is_pattern && MatchesGlob(call.arg(i), parameter.name, /*ignores_case=*/true)) {
+        found.emplace(&parameter, parameter.name);
+      } else if (!is_pattern && EqualsIgnoreCase(call.arg(i), parameter.name)) {
+        found.emplace(&parameter, call.arg(i));
+      }
     }
   }
   call.reply.Map(found.size());
-  for (const Parameter* parameter : found) {
-    call.reply.Bulk(parameter->name);
+  for (const auto& [parameter, name] : found) {
+    call.reply.Bulk(name);
     call.reply.Bulk(parameter->get(call.service));
   }
   return Status::Ok();
 }
 
-Status Failure(Call& call, std::string_view name, std::string_view why) {
-  return call.Error("CONFIG SET failed (possibly related to argument '" + std::string(name) + "') - " +
+Status Failure(Call& call, size_t i, std::string_view why) {
+  return call.Error("CONFIG SET failed (possibly related to argument '" + call.Shown(i) + "') - " +
                     std::string(why));
 }
 
 // All or none: what is set first is put back when a later one is refused.
 Status Set(Call& call) {
-  if (call.count() % 2 == 1) return call.ArityError();
+  if (call.count() % 2 == 1) return call.SyntaxError();
   std::set<const Parameter*> seen;
   for (size_t i = 2; i < call.count(); i += 2) {
     const Parameter* const parameter = Find(call.arg(i));
     if (parameter == nullptr) {
       return call.Error("Unknown option or number of arguments for CONFIG SET - '" +
-                        std::string(call.arg(i)) + "'");
+                        call.Shown(i) + "'");
     }
-    if (parameter->set == nullptr) return Failure(call, call.arg(i), "can't set immutable config");
-    if (!seen.insert(parameter).second) return Failure(call, call.arg(i), "duplicate parameter");
+    if (parameter->set == nullptr) return Failure(call, i, "can't set immutable config");
+    if (!seen.insert(parameter).second) return Failure(call, i, "duplicate parameter");
   }
   std::vector<std::pair<const Parameter*, std::string>> before;
   for (size_t i = 2; i < call.count(); i += 2) {
@@ -103,7 +137,7 @@ Status Set(Call& call) {
     const std::string why = parameter->set(call.service, call.arg(i + 1));
     if (why.empty()) continue;
     for (const auto& [changed, value] : before) static_cast<void>(changed->set(call.service, value));
-    return Failure(call, call.arg(i), why);
+    return Failure(call, i, why);
   }
   return call.Ok();
 }

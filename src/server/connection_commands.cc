@@ -15,7 +15,12 @@ constexpr std::string_view kWrongPassword =
 
 Status Ping(Call& call) {
   if (call.count() > 2) return call.ArityError();
-  if (call.count() == 1) {
+  if (call.reply.version() == 2 && call.session.is_subscribed()) {
+    // In version 2 nothing else tells a reply from a message.
+    call.reply.Array(2);
+    call.reply.Bulk("pong");
+    call.reply.Bulk(call.count() == 1 ? std::string_view() : call.arg(1));
+  } else if (call.count() == 1) {
     call.reply.Simple("PONG");
   } else {
     call.reply.Bulk(call.arg(1));
@@ -99,7 +104,7 @@ Status Hello(Call& call) {
     } else if (call.Is(i, "setname") && left >= 1) {
       if (!SetClientName(call, call.arg(++i))) return Status::Ok();
     } else {
-      return call.Error("Syntax error in HELLO option '" + std::string(call.arg(i)) + "'");
+      return call.Error("Syntax error in HELLO option '" + call.Shown(i) + "'");
     }
   }
   if (!call.session.is_authenticated()) {

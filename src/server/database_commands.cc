@@ -50,7 +50,7 @@ std::vector<CommandSpec> DatabaseCommands() {
   constexpr std::string_view kAll = "request_policy:all_shards response_policy:all_succeeded";
   return {
       // Which database is which cannot change within a transaction.
-      {"swapdb", 3, "write fast no_multi", "keyspace dangerous", "", "", "4.0.0", "server",
+      {"swapdb", 3, "write fast !no_multi", "keyspace dangerous", "", "", "4.0.0", "server",
        "Exchanges two databases, in constant time", SwapDb},
       {"flushdb", -1, "write", "keyspace dangerous", "", kAll, "1.0.0", "server",
        "Deletes all keys of the database, in constant time", FlushDb},

@@ -67,6 +67,15 @@ Result<Namespace*> Databases::Find(int index) {
   return space;
 }
 
+std::optional<int> Databases::IndexOf(std::string_view space_name) {
+  MutexLock lock(loop_lock(0));
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const bool is_it = slots_[i] == 0 ? space_name.empty() : space_name == NameOf(slots_[i]);
+    if (is_it) return static_cast<int>(i);
+  }
+  return std::nullopt;
+}
+
 Result<Namespace*> Databases::ServerSpace() {
   MutexLock lock(&mu_);
   if (server_space_ == nullptr) {

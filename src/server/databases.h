@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
@@ -39,6 +41,9 @@ class Databases {
   // Exchanges two, in constant time, and keeps that in the store. REQUIRES: the caller holds the lock of
   // `loop`, which is given up for a while.
   Status Swap(int loop, int a, int b) VARVE_NO_THREAD_SAFETY_ANALYSIS;
+  // Which database the namespace of this name is now; std::nullopt: none. Takes the lock of the first loop for
+  // a moment: not for use in a command.
+  std::optional<int> IndexOf(std::string_view space_name) VARVE_EXCLUDES(mu_);
   // Where the server writes for itself.
   Result<Namespace*> ServerSpace() VARVE_EXCLUDES(mu_);
 

@@ -29,7 +29,7 @@ bool ParseConditions(Call& call, Conditions* conditions) {
     } else if (call.Is(i, "lt")) {
       conditions->if_earlier = true;
     } else {
-      static_cast<void>(call.Error("Unsupported option " + std::string(call.arg(i))));
+      static_cast<void>(call.Error("Unsupported option " + call.Shown(i)));
       return false;
     }
   }
@@ -70,8 +70,10 @@ Status ExpireAs(Call& call, TimeUnit unit, bool is_absolute) {
   if (!entry || !Allows(conditions, entry->expire_at, when)) return call.Integer(0);
   if (when <= static_cast<int64_t>(call.now)) {
     VARVE_RETURN_IF_ERROR(call.Delete(call.arg(1)));
+    call.Notify(kEventGeneric, "del", call.arg(1));
   } else {
     VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), entry->value, static_cast<uint64_t>(when)));
+    call.Notify(kEventGeneric, "expire", call.arg(1));
   }
   return call.Integer(1);
 }
@@ -99,6 +101,7 @@ Status Persist(Call& call) {
   VARVE_ASSIGN_OR_RETURN(const std::optional<Entry> entry, call.Find(call.arg(1)));
   if (!entry || entry->expire_at == 0) return call.Integer(0);
   VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), entry->value));
+  call.Notify(kEventGeneric, "persist", call.arg(1));
   return call.Integer(1);
 }
 

@@ -15,6 +15,7 @@ Status Del(Call& call) {
     VARVE_ASSIGN_OR_RETURN(const bool is_present, call.Exists(call.arg(i)));
     if (!is_present) continue;
     VARVE_RETURN_IF_ERROR(call.Delete(call.arg(i)));
+    call.Notify(kEventGeneric, "del", call.arg(i));
     ++count;
   }
   return call.Integer(count);
@@ -45,6 +46,8 @@ Status RenameTo(Call& call, bool if_absent) {
   }
   if (!VARVE_PLANTED_BUG("server.rename_keeps_source")) VARVE_RETURN_IF_ERROR(call.Delete(call.arg(1)));
   VARVE_RETURN_IF_ERROR(call.Put(call.arg(2), entry->value, entry->expire_at));
+  call.Notify(kEventGeneric, "rename_from", call.arg(1));
+  call.Notify(kEventGeneric, "rename_to", call.arg(2));
   return if_absent ? call.Integer(1) : call.Ok();
 }
 Status Rename(Call& call) { return RenameTo(call, false); }
@@ -72,6 +75,7 @@ Status Copy(Call& call) {
   VARVE_ASSIGN_OR_RETURN(const bool is_taken, call.Exists(*space, call.arg(2)));
   if (is_taken && !replaces) return call.Integer(0);
   VARVE_RETURN_IF_ERROR(call.Put(*space, call.arg(2), entry->value, entry->expire_at));
+  call.NotifyIn(kEventGeneric, "copy_to", call.arg(2), target);
   return call.Integer(1);
 }
 
@@ -86,6 +90,8 @@ Status Move(Call& call) {
   if (is_taken) return call.Integer(0);
   VARVE_RETURN_IF_ERROR(call.Put(*space, call.arg(1), entry->value, entry->expire_at));
   VARVE_RETURN_IF_ERROR(call.Delete(call.arg(1)));
+  call.Notify(kEventGeneric, "move_from", call.arg(1));
+  call.NotifyIn(kEventGeneric, "move_to", call.arg(1), target);
   return call.Integer(1);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "server/session.h"
 
 namespace varve::server {
@@ -47,6 +48,36 @@ Service::Service(Db* db, const Options& options, Env* env, std::function<void()>
       run_id_(MakeRunId(env)),
       max_bulk_bytes_(options.max_bulk_bytes) {
   SetPassword(options.password);
+}
+
+Service::~Service() {
+  MutexLock lock(&events_mu_);
+  if (hears_expiry_) static_cast<void>(db()->SetExpiryListener({}));
+}
+
+// The store is asked to tell of what expires when somebody first wants to know, and from then on.
+Status Service::set_event_flags(uint32_t flags) {
+  MutexLock lock(&events_mu_);
+  if ((flags & kEventExpired) != 0 && !hears_expiry_) {
+    VARVE_RETURN_IF_ERROR(db()->SetExpiryListener([this](const ExpiredKey& expired) {
+      if (!HasListenersFor(kEventExpired)) return;
+      const std::optional<int> database = databases_.IndexOf(expired.name_space);
+      if (database) Publish({kEventExpired, "expired", std::string(expired.key), *database});
+    }));
+    hears_expiry_ = true;
+  }
+  event_flags_.store(flags, std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+void Service::Publish(const Event& event) {
+  const std::string database = std::to_string(event.database) + "__:";
+  if ((event_flags() & kEventKeyspace) != 0) {
+    pubsub_.Publish(Subscription::kChannel, "__keyspace@" + database + event.key, event.name);
+  }
+  if ((event_flags() & kEventKeyevent) != 0) {
+    pubsub_.Publish(Subscription::kChannel, "__keyevent@" + database + std::string(event.name), event.key);
+  }
 }
 
 std::unique_ptr<net::LoopHandler> Service::NewLoop(int loop_index) {

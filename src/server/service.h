@@ -16,8 +16,12 @@
 #include "net/options.h"
 #include "server/clients.h"
 #include "server/databases.h"
+#include "server/events.h"
+#include "server/monitors.h"
 #include "server/options.h"
+#include "server/pubsub.h"
 #include "server/scan_cursors.h"
+#include "server/slowlog.h"
 #include "varve/db.h"
 
 namespace varve::server {
@@ -28,6 +32,10 @@ class Service {
   // Borrows the store and `env`. `on_shutdown` is called when a client asks for the end.
   Service(Db* db, const Options& options, Env* env, std::function<void()> on_shutdown);
 
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
   // Before anything else. Of the databases.
   Status Load() { return databases_.Load(); }
   std::unique_ptr<net::LoopHandler> NewLoop(int loop_index);
@@ -36,6 +44,19 @@ class Service {
   Databases& databases() { return databases_; }
   Clients& clients() { return clients_; }
   ScanCursors& scan_cursors() { return scan_cursors_; }
+  PubSub& pubsub() { return pubsub_; }
+  Slowlog& slowlog() { return slowlog_; }
+  const Slowlog& slowlog() const { return slowlog_; }
+  Monitors& monitors() { return monitors_; }
+
+  // EventFlags: which happenings are published.
+  uint32_t event_flags() const { return event_flags_.load(std::memory_order_relaxed); }
+  bool HasListenersFor(uint32_t flag) const {
+    const uint32_t flags = event_flags();
+    return (flags & flag) != 0 && (flags & (kEventKeyspace | kEventKeyevent)) != 0 && !pubsub_.empty();
+  }
+  Status set_event_flags(uint32_t flags) VARVE_EXCLUDES(events_mu_);
+  void Publish(const Event& event);
   const Options& options() const { return options_; }
   uint64_t NowMillis() const { return env_->clock()->WallMillis(); }
   uint64_t NowNanos() const { return env_->clock()->MonotonicNanos(); }
@@ -97,6 +118,12 @@ class Service {
   const net::Counters* counters_ = nullptr;
   uint16_t port_ = 0;
   Totals totals_;
+  PubSub pubsub_;
+  Slowlog slowlog_;
+  Monitors monitors_;
+  std::atomic<uint32_t> event_flags_{0};
+  Mutex events_mu_;
+  bool hears_expiry_ VARVE_GUARDED_BY(events_mu_) = false;
   mutable Mutex mu_;
   std::string password_ VARVE_GUARDED_BY(mu_);
 };

@@ -21,6 +21,12 @@ bool IsHttp(const std::vector<std::string_view>& args, bool is_inline) {
   return is_inline && args.size() == 3 && args[2].starts_with("HTTP/");
 }
 
+// Not what has secrets in it, nor what only operates the server.
+bool IsShownToMonitors(const Command& command) {
+  return (command.flags & kFlagAdmin) == 0 && command.spec.name != "auth" && command.spec.name != "hello" &&
+         command.spec.name != "exec";
+}
+
 }  // namespace
 
 std::string ErrorText(const Status& status) {
@@ -46,7 +52,10 @@ Session::Session(Service* service, LoopState* loop, const net::Peer& peer)
   service_->clients().Add(client_);
 }
 
-Session::~Session() { service_->clients().Remove(id()); }
+Session::~Session() {
+  UnsubscribeAll();
+  service_->clients().Remove(id());
+}
 
 // --- The way of a request.
 
@@ -104,7 +113,7 @@ bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
   }
   const size_t mark = reply->size();
   if (command == nullptr) {
-    Reject(error_, reply);
+    Reject(nullptr, error_, reply);
   } else {
     Process(*command, args, reply);
   }
@@ -116,10 +125,15 @@ bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
   return true;
 }
 
-// A command that is not even queued spoils the transaction.
-void Session::Reject(std::string_view error, resp::ReplyWriter* reply) {
-  if (is_queueing_) is_queue_bad_ = true;
+// A command that is not even queued spoils the transaction. An EXEC that is refused ends it.
+void Session::Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply) {
   service_->totals().errors.fetch_add(1, std::memory_order_relaxed);
+  if (command != nullptr && command->spec.name == "exec") {
+    DropQueue();
+    if (error.starts_with("ERR ")) error.remove_prefix(4);
+    return reply->Error("EXECABORT Transaction discarded because of: " + std::string(error));
+  }
+  if (is_queueing_) is_queue_bad_ = true;
   reply->Error(error);
 }
 
@@ -135,14 +149,19 @@ void Session::Process(const Command& command, const std::vector<std::string_view
                       resp::ReplyWriter* reply) {
   client_->last_command.store(&command, std::memory_order_relaxed);
   if (!command.IsArity(args.size())) {
-    return Reject("ERR wrong number of arguments for '" + command.full_name + "' command", reply);
+    return Reject(&command, "ERR wrong number of arguments for '" + command.full_name + "' command", reply);
   }
   if (!is_authenticated() && (command.flags & kFlagNoAuth) == 0 &&
       !VARVE_PLANTED_BUG("server.password_not_asked")) {
-    return Reject("NOAUTH Authentication required.", reply);
+    return Reject(&command, "NOAUTH Authentication required.", reply);
+  }
+  if (protocol_ == 2 && is_subscribed() && !MayRunWhileSubscribed(command)) {
+    return Reject(&command, "ERR Can't execute '" + command.full_name +
+                                "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+                                "allowed in this context", reply);
   }
   if (is_queueing_ && (command.flags & kFlagNoMulti) != 0) {
-    return Reject("ERR Command not allowed inside a transaction", reply);
+    return Reject(&command, "ERR Command not allowed inside a transaction", reply);
   }
   if (MustQueue(command)) {
     queue_.push_back({&command, {args.begin(), args.end()}});
@@ -150,9 +169,20 @@ void Session::Process(const Command& command, const std::vector<std::string_view
     return reply->Simple("QUEUED");
   }
   service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
+  if (!service_->monitors().empty() && IsShownToMonitors(command)) {
+    service_->monitors().Feed(*client_, args, service_->NowMillis());
+  }
   const size_t mark = reply->size();
+  const uint64_t begin = service_->NowNanos();
   const Status status = Run(command, args, nullptr, reply);
-  if (!status.ok()) {
+  const uint64_t nanos = service_->NowNanos() - begin;
+  if (service_->slowlog().IsSlow(nanos) && (command.flags & kFlagSkipSlowlog) == 0) {
+    service_->slowlog().Add(*client_, args, service_->NowMillis(), nanos);
+  }
+  if (status.ok()) {
+    PublishEvents();
+  } else {
+    events_.clear();
     reply->Truncate(mark);
     reply->Error(ErrorText(status));
   }
@@ -184,6 +214,7 @@ Status Session::RunAlone(Call* call, size_t mark) {
   return service_->db()->Transact(
       [&](Transaction& transaction) {
         call->reply.Truncate(mark);
+        events_.clear();
         call->transaction = &transaction;
         return command.spec.run(*call);
       },
@@ -223,6 +254,7 @@ void Session::DropQueue() {
 
 void Session::Reset(resp::ReplyWriter* reply) {
   DropQueue();
+  UnsubscribeAll();
   database_ = 0;
   client_->database.store(0, std::memory_order_relaxed);
   SetProtocol(2, reply);
@@ -233,10 +265,68 @@ void Session::Reset(resp::ReplyWriter* reply) {
   client_->SetNames(std::move(names));
 }
 
+// --- Publishing and subscribing.
+
+void Session::Subscribe(Subscription kind, std::string_view name) {
+  const size_t i = static_cast<size_t>(kind);
+  if (!subscriptions_[i].insert(std::string(name)).second) return;
+  service_->pubsub().Subscribe(kind, name, client_);
+  client_->subscriptions[i].store(static_cast<int>(subscriptions_[i].size()), std::memory_order_relaxed);
+}
+
+void Session::Unsubscribe(Subscription kind, std::string_view name) {
+  const size_t i = static_cast<size_t>(kind);
+  const auto found = subscriptions_[i].find(name);
+  if (found == subscriptions_[i].end()) return;
+  service_->pubsub().Unsubscribe(kind, name, *client_);
+  subscriptions_[i].erase(found);
+  client_->subscriptions[i].store(static_cast<int>(subscriptions_[i].size()), std::memory_order_relaxed);
+}
+
+std::vector<std::string> Session::Subscriptions(Subscription kind) const {
+  const auto& names = subscriptions_[static_cast<size_t>(kind)];
+  return {names.begin(), names.end()};
+}
+
+int64_t Session::SubscriptionCount(Subscription kind) const {
+  if (kind == Subscription::kShard) return static_cast<int64_t>(subscriptions_[2].size());
+  return static_cast<int64_t>(subscriptions_[0].size() + subscriptions_[1].size());
+}
+
+bool Session::is_subscribed() const {
+  return !subscriptions_[0].empty() || !subscriptions_[1].empty() || !subscriptions_[2].empty();
+}
+
+bool Session::MayRunWhileSubscribed(const Command& command) const {
+  for (const std::string_view name : {"ping", "subscribe", "psubscribe", "ssubscribe", "unsubscribe",
+                                      "punsubscribe", "sunsubscribe", "quit", "reset"}) {
+    if (command.spec.name == name) return true;
+  }
+  return false;
+}
+
+void Session::UnsubscribeAll() {
+  for (const auto kind : {Subscription::kChannel, Subscription::kPattern, Subscription::kShard}) {
+    for (const std::string& name : Subscriptions(kind)) Unsubscribe(kind, name);
+  }
+  if (client_->monitors.exchange(false, std::memory_order_relaxed)) service_->monitors().Remove(id());
+}
+
+void Session::BeginMonitor() {
+  client_->monitors.store(true, std::memory_order_relaxed);
+  service_->monitors().Add(client_);
+}
+
+void Session::PublishEvents() {
+  for (const Event& event : events_) service_->Publish(event);
+  events_.clear();
+}
+
 // --- EXEC.
 
 Status Session::RunQueue(Transaction& transaction, size_t mark, resp::ReplyWriter* reply) {
   reply->Truncate(mark);
+  events_.clear();
   reply->Array(queue_.size());
   std::vector<std::string_view> args;
   for (const Queued& queued : queue_) {
@@ -258,6 +348,12 @@ Status Session::Execute(resp::ReplyWriter* reply) {
   const int database = database_;
   const int protocol = protocol_;
   is_queueing_ = false;
+  if (!service_->monitors().empty()) {
+    for (const Queued& queued : queue_) {
+      if (!IsShownToMonitors(*queued.command)) continue;
+      service_->monitors().Feed(*client_, {queued.args.begin(), queued.args.end()}, service_->NowMillis());
+    }
+  }
   bool is_touched = false;
   Status status;
   if (watch_.empty()) {
@@ -280,6 +376,7 @@ Status Session::Execute(resp::ReplyWriter* reply) {
     }
   }
   DropQueue();
+  if (is_touched) events_.clear();
   if (!is_touched) return status;
   reply->Truncate(mark);
   reply->NullArray();

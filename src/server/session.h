@@ -2,8 +2,10 @@
 #ifndef VARVE_SERVER_SESSION_H_
 #define VARVE_SERVER_SESSION_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +54,17 @@ class Session final : public net::ConnectionHandler {
     if (replies_ == Replies::kOn) replies_ = Replies::kSkipNext;
   }
 
+  // Publishing and subscribing.
+  void Subscribe(Subscription kind, std::string_view name);
+  void Unsubscribe(Subscription kind, std::string_view name);
+  std::vector<std::string> Subscriptions(Subscription kind) const;
+  // Channels and patterns count together, as replies show it.
+  int64_t SubscriptionCount(Subscription kind) const;
+  bool is_subscribed() const;
+  void BeginMonitor();
+  // Published when what the command writes is committed.
+  void AddEvent(Event event) { events_.push_back(std::move(event)); }
+
   // MULTI and its family.
   bool is_queueing() const { return is_queueing_; }
   void BeginQueue() { is_queueing_ = true; client_->queued.store(0, std::memory_order_relaxed); }
@@ -67,12 +80,15 @@ class Session final : public net::ConnectionHandler {
     std::vector<std::string> args;
   };
 
+  void UnsubscribeAll();
+  void PublishEvents();
+  bool MayRunWhileSubscribed(const Command& command) const;
   // One request. False when it must wait, and has not been executed.
   bool Handle(const std::vector<std::string_view>& args, bool is_inline, resp::ReplyWriter* reply,
               net::Turn* turn);
   void Process(const Command& command, const std::vector<std::string_view>& args,
                resp::ReplyWriter* reply);
-  void Reject(std::string_view error, resp::ReplyWriter* reply);
+  void Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply);
   bool MustQueue(const Command& command) const;
   // Runs it, in `transaction` or as it needs, and replies whatever happens.
   Status Run(const Command& command, const std::vector<std::string_view>& args,
@@ -96,6 +112,8 @@ class Session final : public net::ConnectionHandler {
   bool is_queue_bad_ = false;
   std::vector<Queued> queue_;
   Watch watch_;
+  std::array<std::set<std::string, std::less<>>, kSubscriptionKinds> subscriptions_;
+  std::vector<Event> events_;
   std::string error_;  // reused
 };
 

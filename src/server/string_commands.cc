@@ -26,6 +26,14 @@ Status ReplyValue(Call& call, std::string_view key, bool* is_present = nullptr) 
 
 Status Get(Call& call) { return ReplyValue(call, call.arg(1)); }
 
+// Puts args[1].
+Status PutAndTell(Call& call, std::string_view value, uint64_t expire_at, bool tells_expiry) {
+  VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), value, expire_at));
+  call.Notify(kEventString, "set", call.arg(1));
+  if (tells_expiry) call.Notify(kEventGeneric, "expire", call.arg(1));
+  return Status::Ok();
+}
+
 Status Set(Call& call) {
   SetOptions options;
   if (!ParseSetOptions(call, 3, /*is_set=*/true, &options)) return Status::Ok();
@@ -33,7 +41,7 @@ Status Set(Call& call) {
   if (options.expiry && !TakeExpiry(call, *options.expiry, &expire_at)) return Status::Ok();
   const bool reads = options.gets || options.if_absent || options.if_present || options.keeps_ttl;
   if (!reads) {
-    VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), call.arg(2), expire_at));
+    VARVE_RETURN_IF_ERROR(PutAndTell(call, call.arg(2), expire_at, expire_at != 0));
     return call.Ok();
   }
   if (call.transaction == nullptr) return call.NeedTransaction();
@@ -51,7 +59,7 @@ Status Set(Call& call) {
     VARVE_ASSIGN_OR_RETURN(const std::optional<uint64_t> deadline, call.FindDeadline(call.arg(1)));
     expire_at = deadline.value_or(0);
   }
-  VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), call.arg(2), expire_at));
+  VARVE_RETURN_IF_ERROR(PutAndTell(call, call.arg(2), expire_at, options.expiry.has_value()));
   return options.gets ? Status::Ok() : call.Ok();
 }
 
@@ -59,17 +67,18 @@ Status SetNx(Call& call) {
   if (call.transaction == nullptr) {
     const Status status = call.space().PutIfAbsent(call.arg(1), call.arg(2), call.Writes());
     if (!status.ok() && status.code() != StatusCode::kConflict) return status;
+    if (status.ok()) call.Notify(kEventString, "set", call.arg(1));
     return call.Integer(status.ok() ? 1 : 0);
   }
   VARVE_ASSIGN_OR_RETURN(const bool is_present, call.Exists(call.arg(1)));
-  if (!is_present) VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), call.arg(2)));
+  if (!is_present) VARVE_RETURN_IF_ERROR(PutAndTell(call, call.arg(2), 0, false));
   return call.Integer(is_present ? 0 : 1);
 }
 
 Status SetWithTime(Call& call, TimeUnit unit) {
   uint64_t expire_at = 0;
   if (!TakeExpiry(call, 2, unit, /*is_absolute=*/false, &expire_at)) return Status::Ok();
-  VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), call.arg(3), expire_at));
+  VARVE_RETURN_IF_ERROR(PutAndTell(call, call.arg(3), expire_at, true));
   return call.Ok();
 }
 Status SetEx(Call& call) { return SetWithTime(call, TimeUnit::kSeconds); }
@@ -77,13 +86,15 @@ Status PSetEx(Call& call) { return SetWithTime(call, TimeUnit::kMillis); }
 
 Status GetSet(Call& call) {
   VARVE_RETURN_IF_ERROR(ReplyValue(call, call.arg(1)));
-  return call.Put(call.arg(1), call.arg(2));
+  return PutAndTell(call, call.arg(2), 0, false);
 }
 
 Status GetDel(Call& call) {
   bool is_present = false;
   VARVE_RETURN_IF_ERROR(ReplyValue(call, call.arg(1), &is_present));
-  return is_present ? call.Delete(call.arg(1)) : Status::Ok();
+  if (!is_present) return Status::Ok();
+  call.Notify(kEventGeneric, "del", call.arg(1));
+  return call.Delete(call.arg(1));
 }
 
 Status GetEx(Call& call) {
@@ -99,7 +110,13 @@ Status GetEx(Call& call) {
   uint64_t expire_at = 0;
   if (options.expiry && !TakeExpiry(call, *options.expiry, &expire_at)) return Status::Ok();
   call.reply.Bulk(entry->value);
-  if (options.expiry && expire_at <= call.now) return call.Delete(call.arg(1));
+  if (options.expiry && expire_at <= call.now) {
+    call.Notify(kEventGeneric, "del", call.arg(1));
+    return call.Delete(call.arg(1));
+  }
+  if (options.expiry || entry->expire_at != 0) {
+    call.Notify(kEventGeneric, options.expiry ? "expire" : "persist", call.arg(1));
+  }
   return expire_at == entry->expire_at ? Status::Ok() : call.Put(call.arg(1), entry->value, expire_at);
 }
 
@@ -127,6 +144,7 @@ Status MGet(Call& call) {
 Status PutPairs(Call& call) {
   for (size_t i = 1; i + 1 < call.count(); i += 2) {
     VARVE_RETURN_IF_ERROR(call.Put(call.arg(i), call.arg(i + 1)));
+    call.Notify(kEventString, "set", call.arg(i));
   }
   return Status::Ok();
 }
@@ -138,7 +156,10 @@ Status MSet(Call& call) {
     return call.Ok();
   }
   WriteBatch batch;
-  for (size_t i = 1; i < call.count(); i += 2) batch.Put(call.space(), call.arg(i), call.arg(i + 1));
+  for (size_t i = 1; i < call.count(); i += 2) {
+    batch.Put(call.space(), call.arg(i), call.arg(i + 1));
+    call.Notify(kEventString, "set", call.arg(i));
+  }
   VARVE_RETURN_IF_ERROR(call.service.db()->Write(batch, call.Writes()));
   return call.Ok();
 }
@@ -160,6 +181,7 @@ Status Append(Call& call) {
   entry->value.append(call.arg(2));
   const uint64_t expire_at = VARVE_PLANTED_BUG("server.append_drops_deadline") ? 0 : entry->expire_at;
   VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), entry->value, expire_at));
+  call.Notify(kEventString, "append", call.arg(1));
   return call.Integer(static_cast<int64_t>(entry->value.size()));
 }
 
@@ -200,6 +222,7 @@ Status SetRange(Call& call) {
   if (entry->value.size() < begin + patch.size()) entry->value.resize(begin + patch.size());
   entry->value.replace(begin, patch.size(), patch);
   VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), entry->value, entry->expire_at));
+  call.Notify(kEventString, "setrange", call.arg(1));
   return call.Integer(static_cast<int64_t>(entry->value.size()));
 }
 

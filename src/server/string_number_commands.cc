@@ -20,7 +20,10 @@ constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
 Status Add(Call& call, int64_t delta) {
   if (call.transaction == nullptr) {
     const Result<int64_t> sum = call.space().Increment(call.arg(1), delta, call.Writes());
-    if (sum.ok()) return call.Integer(*sum);
+    if (sum.ok()) {
+      call.Notify(kEventString, "incrby", call.arg(1));
+      return call.Integer(*sum);
+    }
     // No number, or too large: which of them is found out in one step with the value.
     if (sum.status().code() != StatusCode::kInvalidArgument) return sum.status();
     return call.NeedTransaction();
@@ -33,6 +36,7 @@ Status Add(Call& call, int64_t delta) {
     return call.Error("increment or decrement would overflow");
   }
   VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), std::to_string(sum), entry ? entry->expire_at : 0));
+  call.Notify(kEventString, "incrby", call.arg(1));
   return call.Integer(sum);
 }
 
@@ -89,6 +93,7 @@ Status IncrByFloat(Call& call) {
   }
   const std::string text = FormatFloat(sum);
   VARVE_RETURN_IF_ERROR(call.Put(call.arg(1), text, entry ? entry->expire_at : 0));
+  call.Notify(kEventString, "incrbyfloat", call.arg(1));
   call.reply.Bulk(text);
   return Status::Ok();
 }

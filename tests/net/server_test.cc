@@ -1,0 +1,351 @@
+// The network with real sockets, and a protocol of lines: "n text\n" is answered with the text n times.
+#include "net/server.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "env/env.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace varve::net {
+namespace {
+
+class Lines : public ConnectionHandler {
+ public:
+  Turn OnInput(std::string_view input, std::string* output) override {
+    Turn turn;
+    const size_t begin = output->size();
+    while (true) {
+      const std::string_view rest = input.substr(turn.consumed);
+      const size_t end = rest.find('\n');
+      if (end == rest.npos) return turn;
+      if (output->size() - begin > 1 << 20) {
+        turn.next = Turn::Next::kMore;
+        return turn;
+      }
+      turn.consumed += end + 1;
+      const std::string line(rest.substr(0, end));
+      if (line == "quit" || line == "drop") {
+        turn.next = line == "quit" ? Turn::Next::kCloseAfterReplies : Turn::Next::kClose;
+        return turn;
+      }
+      const size_t space = line.find(' ');
+      const int count = std::stoi(line);
+      for (int i = 0; i < count; ++i) output->append(line, space + 1);
+    }
+  }
+};
+
+class LinesLoop : public LoopHandler {
+ public:
+  explicit LinesLoop(const std::atomic<bool>* may_send) : may_send_(may_send) {}
+  std::unique_ptr<ConnectionHandler> OnConnect(const Peer&) override {
+    return std::make_unique<Lines>();
+  }
+  bool BeforeSend() override { return may_send_->load(); }
+
+ private:
+  const std::atomic<bool>* const may_send_;
+};
+
+// A blocking client.
+class Client {
+ public:
+  explicit Client(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    is_connected_ =
+        ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  }
+  explicit Client(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    is_connected_ =
+        ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  }
+
+  bool is_connected() const { return is_connected_; }
+  int descriptor() const { return fd_.get(); }
+  bool Send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count <= 0) return false;
+      bytes.remove_prefix(static_cast<size_t>(count));
+    }
+    return true;
+  }
+  // Exactly so many bytes; fewer at the end of the connection.
+  std::string Read(size_t size) {
+    std::string bytes(size, '\0');
+    size_t at = 0;
+    while (at < size) {
+      const ssize_t count = ::recv(fd_.get(), bytes.data() + at, size - at, 0);
+      if (count <= 0) break;
+      at += static_cast<size_t>(count);
+    }
+    bytes.resize(at);
+    return bytes;
+  }
+  std::string ReadAll() {
+    std::string all;
+    for (std::string some = Read(65536); !some.empty(); some = Read(65536)) all += some;
+    return all;
+  }
+
+ private:
+  Descriptor fd_;
+  bool is_connected_ = false;
+};
+
+class NetTest : public ::testing::Test {
+ protected:
+  void Start(ServerOptions options, bool has_tcp = false) {
+    options.has_tcp = has_tcp;
+    options.hosts = {"127.0.0.1"};
+    options.unix_socket = path_;
+    server_ = std::make_unique<Server>(options, Env::Default());
+    ASSERT_OK(server_->Start([this](int) { return std::make_unique<LinesLoop>(&may_send_); }));
+  }
+  uint64_t Count(const std::atomic<uint64_t>& counter) { return counter.load(); }
+  // Until others have got so far.
+  template <typename Condition>
+  void Await(const Condition& condition) {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!condition()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "never happened";
+      std::this_thread::yield();
+    }
+  }
+
+  varve::test::TempDir dir_;
+  const std::string path_ = dir_.Sub("socket");
+  std::atomic<bool> may_send_{true};
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(NetTest, AnswersOverTcpAndUnixSockets) {
+  Start({.loop_count = 2}, /*has_tcp=*/true);
+  ASSERT_NE(server_->port(), 0);
+  for (int i = 0; i < 4; ++i) {
+    Client tcp(server_->port());
+    Client local(path_);
+    EXPECT_TRUE(tcp.Send("2 ab\n"));
+    EXPECT_TRUE(local.Send("3 c\n"));
+    EXPECT_EQ(tcp.Read(4), "abab");
+    EXPECT_EQ(local.Read(3), "ccc");
+  }
+  EXPECT_EQ(Count(server_->counters().accepted), 8u);
+}
+
+TEST_F(NetTest, BytesMayComeInAnyPieces) {
+  Start({});
+  const std::string bytes = "1 one\n2 two\n10 x\n1 last\n";
+  const std::string replies = "onetwotwoxxxxxxxxxxlast";
+  for (size_t split = 1; split < bytes.size(); ++split) {
+    Client client(path_);
+    ASSERT_TRUE(client.Send(bytes.substr(0, split)));
+    ASSERT_TRUE(client.Send(bytes.substr(split)));
+    ASSERT_EQ(client.Read(replies.size()), replies) << split;
+  }
+  Client client(path_);
+  for (const char byte : bytes) ASSERT_TRUE(client.Send({&byte, 1}));
+  EXPECT_EQ(client.Read(replies.size()), replies);
+}
+
+TEST_F(NetTest, WhatWasWrittenBeforeTheCloseArrives) {
+  Start({});
+  Client client(path_);
+  // More follows, which nobody reads: that must not take the replies away.
+  ASSERT_TRUE(client.Send("100000 0123456789\nquit\n1 ignored\n"));
+  EXPECT_EQ(client.ReadAll().size(), 1'000'000u);
+  Client dropped(path_);
+  ASSERT_TRUE(dropped.Send("1 x\ndrop\n"));
+  EXPECT_LE(dropped.ReadAll().size(), 1u);
+}
+
+TEST_F(NetTest, NobodyWaitsForAClientThatDoesNotRead) {
+  Start({.max_output_bytes = 64 << 20});
+  Client lazy(path_);
+  // Two megabytes, which no socket takes.
+  ASSERT_TRUE(lazy.Send("200000 0123456789\n"));
+  Client other(path_);
+  ASSERT_TRUE(other.Send("1 hello\n"));
+  EXPECT_EQ(other.Read(5), "hello");
+  EXPECT_EQ(lazy.Read(2'000'000).size(), 2'000'000u);
+}
+
+TEST_F(NetTest, SlowReadersAreCut) {
+  Start({.max_output_bytes = 4 << 20});
+  Client lazy(path_);
+  ASSERT_TRUE(lazy.Send("2000000 0123456789\n"));
+  Await([&] { return Count(server_->counters().cut_for_output) == 1; });
+  EXPECT_LT(lazy.ReadAll().size(), 20'000'000u);
+  Await([&] { return Count(server_->counters().buffer_bytes) == 0; });
+}
+
+TEST_F(NetTest, EndlessRequestsAreCut) {
+  Start({.max_input_bytes = 1 << 20});
+  Client client(path_);
+  const std::string much(4 << 20, 'x');
+  client.Send(much);
+  Await([&] { return Count(server_->counters().cut_for_input) == 1; });
+  EXPECT_EQ(client.ReadAll(), "");
+  Await([&] { return Count(server_->counters().buffer_bytes) == 0; });
+}
+
+// Many that each keep within their own limit: the largest goes, the others stay.
+TEST_F(NetTest, MemoryOfAllIsBounded) {
+  Start({.loop_count = 2, .memory_budget_bytes = 8 << 20});
+  Client small(path_);
+  ASSERT_TRUE(small.Send("1 hello\n"));
+  EXPECT_EQ(small.Read(5), "hello");
+  std::vector<std::unique_ptr<Client>> hogs;
+  for (int i = 0; i < 8; ++i) {
+    hogs.push_back(std::make_unique<Client>(path_));
+    hogs.back()->Send(std::string((2 << 20) - 1, 'x'));
+  }
+  Await([&] { return Count(server_->counters().cut_for_memory) >= 3; });
+  Await([&] { return Count(server_->counters().buffer_bytes) <= 8 << 20; });
+  ASSERT_TRUE(small.Send("1 still\n"));
+  EXPECT_EQ(small.Read(5), "still");
+}
+
+TEST_F(NetTest, TooManyConnectionsAreTold) {
+  Start({.max_connections = 3, .refusal = "-full\n"});
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<Client>(path_));
+    ASSERT_TRUE(clients.back()->Send("1 x\n"));
+    ASSERT_EQ(clients.back()->Read(1), "x");
+  }
+  for (int i = 0; i < 20; ++i) {
+    Client refused(path_);
+    EXPECT_EQ(refused.ReadAll(), "-full\n");
+  }
+  EXPECT_EQ(Count(server_->counters().refused), 20u);
+  clients.pop_back();
+  Await([&] { return Count(server_->counters().open) == 2; });
+  Client next(path_);
+  ASSERT_TRUE(next.Send("1 x\n"));
+  EXPECT_EQ(next.Read(1), "x");
+}
+
+// Out of descriptors, accepting pauses; it goes on when there are some again.
+TEST_F(NetTest, AcceptingResumesWhenThereAreDescriptors) {
+  Start({});
+  Client first(path_);
+  ASSERT_TRUE(first.Send("1 x\n"));
+  ASSERT_EQ(first.Read(1), "x");
+  // A client's socket, which is connected by the kernel alone, and none for the server's side.
+  Descriptor waiting(::socket(AF_UNIX, SOCK_STREAM, 0));
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit before = limit;
+  limit.rlim_cur = static_cast<rlim_t>(waiting.get());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path_.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  ASSERT_EQ(::connect(waiting.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  Await([&] { return Count(server_->counters().accept_pauses) >= 1; });
+  EXPECT_EQ(Count(server_->counters().open), 1u);
+  ASSERT_TRUE(first.Send("1 y\n"));
+  EXPECT_EQ(first.Read(1), "y");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  Await([&] { return Count(server_->counters().open) == 2; });
+}
+
+TEST_F(NetTest, StopSendsWhatHasBeenAnswered) {
+  Start({.loop_count = 2, .drain_millis = 60'000});
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(std::make_unique<Client>(path_));
+    ASSERT_TRUE(clients.back()->Send("1 x\n"));
+    ASSERT_EQ(clients.back()->Read(1), "x");
+    // More than a turn answers, and more than a socket takes.
+    std::string bytes;
+    for (int k = 0; k < 40; ++k) bytes += "10000 0123456789\n";
+    ASSERT_TRUE(clients.back()->Send(bytes));
+    ASSERT_EQ(clients.back()->Read(1), "0");
+  }
+  std::thread stopper([&] { server_->Stop(); });
+  for (const auto& client : clients) EXPECT_EQ(client->ReadAll().size(), 3'999'999u);
+  stopper.join();
+  EXPECT_FALSE(Client(path_).is_connected());
+}
+
+TEST_F(NetTest, StopDoesNotWaitForEverForSlowReaders) {
+  Start({.drain_millis = 20});
+  Client lazy(path_);
+  ASSERT_TRUE(lazy.Send("1000000 0123456789\n"));
+  ASSERT_EQ(lazy.Read(1), "0");
+  server_->Stop();
+  EXPECT_LT(lazy.ReadAll().size(), 9'999'999u);
+}
+
+// What may not be sent because it could not be made durable is never seen.
+TEST_F(NetTest, NothingIsSentThatMayNotBe) {
+  Start({});
+  Client client(path_);
+  ASSERT_TRUE(client.Send("1 x\n"));
+  ASSERT_EQ(client.Read(1), "x");
+  may_send_ = false;
+  ASSERT_TRUE(client.Send("1 y\n"));
+  EXPECT_EQ(client.ReadAll(), "");
+}
+
+TEST_F(NetTest, SocketFilesOfTheDeadAreReplacedAndOthersNot) {
+  {
+    Descriptor dead(::socket(AF_UNIX, SOCK_STREAM, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path_.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    ASSERT_EQ(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  }
+  Start({});
+  ServerOptions options;
+  options.has_tcp = false;
+  options.unix_socket = path_;
+  Server second(options, Env::Default());
+  EXPECT_STATUS(kBusy, second.Start([this](int) { return std::make_unique<LinesLoop>(&may_send_); }));
+  Client client(path_);
+  ASSERT_TRUE(client.Send("1 x\n"));
+  EXPECT_EQ(client.Read(1), "x");
+}
+
+TEST_F(NetTest, ClientsComeAndGo) {
+  Start({.loop_count = 2});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([this] {
+      for (int i = 0; i < 100; ++i) {
+        Client client(path_);
+        client.Send("1000 abc\n5");
+        if (i % 3 == 0) continue;
+        EXPECT_EQ(client.Read(3000).size(), 3000u);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  Await([&] { return Count(server_->counters().open) == 0; });
+  EXPECT_EQ(Count(server_->counters().buffer_bytes), 0u);
+}
+
+}  // namespace
+}  // namespace varve::net

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""`varve server` as a process: its signals, its limits, and what is there after it has been killed.
+
+usage: server_process_test.py PROGRAM
+"""
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import redis_pair  # noqa: E402
+
+PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+SCALE = float(os.environ.get("VARVE_TEST_SCALE", "1"))
+SEED = int(os.environ.get("VARVE_TEST_SEED", "1"))
+
+
+class ServerTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="varve_server_")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def start(self, *options):
+        server = redis_pair.start_varve(PROGRAM, self.folder, *options)
+        self.addCleanup(server.kill)
+        return server
+
+    def connect(self, server):
+        connection = redis_pair.Connection(server.path)
+        self.addCleanup(connection.close)
+        return connection
+
+    def log(self):
+        return (self.folder / "log").read_text()
+
+    def test_end_by_signal_keeps_everything_and_is_a_success(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            server = self.start()
+            connection = self.connect(server)
+            self.assertEqual(connection.call("SET", f"k{number}", "v"), (b"+", b"OK"))
+            server.process.send_signal(number)
+            self.assertEqual(server.process.wait(timeout=60), 0, self.log())
+            self.assertIn("stopped", self.log())
+            self.assertFalse(os.path.exists(server.path))
+        connection = self.connect(self.start())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.assertEqual(connection.call("GET", f"k{number}"), (b"$", b"v"))
+
+    def test_what_has_been_read_is_answered_before_the_end(self):
+        server = self.start()
+        connection = self.connect(server)
+        value = b"x" * 100_000
+        for i in range(50):
+            self.assertEqual(connection.call("SET", f"k{i}", value), (b"+", b"OK"))
+        # The replies are larger than what sockets hold: they are on their way when the signal comes.
+        connection.send(b"".join(redis_pair.encode([b"GET", b"k%d" % i]) for i in range(50)))
+        self.assertEqual(connection.read(), (b"$", value))
+        server.process.terminate()
+        for i in range(1, 50):
+            self.assertEqual(connection.read(), (b"$", value), i)
+        with self.assertRaises(redis_pair.Closed):
+            connection.read()
+        self.assertEqual(server.process.wait(timeout=60), 0)
+
+    def test_second_signal_hurries(self):
+        server = self.start()
+        connection = self.connect(server)
+        connection.call("SET", "k", b"x" * 1_000_000)
+        for _ in range(30):
+            connection.send(redis_pair.encode([b"GET", b"k"]))
+        connection.read()  # and no more
+        server.process.terminate()
+        while "stopping" not in self.log():
+            pass
+        server.process.terminate()
+        self.assertEqual(server.process.wait(timeout=60), -signal.SIGTERM)
+        self.assertEqual(self.connect(self.start()).call("STRLEN", "k"), (b":", b"1000000"))
+
+    def test_shutdown_command(self):
+        server = self.start()
+        with self.assertRaises(redis_pair.Closed):
+            self.connect(server).call("SHUTDOWN")
+        self.assertEqual(server.process.wait(timeout=60), 0)
+
+    def test_no_acknowledged_write_is_lost_by_kill(self):
+        rng = random.Random(SEED)
+        print(f"seed {SEED}", file=sys.stderr)
+        known = {}  # key -> the last acknowledged number, and perhaps one more was written
+        for _ in range(max(2, int(4 * SCALE))):
+            server = self.start()
+            connection = self.connect(server)
+            for key, number in known.items():
+                kind, value = connection.call("GET", key)
+                self.assertIn(int(value), (number, number + 1), key)
+                known[key] = int(value)
+            writers = [threading.Thread(target=self.write_until_the_end, args=(server, f"w{i}", known))
+                       for i in range(3)]
+            for writer in writers:
+                writer.start()
+            stop_at = rng.randint(200, 2000)
+            while sum(known.values()) % 100_000 < stop_at and all(w.is_alive() for w in writers):
+                connection.call("INCR", "noise")
+                stop_at -= 1
+            server.kill()
+            for writer in writers:
+                writer.join()
+
+    def write_until_the_end(self, server, key, known):
+        """Counts upwards, sometimes within a transaction, and notes what has been acknowledged."""
+        connection = redis_pair.Connection(server.path)
+        number = known.get(key, 0)
+        try:
+            if number == 0:
+                connection.call("SET", key, "0")
+                known[key] = 0
+            while True:
+                number += 1
+                if number % 3 == 0:
+                    connection.call("MULTI")
+                    connection.call("SET", key, str(number))
+                    reply = connection.call("EXEC")
+                    assert reply == (b"*", [(b"+", b"OK")]), reply
+                elif number % 3 == 1:
+                    assert connection.call("INCR", key) == (b":", b"%d" % number)
+                else:
+                    assert connection.call("SET", key, str(number)) == (b"+", b"OK")
+                known[key] = number
+        except (redis_pair.Closed, OSError):
+            pass
+        finally:
+            connection.close()
+
+    def test_connections_above_the_limit_are_told(self):
+        server = self.start("--maxclients", "3")
+        connections = []
+        while True:  # the one that tried whether the server listens may still be counted
+            connection = self.connect(server)
+            try:
+                reply = connection.call("PING")
+            except (BrokenPipeError, redis_pair.Closed):
+                break
+            if reply[0] == b"-":
+                self.assertEqual(reply, (b"-", b"ERR max number of clients reached"))
+                break
+            connections.append(connection)
+            self.assertLessEqual(len(connections), 3)
+        for connection in connections:
+            self.assertEqual(connection.call("PING"), (b"+", b"PONG"))
+
+    def test_password(self):
+        connection = self.connect(self.start("--requirepass", "secret"))
+        self.assertEqual(connection.call("GET", "k"), (b"-", b"NOAUTH Authentication required."))
+        self.assertEqual(connection.call("AUTH", "wrong")[1][:9], b"WRONGPASS")
+        self.assertEqual(connection.call("AUTH", "secret"), (b"+", b"OK"))
+        self.assertEqual(connection.call("GET", "k"), (b"$", None))
+
+    def test_limits_before_authentication(self):
+        server = self.start("--requirepass", "secret")
+        for data, error in ((b"*11\r\n", b"ERR Protocol error: unauthenticated multibulk length"),
+                            (b"*1\r\n$16385\r\n", b"ERR Protocol error: unauthenticated bulk length")):
+            connection = self.connect(server)
+            connection.send(data)
+            self.assertEqual(connection.read(), (b"-", error))
+            with self.assertRaises(redis_pair.Closed):
+                connection.read()
+
+    def test_other_hosts_need_a_password(self):
+        done = subprocess.run([PROGRAM, "server", str(self.folder / "s"), "--port", "0", "--bind", "0.0.0.0"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"--requirepass", done.stderr)
+
+    def test_tcp_listens_at_loopback_alone(self):
+        self.start()
+        addresses = [word[8:] for word in self.log().split() if word.startswith("address=")]
+        hosts = {address.rsplit(":", 1)[0] for address in addresses if not address.startswith("/")}
+        self.assertTrue(hosts <= {"127.0.0.1", "[::1]"} and hosts, addresses)
+        port = int([a for a in addresses if a.startswith("127.")][0].rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as tcp:
+            tcp.sendall(b"PING\r\n")
+            self.assertEqual(tcp.recv(100), b"+PONG\r\n")
+
+    def test_store_is_for_one_server(self):
+        self.start()
+        done = subprocess.run([PROGRAM, "server", str(self.folder / "store"), "--port", "0"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
