@@ -25,6 +25,7 @@ std::vector<Command> StoreCommands();     // stats verify compact wal
 std::vector<Command> ServerCommands();    // server
 std::vector<Command> RepairCommands();    // repair
 std::vector<Command> BenchCommands();     // bench
+std::vector<Command> TopCommands();       // top
 std::vector<Command> DocumentCommands();  // completion man
 std::vector<Command> ShellCommands();     // shell
 

@@ -127,8 +127,8 @@ const std::vector<Command>& AllCommands() {
     std::vector<Command> all;
     for (auto* group :
          {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, TreeCommands,
-          BackupCommands, StoreCommands, RepairCommands, ServerCommands, BenchCommands, DocumentCommands,
-          ShellCommands}) {
+          BackupCommands, StoreCommands, RepairCommands, ServerCommands, BenchCommands, TopCommands,
+          DocumentCommands, ShellCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }
     return all;

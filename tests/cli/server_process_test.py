@@ -168,6 +168,15 @@ class ServerTest(unittest.TestCase):
         person.type(b"quit\r")
         self.assertEqual(person.close(), 0)
 
+    def test_a_picture_that_moves(self):
+        self.serve()
+        person = Terminal(["top", "--interval", "50ms"], self.environment)
+        person.until(b"commands            ")
+        person.until(b"\x1b[H")
+        person.type(b"q")
+        person.until(b"\x1b[?1049l")
+        self.assertEqual(person.close(), 0)
+
     def test_without_colour(self):
         self.serve()
         person = Terminal([], {**self.environment, "NO_COLOR": "1"})
