@@ -46,8 +46,8 @@ std::vector<TopCommand> CommandsOf(const ServerInfo& before, const ServerInfo& n
   for (const auto& [line, value] : now.lines()) {
     if (!line.starts_with(kCallsPrefix)) continue;
     const std::string_view was = before.Text(line);
-    const auto difference = [&](std::string_view name) {
-      const uint64_t to = WholeNumber(Member(value, name)).value_or(0);
+    const auto difference = [&now_is = value, &was](std::string_view name) {
+      const uint64_t to = WholeNumber(Member(now_is, name)).value_or(0);
       const uint64_t from = WholeNumber(Member(was, name)).value_or(0);
       return to >= from ? static_cast<double>(to - from) : 0;
     };
