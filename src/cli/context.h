@@ -10,6 +10,7 @@
 
 #include "cli/arguments.h"
 #include "cli/console.h"
+#include "cli/doctor.h"
 #include "cli/serve.h"
 #include "client/client.h"
 #include "varve/db.h"
@@ -34,6 +35,7 @@ struct Backend {
   std::function<Status(const std::string& dir, const Options&, const WalVisitor&)> read_wal;
   std::function<Result<RepairReport>(const std::string& dir, const RepairOptions&)> repair;
   Serve serve = {};
+  Examine examine = {};
 };
 
 // What the tool takes from the environment: $VARVE_DIR, $VARVE_URL and $VARVE_PASSWORD.

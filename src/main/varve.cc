@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "cli/run.h"
+#include "main/examine.h"
 #include "main/serve.h"
 #include "main/terminal.h"
 #include "varve/db.h"
@@ -60,6 +61,7 @@ int main(int argc, char** argv) {
       .read_wal = varve::ReadWal,
       .repair = varve::Db::Repair,
       .serve = varve::ServeUntilSignal,
+      .examine = varve::ExamineMachine,
   };
   const varve::cli::Environment environment{.dir = Variable("VARVE_DIR"),
                                             .url = Variable("VARVE_URL"),

@@ -236,6 +236,18 @@ class ServerTest(unittest.TestCase):
         self.assertIn(b"EXIT STATUS", done.stdout)
         self.assertIn(b"varve --dir data get fruit/apple", done.stdout)
 
+    def test_the_doctor_looks_and_leaves_nothing(self):
+        before = sorted(os.listdir(self.folder))
+        # 1: on a machine whose temporary files are in memory.
+        done = subprocess.run([PROGRAM, "doctor", str(self.folder)], stdout=subprocess.PIPE, check=False,
+                              env=self.environment)
+        self.assertIn(done.returncode, (0, 1))
+        subjects = [line.split(b"\t")[1] for line in done.stdout.splitlines()]
+        self.assertEqual(subjects, [b"directory", b"sync", b"space", b"log", b"descriptors", b"memory",
+                                    b"clock"])
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
+        self.varve("doctor", str(self.folder / "absent"), code=1)
+
     def test_lines_from_a_pipe(self):
         self.serve()
         out = self.varve("shell", stdin=b"SET k v\nget k\n")
