@@ -117,6 +117,8 @@ std::vector<CommandSpec> ExpireCommands();
 std::vector<CommandSpec> TransactionCommands();
 std::vector<CommandSpec> PubSubCommands();
 std::vector<CommandSpec> DiagnosticCommands();
+std::vector<CommandSpec> DumpCommands();
+std::vector<CommandSpec> VarveCommands();
 
 }  // namespace varve::server
 

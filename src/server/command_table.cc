@@ -104,7 +104,7 @@ CommandMap MakeAll() {
   for (auto* family : {ConnectionCommands, ClientCommands, CommandCommands, ServerCommands,
                        ConfigCommands, StringCommands, StringNumberCommands, BitCommands,
                        BitfieldCommands, KeyCommands, DatabaseCommands, ScanCommands, ExpireCommands,
-                       TransactionCommands, PubSubCommands, DiagnosticCommands}) {
+                       TransactionCommands, PubSubCommands, DiagnosticCommands, DumpCommands, VarveCommands}) {
     for (const CommandSpec& spec : family()) {
       const bool is_new = all.emplace(std::string(spec.name), MakeCommand(spec, "")).second;
       VARVE_CHECK(is_new);

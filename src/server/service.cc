@@ -28,7 +28,8 @@ class Loop final : public net::LoopHandler {
     return std::make_unique<Session>(service_, &state_, peer);
   }
   bool BeforeSend() override {
-    if (!std::exchange(state_.has_written, false) || !service_->options().syncs) return true;
+    const bool must_sync = std::exchange(state_.must_sync, false) || service_->options().syncs;
+    if (!std::exchange(state_.has_written, false) || !must_sync) return true;
     return service_->db()->Sync().ok();
   }
 

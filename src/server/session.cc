@@ -259,6 +259,7 @@ void Session::Reset(resp::ReplyWriter* reply) {
   client_->database.store(0, std::memory_order_relaxed);
   SetProtocol(2, reply);
   replies_ = Replies::kOn;
+  syncs_ = false;
   is_authenticated_ = false;
   Client::Names names = client_->names();
   names.name.clear();

@@ -24,6 +24,7 @@ namespace varve::server {
 struct LoopState {
   int index = 0;
   bool has_written = false;  // since the last flush
+  bool must_sync = false;    // somebody who has written asked for that
 };
 
 class Session final : public net::ConnectionHandler {
@@ -41,7 +42,13 @@ class Session final : public net::ConnectionHandler {
   // The name of `peer` in replies and lists.
   uint64_t id() const { return client_->peer.id; }
   int loop_index() const { return loop_->index; }
-  void NoteWrite() { loop_->has_written = true; }
+  void NoteWrite() {
+    loop_->has_written = true;
+    if (syncs_) loop_->must_sync = true;
+  }
+  // Whether writes are answered when they survive loss of power.
+  bool syncs() const { return syncs_ || service_->options().syncs; }
+  void set_syncs(bool syncs) { syncs_ = syncs; }
   bool is_authenticated() const { return is_authenticated_ || !service_->has_password(); }
   // Whether the password is `password`; the session has authenticated then.
   bool Authenticate(std::string_view user, std::string_view password);
@@ -107,6 +114,7 @@ class Session final : public net::ConnectionHandler {
   Namespace* space_;  // of database_, while the lock of the loop is held
   bool is_authenticated_ = false;
   bool closes_ = false;
+  bool syncs_ = false;
   Replies replies_ = Replies::kOn;
   bool is_queueing_ = false;
   bool is_queue_bad_ = false;

@@ -1,0 +1,122 @@
+// Our own commands, and dumps.
+#include "server/rdb_string.h"
+#include "tests/server/server_fixture.h"
+
+namespace varve::server::test {
+namespace {
+
+class VarveCommandsTest : public ServerTest {};
+
+TEST_F(VarveCommandsTest, RangesAreInOrder) {
+  const auto a = Connect();
+  for (const std::string_view key : {"b", "a", "d", "c"}) a->Call({"SET", key, key});
+  EXPECT_EQ(a->Call({"V.RANGE", "", "", "KEYS"}), "*4\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n");
+  EXPECT_EQ(a->Call({"V.RANGE", "b", "d"}), "*4\r\n$1\r\nb\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nc\r\n");
+  EXPECT_EQ(a->Call({"V.RANGE", "b", "d", "REV", "KEYS"}), "*2\r\n$1\r\nc\r\n$1\r\nb\r\n");
+  EXPECT_EQ(a->Call({"V.RANGE", "b", "", "LIMIT", "1", "KEYS"}), "*1\r\n$1\r\nb\r\n");
+  EXPECT_EQ(a->Call({"V.RANGE", "d", "b"}), "*0\r\n");
+  EXPECT_EQ(a->Call({"V.RANGE", "", "", "LIMIT", "0"}), "*0\r\n");
+  EXPECT_EQ(a->Call({"V.RANGE", "", "", "LIMIT", "-1"}), "-ERR LIMIT can't be negative\r\n");
+  EXPECT_EQ(a->Call({"V.RANGE", "", "", "AFTER", "b"}), "-ERR syntax error\r\n");
+}
+
+TEST_F(VarveCommandsTest, NestedKeys) {
+  const auto a = Connect();
+  for (const std::string_view key : {"s/f/apple", "s/f/pear", "s/f", "s/v", "t"}) a->Call({"SET", key, "1"});
+  EXPECT_EQ(a->Call({"V.LS", "s"}), "*2\r\n*3\r\n$1\r\nf\r\n:1\r\n:1\r\n*3\r\n$1\r\nv\r\n:1\r\n:0\r\n");
+  EXPECT_EQ(a->Call({"V.LS", "s", "AFTER", "f"}), "*1\r\n*3\r\n$1\r\nv\r\n:1\r\n:0\r\n");
+  EXPECT_EQ(a->Call({"V.TREE", "s/f", "KEYS"}), "*3\r\n$3\r\ns/f\r\n$9\r\ns/f/apple\r\n$8\r\ns/f/pear\r\n");
+  EXPECT_EQ(a->Call({"V.MVTREE", "s/f", "t"}), "-BUSYKEY Target node already exists.\r\n");
+  EXPECT_EQ(a->Call({"V.MVTREE", "nosuch", "x"}), "-ERR no such node\r\n");
+  EXPECT_EQ(a->Call({"V.MVTREE", "s/f", "u"}), "+OK\r\n");
+  EXPECT_EQ(a->Call({"V.TREE", "u", "KEYS", "LIMIT", "2"}), "*2\r\n$1\r\nu\r\n$7\r\nu/apple\r\n");
+  EXPECT_EQ(a->Call({"V.MVTREE", "u", "t", "REPLACE"}), "+OK\r\n");
+  EXPECT_EQ(a->Call({"V.RMTREE", "t"}), "+OK\r\n");
+  EXPECT_EQ(a->Call({"KEYS", "*"}), "*1\r\n$3\r\ns/v\r\n");
+  EXPECT_TRUE(a->Call({"V.LS", "a//b"}).starts_with("-ERR "));
+  a->Call({"MULTI"});
+  a->Call({"SET", "s/w", "1"});
+  a->Call({"V.LS", "s"});
+  a->Call({"V.RMTREE", "s"});
+  a->Call({"EXISTS", "s/w"});
+  EXPECT_EQ(a->Call({"EXEC"}),
+            "*4\r\n+OK\r\n*2\r\n*3\r\n$1\r\nv\r\n:1\r\n:0\r\n*3\r\n$1\r\nw\r\n:1\r\n:0\r\n+OK\r\n:0\r\n");
+}
+
+TEST_F(VarveCommandsTest, CompareAndSet) {
+  const auto a = Connect();
+  EXPECT_EQ(a->Call({"V.CAS", "k", "IF", "x", "SET", "y"}), ":0\r\n");
+  EXPECT_EQ(a->Call({"V.CAS", "k", "IFABSENT", "SET", "x"}), ":1\r\n");
+  EXPECT_EQ(a->Call({"V.CAS", "k", "IFABSENT", "SET", "z"}), ":0\r\n");
+  EXPECT_EQ(a->Call({"V.CAS", "k", "IF", "x", "SET", "y"}), ":1\r\n");
+  EXPECT_EQ(a->Call({"GET", "k"}), "$1\r\ny\r\n");
+  EXPECT_EQ(a->Call({"V.CAS", "k", "IF", "x", "DEL"}), ":0\r\n");
+  EXPECT_EQ(a->Call({"V.CAS", "k", "IF", "y", "DEL"}), ":1\r\n");
+  EXPECT_EQ(a->Call({"EXISTS", "k"}), ":0\r\n");
+  for (const auto& bad : std::vector<std::vector<std::string_view>>{
+           {"V.CAS", "k", "IF", "x"}, {"V.CAS", "k", "IF", "x", "SET"}, {"V.CAS", "k", "IFABSENT", "x"},
+           {"V.CAS", "k", "NX", "SET", "x"}, {"V.CAS", "k", "IFABSENT", "DEL", "x"}}) {
+    EXPECT_EQ(a->Call(bad), "-ERR syntax error\r\n");
+  }
+}
+
+// What is answered after V.DURABILITY sync survives a power cut; without, it need not.
+TEST_F(VarveCommandsTest, DurabilityOfAConnection) {
+  const auto a = Connect();
+  EXPECT_EQ(a->Call({"V.DURABILITY"}), "$7\r\nprocess\r\n");
+  EXPECT_EQ(a->Call({"V.DURABILITY", "sync"}), "+OK\r\n");
+  EXPECT_EQ(a->Call({"V.DURABILITY"}), "$4\r\nsync\r\n");
+  a->Call({"SET", "k", "v"});
+  const std::unique_ptr<CrashEnv> after = env_.CloneAfterPowerCut({});
+  varve::Options options;
+  options.env = after.get();
+  const Result<std::unique_ptr<Db>> db = Db::Open("/db", options);
+  ASSERT_OK(db);
+  EXPECT_OK((*db)->Get("k"));
+  EXPECT_EQ(a->Call({"V.DURABILITY", "process"}), "+OK\r\n");
+  EXPECT_EQ(a->Call({"WAITAOF", "1", "0", "0"}), "*2\r\n:1\r\n:0\r\n");
+  EXPECT_EQ(a->Call({"V.DURABILITY", "never"}), "-ERR syntax error\r\n");
+}
+
+TEST(RdbString, RoundTrips) {
+  EXPECT_EQ(Crc64("123456789"), 0xe9c6d914c4b8d9ca);
+  for (const std::string& value : {std::string(), std::string("x"), std::string("-128"), std::string("127"),
+                                  std::string("-32768"), std::string("2147483647"), std::string("2147483648"),
+                                  std::string("007"), std::string(63, 'x'), std::string(64, 'x'),
+                                  std::string(16383, 'x'), std::string(16384, 'x'), std::string(70000, '\0')}) {
+    const std::string dump = DumpString(value);
+    ASSERT_TRUE(IsWholeDump(dump));
+    EXPECT_EQ(RestoreString(dump, 1 << 20), value);
+    if (!value.empty()) {
+      EXPECT_EQ(RestoreString(dump, value.size() - 1), std::nullopt);
+    }
+  }
+}
+
+// No damage gets past the checksum; and behind a right checksum nothing makes it read what is not there.
+TEST(RdbString, DamageIsSeen) {
+  const std::string dump = DumpString("hello world");
+  for (size_t bit = 0; bit < dump.size() * 8; ++bit) {
+    std::string damaged = dump;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    EXPECT_FALSE(IsWholeDump(damaged)) << bit;
+  }
+  EXPECT_FALSE(IsWholeDump(dump.substr(0, 9)));
+  uint64_t state = 1;
+  for (int i = 0; i < 20000; ++i) {
+    std::string bytes(1, '\0');
+    state = state * 6364136223846793005 + 1442695040888963407;
+    for (uint64_t left = state >> 60; left > 0; --left) {
+      state = state * 6364136223846793005 + 1442695040888963407;
+      bytes.push_back(static_cast<char>((state >> 33) % 3 == 0 ? 0xC3 : state >> 40));
+    }
+    bytes.append(10, '\0');
+    const std::optional<std::string> value = RestoreString(bytes, 1 << 16);
+    if (value) {
+      EXPECT_LE(value->size(), size_t{1} << 16);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace varve::server::test
