@@ -22,7 +22,8 @@ struct Action {
 };
 
 int FailOnTree(const Context& context, const Status& status) {
-  const bool is_usage = status.code() == StatusCode::kInvalidArgument;
+  // What a server refuses is no slip in the command line: that was looked at before.
+  const bool is_usage = status.code() == StatusCode::kInvalidArgument && !context.server;
   return is_usage ? FailUsage(context, status) : Fail(context, status);
 }
 
@@ -208,7 +209,10 @@ int RunTree(const Context& context) {
   std::vector<std::string> operands;
   for (size_t i = 1; i < words.size(); ++i) {
     Result<std::string> operand = ReadOperand(context, *action, i);
-    if (!operand.ok()) return FailOnTree(context, operand.status());
+    if (!operand.ok()) {
+      const bool is_usage = operand.status().code() == StatusCode::kInvalidArgument;
+      return is_usage ? FailUsage(context, operand.status()) : Fail(context, operand.status());
+    }
     operands.push_back(*std::move(operand));
   }
   const Result<std::unique_ptr<Db>> db = OpenStore(context, action->access);

@@ -84,7 +84,14 @@ Status RemoteDb::MoveTree(const Namespace& space, std::string_view from, std::st
                           bool replaces, const WriteOptions& options) {
   Request request = {"V.MVTREE", from, to};
   if (replaces) request.push_back("REPLACE");
-  return SpaceOf(space).Apply({request}, options);
+  const Status status = SpaceOf(space).Apply({request}, options);
+  if (status.message() == "ERR no such node") {
+    return Status::NotFound("there is nothing at '" + std::string(from) + "'");
+  }
+  if (status.message().starts_with("BUSYKEY ")) {
+    return Status::Conflict("there is a node at '" + std::string(to) + "' already");
+  }
+  return status;
 }
 
 Status RemoteDb::Write(const WriteBatch& batch, const WriteOptions& options) {

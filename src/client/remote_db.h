@@ -32,6 +32,7 @@ class RemoteDb : public RemoteKeys<Db> {
   // INFO as it is answered.
   Result<std::string> Info();
   // V.RMTREE and V.MVTREE: each one step of the server. In the namespace, which is of this store.
+  // MoveTree: kNotFound, kConflict as of Tree::RenameSubtree.
   Status RemoveTree(const Namespace& space, std::string_view path, const WriteOptions& options);
   Status MoveTree(const Namespace& space, std::string_view from, std::string_view to, bool replaces,
                   const WriteOptions& options);

@@ -114,6 +114,27 @@ class ServerTest(unittest.TestCase):
         self.stop()
         self.assertEqual(self.varve("--dir", "test.dat", "dump"), dump)
 
+    def test_trees_and_ranges(self):
+        self.serve()
+        for path in ("shop/fruit/apple", "shop/fruit/pear", "shop/tea", "other"):
+            self.varve("tree", "put", path, "at " + path)
+        self.assertEqual(self.varve("tree", "list", "shop"), b"fruit\tchildren\ntea\tvalue\n")
+        self.varve("tree", "rename", "shop/fruit", "cellar")
+        self.varve("tree", "rename", "shop/fruit", "cellar", code=3)
+        self.varve("tree", "rename", "shop", "cellar", code=1)
+        self.assertEqual(self.varve("scan", "--keys"), b"cellar/apple\ncellar/pear\nother\nshop/tea\n")
+        self.assertEqual(self.varve("scan", "--reverse", "--limit", "1", "--to", "other"),
+                         b"cellar/pear\tat shop/fruit/pear\n")
+        self.varve("tree", "delete", "cellar")
+        self.assertEqual(self.varve("count"), b"2\n")
+        self.varve("put", "--sync", "k", "v")
+        self.varve("put", "-n", "db3", "--ttl", "1h", "k", "third")
+        dump = self.varve("dump")
+        self.assertIn(b"@db3\tk\tthird\t", dump)
+        self.varve("del", "-n", "db3", "k")
+        self.varve("load", "-", stdin=dump)
+        self.assertEqual(self.varve("dump"), dump)
+
     def test_exit_codes(self):
         self.varve("get", "k", code=4)
         self.serve("--requirepass", "hush")

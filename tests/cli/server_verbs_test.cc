@@ -83,7 +83,11 @@ TEST_F(ServerVerbsTest, Trees) {
   Says({"tree", "delete", "shop/fruit"});
   EXPECT_EQ(Says({"tree", "count"}), "1\n");
   // A server that does not know the command says so.
-  EXPECT_EQ(RunLine({"tree", "rename", "shop", "store"}), kExitError);
+  EXPECT_EQ(RunLine({"tree", "rename", "absent", "x"}), kExitKeyNotFound);
+  EXPECT_EQ(RunLine({"tree", "rename", "shop", "taken"}), kExitError);
+  EXPECT_EQ(RunLine({"tree", "put", "shop//x", "v"}), kExitUsage);
+  EXPECT_EQ(AgainstAnswer("-WRONGTYPE Operation\r\n", {"tree", "get", "shop"}), kExitError);
+  EXPECT_EQ(RunLine({"tree", "rename", "shop", "new"}), kExitError);
   EXPECT_NE(err_.find("V.MVTREE"), std::string::npos) << err_;
 }
 

@@ -122,6 +122,9 @@ class StoreSession : public FakeSession {
       keys().erase(request[1]);
       return reply.Ok();
     }
+    if (name == "V.MVTREE" && request[2] != "new") {
+      return reply.Error(request[2] == "taken" ? "BUSYKEY Target node already exists." : "ERR no such node");
+    }
     --store_->changes;
     reply.Error("ERR unknown command '" + name + "', with args beginning with: ");
   }

@@ -261,6 +261,9 @@ TEST_P(RemoteDbTest, TreesWorkOverIt) {
   }
   ASSERT_TRUE(removed.ok()) << removed.ToString();
   EXPECT_EQ(*tree.Count("shop"), 1u);
+  RemoteDb* const remote = RemoteDb::From(db_.get());
+  EXPECT_TRUE(remote->MoveTree(*db_, "absent", "x", false, {}).IsNotFound());
+  EXPECT_EQ(remote->MoveTree(*db_, "shop", "taken", false, {}).code(), StatusCode::kConflict);
 }
 
 }  // namespace
