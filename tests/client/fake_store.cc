@@ -167,13 +167,22 @@ class StoreSession : public FakeSession {
 
   // Two keys a call, and each twice, as SCAN may.
   void Scan(const Words& request, resp::ReplyWriter& reply) {
+    // A literal prefix and a star; what has a meaning in patterns and is not escaped matches nothing here.
+    std::string_view pattern = request[3];
+    bool is_literal = pattern.ends_with('*');
+    if (is_literal) pattern.remove_suffix(1);
     std::string prefix;
-    for (const char c : request[3]) {
-      if (c != '\\' && c != '*') prefix.push_back(c);
+    for (size_t i = 0; i < pattern.size(); ++i) {
+      if (pattern[i] == '\\' && i + 1 < pattern.size()) {
+        ++i;
+      } else if (std::string_view("*?[\\").find(pattern[i]) != std::string_view::npos) {
+        is_literal = false;
+      }
+      prefix.push_back(pattern[i]);
     }
     std::vector<std::string> found;
     for (const auto& [key, value] : keys()) {
-      if (key.starts_with(prefix)) found.push_back(key);
+      if (is_literal && key.starts_with(prefix)) found.push_back(key);
     }
     std::reverse(found.begin(), found.end());
     const size_t begin = static_cast<size_t>(*resp::ParseInteger(request[1]));
