@@ -1,8 +1,8 @@
 // The command line: what verbs and flags there are, and what one invocation says.
 //
-// A line may begin with "client", which asks for a server and for answers in words, or with a server's
-// address, such as redis://box. Flags are --name, --name VALUE or --name=VALUE, anywhere on the line; "--" ends them, and "-"
-// alone is an operand. There are no abbreviations.
+// A line may begin with "client", which asks for a server and for answers in words, or with a
+// server's address, such as redis://box. Flags are --name, --name VALUE or --name=VALUE, anywhere on
+// the line; "--" ends them, and "-" alone is an operand. There are no abbreviations.
 #ifndef VARVE_CLI_ARGUMENTS_H_
 #define VARVE_CLI_ARGUMENTS_H_
 

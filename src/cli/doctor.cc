@@ -51,8 +51,8 @@ Finding SyncFinding(const MachineFacts& facts) {
   if (median >= kTooFastNanos || facts.is_in_memory) {
     return {facts.is_in_memory ? Level::kNote : Level::kGood, "sync", text};
   }
-  text += "; no medium is that fast: there is a cache with a battery behind it, or one that loses what it has "
-          "acknowledged. No program can tell them apart: ask who sells the disk, or runs the machine";
+  text += "; no medium is that fast: there is a cache with a battery behind it, or one that loses what "
+          "it has acknowledged. No program can tell them apart: ask who sells the disk, or runs the machine";
   return {Level::kNote, "sync", text};
 }
 
@@ -68,7 +68,8 @@ Finding LogFinding(const MachineFacts& facts) {
     return {Level::kGood, "log", "its tail can be mapped: a put without --sync makes no system call"};
   }
   return {Level::kNote, "log",
-          "this file system cannot keep blocks ready, so the log is written by system calls: as safe, and slower"};
+          "this file system cannot keep blocks ready, so the log is written by system calls: as safe, "
+          "and slower"};
 }
 
 Finding FilesFinding(const MachineFacts& facts) {
@@ -83,7 +84,8 @@ Finding FilesFinding(const MachineFacts& facts) {
 
 Finding ClockFinding(const MachineFacts& facts) {
   if (facts.wall_millis < kEarliestWallMillis || facts.wall_millis > kLatestWallMillis) {
-    return {Level::kBad, "clock", "the date is wrong: keys with a time to live would expire at the wrong moment"};
+    return {Level::kBad, "clock",
+            "the date is wrong: keys with a time to live would expire at the wrong moment"};
   }
   if (std::abs(facts.clock_drift_nanos) > kStepNanos) {
     return {Level::kNote, "clock",

@@ -115,7 +115,8 @@ std::string BashCompletion(const std::vector<const VerbSpec*>& verbs) {
   std::string cases;
   for (const VerbSpec* verb : verbs) {
     names.append(" ").append(verb->name);
-    cases.append("    ").append(verb->name).append(") flags='").append(NamesOf(FlagsOf(*verb))).append("' ;;\n");
+    cases.append("    ").append(verb->name).append(") flags='");
+    cases.append(NamesOf(FlagsOf(*verb))).append("' ;;\n");
   }
   return "# Completion of varve for bash. Made by 'varve completion bash'.\n"
          "_varve() {\n"
@@ -164,8 +165,8 @@ std::string ManPage(const std::vector<const VerbSpec*>& verbs) {
                      ".SH NAME\nvarve \\- keeps keys and values in order, in a directory, and serves them\n"
                      ".SH SYNOPSIS\n.B varve\n[\\fB\\-\\-dir\\fR \\fIDIR\\fR | \\fBclient\\fR | "
                      "\\fIURI\\fR] \\fICOMMAND\\fR [\\fIflags\\fR] [\\fIoperands\\fR]\n"
-                     ".SH DESCRIPTION\nA command works on the store in a directory, or through a server: that of "
-                     "\\-\\-dir or VARVE_DIR, else the server of \\-\\-server or VARVE_URL, else the one at "
+                     ".SH DESCRIPTION\nA command works on the store in a directory, or through a server: "
+                     "that of \\-\\-dir or VARVE_DIR, else the server of \\-\\-server or VARVE_URL, else the one at "
                      "127.0.0.1:6379. Alone on a terminal, varve starts a conversation.\n"
                      ".SH EXAMPLES\n";
   text += RoffExample(ToolExamples());
@@ -173,8 +174,10 @@ std::string ManPage(const std::vector<const VerbSpec*>& verbs) {
   for (const VerbSpec* verb : verbs) text += RoffVerb(*verb);
   text += ".SH FLAGS OF EVERY COMMAND\n" + RoffFlags(GlobalFlags());
   text += ".SH WHICH SERVER\n" + RoffFlags(ServerFlags());
-  text += ".SH ENVIRONMENT\n.TP\n\\fBVARVE_DIR\\fR\nthe store's directory\n.TP\n\\fBVARVE_URL\\fR\nthe server\n"
-          ".TP\n\\fBVARVE_PASSWORD\\fR\nthe password, where the address has none\n.TP\n\\fBNO_COLOR\\fR\nno colours\n";
+  text += ".SH ENVIRONMENT\n.TP\n\\fBVARVE_DIR\\fR\nthe store's directory\n"
+          ".TP\n\\fBVARVE_URL\\fR\nthe server\n"
+          ".TP\n\\fBVARVE_PASSWORD\\fR\nthe password, where the address has none\n"
+          ".TP\n\\fBNO_COLOR\\fR\nno colours\n";
   return text + ".SH EXIT STATUS\n.nf\n" + Roff(ExitCodes()) + ".fi\n";
 }
 

@@ -13,6 +13,7 @@ constexpr std::string_view kToolExamples =
     "varve --dir data stats --json\n"
     "varve server data &                       # from now on without --dir\n"
     "varve get fruit/apple\n"
+    "varve client put fruit/apple green        # an answer in words\n"
     "varve redis://user:password@host:6379 get fruit/apple\n";
 
 constexpr std::string_view kExitCodes =
@@ -72,7 +73,8 @@ std::string ToolHelp(const std::vector<const VerbSpec*>& verbs, const Console& c
     if (!verb->operands.empty()) left.append(" ").append(verb->operands);
     rows.push_back({std::move(left), verb->summary});
   }
-  std::string text = "varve keeps keys and values, in the order of the keys, in one directory, and serves them.\n";
+  std::string text =
+      "varve keeps keys and values, in the order of the keys, in one directory, and serves them.\n";
   text += Heading("Examples", console) + Indented(kToolExamples);
   text += Heading("Commands", console) + TwoColumns(rows);
   text += Heading("Flags of every command", console) + FlagTable(GlobalFlags());

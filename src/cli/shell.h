@@ -16,8 +16,8 @@
 
 namespace varve::cli {
 
-// A line is a verb of the tool with its flags and operands (put, scan --prefix a), or, on a server, one of its
-// commands, in capitals or without a verb of that name (SET k v, incr n). Words are split as in a shell.
+// A line is a verb of the tool with its flags and operands (put, scan --prefix a), or, on a server, one of
+// its commands, in capitals or without a verb of that name (SET k v, incr n). Words are split as in a shell.
 //
 // Thread-compatible; borrows what its context borrows. A connection is kept for commands; one that breaks is
 // made anew for the next line.

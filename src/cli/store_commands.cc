@@ -196,7 +196,8 @@ std::vector<Command> StoreCommands() {
         .details = "entries counts overwritten and deleted records until they are merged away;\n"
                    "'count' counts keys. The runs are the levels, newest first. The figures about work\n"
                    "(amplification of writes and reads, stalls, operations) are those of this process,\n"
-                   "which has only opened the store; a program asks its own by Db::Stats(). Of a server: its INFO.\n",
+                   "which has only opened the store; a program asks its own by Db::Stats().\n"
+                   "Of a server: its INFO.\n",
         .target = Target::kEither},
        Stats},
       {{.name = "verify",

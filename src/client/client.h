@@ -41,8 +41,8 @@ bool IsAuthenticationFailure(const Status& status);
 // `request` as an array of bulk strings, appended to `*bytes`.
 void AppendRequest(const Request& request, std::string* bytes);
 
-// Thread-compatible. After kUnavailable or kTimedOut from the connection itself is_broken() is true, and every
-// call fails: whether requests that were under way have been executed is not known.
+// Thread-compatible. After kUnavailable or kTimedOut from the connection itself is_broken() is true, and
+// every call fails: whether requests that were under way have been executed is not known.
 class Client {
  public:
   // Connects, gives user and password and selects the database.

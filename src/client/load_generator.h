@@ -3,8 +3,8 @@
 // Closed loop: every connection sends a batch of requests, waits for all of its replies, and sends the next.
 // What is slow is then asked less: latencies show what a client sees that waits.
 //
-// Open loop: requests are due at fixed moments, whatever the server does, and latency counts from the moment a
-// request was due. A pause of the server so shows in all requests that came due during it ("coordinated
+// Open loop: requests are due at fixed moments, whatever the server does, and latency counts from the moment
+// a request was due. A pause of the server so shows in all requests that came due during it ("coordinated
 // omission" is what a closed loop does with them).
 #ifndef VARVE_CLIENT_LOAD_GENERATOR_H_
 #define VARVE_CLIENT_LOAD_GENERATOR_H_

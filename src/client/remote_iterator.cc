@@ -124,7 +124,8 @@ Status RemoteIterator::ListKeys() {
   const std::string pattern = PatternOf(prefix_);
   std::string cursor = "0";
   do {
-    VARVE_ASSIGN_OR_RETURN(Reply reply, space_.Call({"SCAN", cursor, "MATCH", pattern, "COUNT", "1000", "TYPE", "string"}));
+    const Request request = {"SCAN", cursor, "MATCH", pattern, "COUNT", "1000", "TYPE", "string"};
+    VARVE_ASSIGN_OR_RETURN(Reply reply, space_.Call(request));
     if (reply.elements.size() != 2) return Status::Unavailable("the reply to SCAN makes no sense");
     cursor = reply.elements[0].text;
     for (Reply& key : reply.elements[1].elements) all_keys_->push_back(std::move(key.text));

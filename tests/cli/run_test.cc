@@ -95,9 +95,9 @@ TEST_F(RunTest, OnlyPutAndLoadMakeAStore) {
     // The actions of tree have a test of their own; restore makes one of a backup: backup_commands_test.cc.
     if (name == "put" || name == "load" || name == "tree" || name == "restore") continue;
     // Stores are not what the server, or what needs no directory, is given by a test.
-    if (name == "server" || name == "shell" || command.spec.target == Target::kServer || command.spec.target == Target::kNone) {
-      continue;
-    }
+    const Target target = command.spec.target;
+    if (name == "server" || name == "shell") continue;
+    if (target == Target::kServer || target == Target::kNone) continue;
     EXPECT_EQ(Varve(WithOperands(command.spec)), kExitError) << name;
     EXPECT_NE(err_.find("'varve --dir d put KEY VALUE' makes one"), std::string::npos) << name;
     EXPECT_FALSE(stores_.Exists("d")) << name;
