@@ -93,12 +93,13 @@ class ServerTest(unittest.TestCase):
         self.serve()
         self.assertEqual(self.varve("client", "put", "test/val", "this is a test val"), b"success\n")
         self.assertEqual(self.varve("client", "get", "test/val"), b"got data:\nthis is a test val\n")
-        # Not stopped in good order, which would empty the log: it is what a crash leaves.
+        log = b"WRITE\ttest/val\tthis is a test val\n"
+        self.assertEqual(self.varve("--dir", "test.dat", "wal"), log)
+        # And what a crash leaves; an end in good order empties the log.
         self.server.kill()
         self.server.communicate()
         self.server = None
-        self.assertEqual(self.varve("--dir", "test.dat", "wal"),
-                         b"WRITE\ttest/val\tthis is a test val\n")
+        self.assertEqual(self.varve("--dir", "test.dat", "wal"), log)
 
     def test_values_and_dumps_of_any_bytes(self):
         self.serve()
