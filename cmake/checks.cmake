@@ -35,8 +35,10 @@ if(TARGET varve_cli_binary)
               ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/docs/operating.md
               ${CMAKE_SOURCE_DIR}/docs/namespaces.md ${CMAKE_SOURCE_DIR}/docs/ttl.md
               ${CMAKE_SOURCE_DIR}/docs/repair.md ${CMAKE_SOURCE_DIR}/docs/tree.md
-              ${CMAKE_SOURCE_DIR}/docs/backup.md)
+              ${CMAKE_SOURCE_DIR}/docs/backup.md ${CMAKE_SOURCE_DIR}/docs/cli.md)
   varve_check(cli.process ${CMAKE_SOURCE_DIR}/tests/cli/process_test.py
+              $<TARGET_FILE:varve_cli_binary>)
+  varve_check(cli.server_process ${CMAKE_SOURCE_DIR}/tests/cli/server_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.process ${CMAKE_SOURCE_DIR}/tests/server/server_process_test.py
               $<TARGET_FILE:varve_cli_binary>)

@@ -10,6 +10,21 @@ if(TARGET varve_shared)
 endif()
 if(TARGET varve_cli_binary)
   install(TARGETS varve_cli_binary RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # The manual page and the completions, as the program prints them.
+  set(varve_documents ${CMAKE_CURRENT_BINARY_DIR}/documents)
+  add_custom_command(
+    OUTPUT ${varve_documents}/varve.1 ${varve_documents}/varve ${varve_documents}/_varve
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${varve_documents}
+    COMMAND varve_cli_binary man > ${varve_documents}/varve.1
+    COMMAND varve_cli_binary completion bash > ${varve_documents}/varve
+    COMMAND varve_cli_binary completion zsh > ${varve_documents}/_varve
+    DEPENDS varve_cli_binary VERBATIM)
+  add_custom_target(varve_documents ALL DEPENDS ${varve_documents}/varve.1)
+  # OPTIONAL: a build of the program alone has not made them.
+  install(FILES ${varve_documents}/varve.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
+  install(FILES ${varve_documents}/varve
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions OPTIONAL)
+  install(FILES ${varve_documents}/_varve DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions OPTIONAL)
 endif()
 
 # Written by hand: an exported target would carry the build tree's object libraries and flags along.

@@ -10,6 +10,7 @@ namespace varve::cli {
 namespace {
 
 constexpr std::string_view kHelpVerb = "help";
+constexpr std::string_view kClientWord = "client";
 
 std::string Quoted(std::string_view word) { return "'" + std::string(word) + "'"; }
 
@@ -59,6 +60,27 @@ const std::vector<FlagSpec>& GlobalFlags() {
   return flags;
 }
 
+const std::vector<FlagSpec>& ServerFlags() {
+  static const std::vector<FlagSpec> flags = {
+      {kServerFlag, "URI", "redis://user:password@host:port/db, unix:///path; without it, $VARVE_URL"},
+      {"--host", "HOST", "the server's host (127.0.0.1)"},
+      {"--port", "N", "its port (6379)"},
+      {"--socket", "PATH", "its Unix socket, instead of these"},
+      {"--user", "NAME", "as this user; $VARVE_PASSWORD has the password"},
+      {"--timeout", "T", "how long to wait for it: 500ms, 30s (30s)"},
+  };
+  return flags;
+}
+
+std::string UsageOf(const VerbSpec& verb, bool shows_flags) {
+  std::string usage = verb.target == Target::kDirectory ? "varve --dir DIR " : "varve ";
+  if (verb.target == Target::kEither) usage = "varve [--dir DIR] ";
+  usage.append(verb.name);
+  if (shows_flags && !verb.flags.empty()) usage += " [flags]";
+  if (!verb.operands.empty()) usage.append(" ").append(verb.operands);
+  return usage;
+}
+
 std::optional<std::string_view> Suggest(std::string_view word,
                                         const std::vector<std::string_view>& candidates) {
   // Two slips in a long word, one in a short one: more would be guessing.
@@ -99,6 +121,10 @@ Status Arguments::Read(const std::vector<std::string>& words,
       operands_.push_back(word);
     } else if (word == kHelpVerb) {
       flags_["--help"] = "";
+    } else if (word == kClientWord) {
+      is_client_ = true;
+    } else if (word.find("://") != word.npos) {
+      flags_[std::string(kServerFlag)] = word;
     } else {
       VARVE_RETURN_IF_ERROR(TakeVerb(word, verbs));
     }
@@ -122,9 +148,11 @@ Status Arguments::TakeFlag(const std::vector<std::string>& words, size_t* index)
   const std::string name = word.substr(0, equals);
   const FlagSpec* flag = FindFlag(GlobalFlags(), name);
   if (flag == nullptr && verb_ != nullptr) flag = FindFlag(verb_->flags, name);
+  if (flag == nullptr) flag = FindFlag(ServerFlags(), name);
   if (flag == nullptr) {
     std::vector<std::string_view> names;
     for (const FlagSpec& known : GlobalFlags()) names.push_back(known.name);
+    for (const FlagSpec& known : ServerFlags()) names.push_back(known.name);
     if (verb_ != nullptr) {
       for (const FlagSpec& known : verb_->flags) names.push_back(known.name);
     }
@@ -154,13 +182,21 @@ Status Arguments::TakeFlag(const std::vector<std::string>& words, size_t* index)
 Status Arguments::CheckOperands() const {
   const size_t count = operands_.size();
   if (count >= verb_->min_operands && count <= verb_->max_operands) return Status::Ok();
-  const std::string usage = "usage: varve --dir DIR " + std::string(verb_->name) +
-                            (verb_->operands.empty() ? "" : " " + std::string(verb_->operands));
+  const std::string usage = "usage: " + UsageOf(*verb_, /*shows_flags=*/false);
   if (count < verb_->min_operands) {
     return Status::InvalidArgument(Quoted(verb_->name) + " needs more operands; " + usage);
   }
   return Status::InvalidArgument("unexpected operand " + Quoted(operands_[verb_->max_operands]) +
                                  " for " + Quoted(verb_->name) + "; " + usage);
+}
+
+bool Arguments::NamesServer() const {
+  if (is_client_) return true;
+  for (const FlagSpec& flag : ServerFlags()) {
+    const bool is_own = verb_ != nullptr && FindFlag(verb_->flags, flag.name) != nullptr;
+    if (!is_own && flag.name != "--timeout" && Has(flag.name)) return true;
+  }
+  return false;
 }
 
 std::optional<std::string> Arguments::Value(std::string_view flag) const {

@@ -1,7 +1,8 @@
 // The command line: what verbs and flags there are, and what one invocation says.
 //
-// Flags are --name, --name VALUE or --name=VALUE, anywhere on the line; "--" ends them, and "-"
-// alone is an operand. There are no abbreviations.
+// A line may begin with "client", which asks for a server and for answers in words, or with a
+// server's address, such as redis://box. Flags are --name, --name VALUE or --name=VALUE, anywhere on
+// the line; "--" ends them, and "-" alone is an operand. There are no abbreviations.
 #ifndef VARVE_CLI_ARGUMENTS_H_
 #define VARVE_CLI_ARGUMENTS_H_
 
@@ -22,6 +23,14 @@ struct FlagSpec {
   std::string_view help;
 };
 
+// What a verb works on.
+enum class Target {
+  kDirectory,  // a store's directory
+  kEither,     // that, or a server
+  kServer,     // a server
+  kNone,
+};
+
 // How a verb is called. Its help is made from this.
 struct VerbSpec {
   std::string_view name;
@@ -33,10 +42,19 @@ struct VerbSpec {
   std::string_view examples;  // lines of shell
   std::string_view details;   // paragraphs, may be empty
   bool dir_is_operand = false;  // the first operand stands for --dir
+  Target target = Target::kDirectory;
 };
 
 // The flags that every verb takes.
 const std::vector<FlagSpec>& GlobalFlags();
+// Those that say which server, of the verbs that work on one.
+inline constexpr std::string_view kServerFlag = "--server";
+const std::vector<FlagSpec>& ServerFlags();
+inline bool WorksOnServer(const VerbSpec& verb) {
+  return verb.target == Target::kEither || verb.target == Target::kServer;
+}
+// The name, flags and operands of a verb: "varve --dir DIR get [flags] KEY".
+std::string UsageOf(const VerbSpec& verb, bool shows_flags);
 
 // One invocation, checked against its verb. Immutable.
 class Arguments {
@@ -50,6 +68,10 @@ class Arguments {
   // nullptr only with --help or --version.
   const VerbSpec* verb() const { return verb_; }
   const std::vector<std::string>& operands() const { return operands_; }
+  // Whether the line began with "client".
+  bool is_client() const { return is_client_; }
+  // Whether the line says that it is for a server.
+  bool NamesServer() const;
   bool Has(std::string_view flag) const { return flags_.find(flag) != flags_.end(); }
   // The value of a flag; the last one counts.
   std::optional<std::string> Value(std::string_view flag) const;
@@ -64,6 +86,7 @@ class Arguments {
   Status CheckOperands() const;
 
   const VerbSpec* verb_ = nullptr;
+  bool is_client_ = false;
   std::vector<std::string> operands_;
   std::map<std::string, std::string, std::less<>> flags_;
 };

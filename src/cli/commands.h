@@ -24,6 +24,11 @@ std::vector<Command> BackupCommands();    // backup restore checkpoint
 std::vector<Command> StoreCommands();     // stats verify compact wal
 std::vector<Command> ServerCommands();    // server
 std::vector<Command> RepairCommands();    // repair
+std::vector<Command> BenchCommands();     // bench
+std::vector<Command> TopCommands();       // top
+std::vector<Command> DoctorCommands();    // doctor
+std::vector<Command> DocumentCommands();  // completion man
+std::vector<Command> ShellCommands();     // shell
 
 // All of them, in the order of the help.
 const std::vector<Command>& AllCommands();

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "cli/terminal.h"
+
 namespace varve::cli {
 
 // Filled in by main, or by a test. Borrows its streams. Thread-compatible.
@@ -27,6 +29,9 @@ struct Console {
 
   // False when the environment says NO_COLOR. Colour also needs a terminal.
   bool color_allowed = true;
+
+  // The person's, when input and output are one; else null. Borrowed.
+  Terminal* terminal = nullptr;
 
   // Nanoseconds of a clock that never goes back.
   std::function<uint64_t()> now_nanos;

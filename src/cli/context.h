@@ -4,12 +4,15 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "cli/arguments.h"
 #include "cli/console.h"
+#include "cli/doctor.h"
 #include "cli/serve.h"
+#include "client/client.h"
 #include "varve/db.h"
 
 namespace varve::cli {
@@ -20,7 +23,10 @@ enum ExitCode : int {
   kExitError = 1,
   kExitUsage = 2,
   kExitKeyNotFound = 3,
+  kExitConnection = 4,
+  kExitAuthentication = 5,
   kExitCorruption = 6,
+  kExitTimeout = 7,
 };
 
 // The way to stores; tests put another in place. Signatures as in varve/db.h.
@@ -29,6 +35,20 @@ struct Backend {
   std::function<Status(const std::string& dir, const Options&, const WalVisitor&)> read_wal;
   std::function<Result<RepairReport>(const std::string& dir, const RepairOptions&)> repair;
   Serve serve = {};
+  Examine examine = {};
+};
+
+// What the tool takes from the environment: $VARVE_DIR, $VARVE_URL and $VARVE_PASSWORD.
+struct Environment {
+  std::optional<std::string> dir = std::nullopt;
+  std::optional<std::string> url = std::nullopt;
+  std::optional<std::string> password = std::nullopt;
+};
+
+// A server, and how long to wait for it.
+struct ServerTarget {
+  client::Endpoint endpoint;
+  client::ClientOptions options;
 };
 
 // Borrows all of it for the run of one command.
@@ -36,12 +56,22 @@ struct Context {
   const Arguments& arguments;
   const Console& console;
   const Backend& backend;
-  const std::string dir;
+  const std::string dir;  // empty when the command works on a server
   const bool json;
+  const std::optional<ServerTarget> server = std::nullopt;
+
+  // "varve client put" and the like: success is said in words.
+  bool speaks() const { return arguments.is_client() && !json; }
 };
 
-// Opens the store of the context. Reading changes nothing on disk and wants an existing store;
-// changing takes the store for this process.
+// The server that the command line and the environment name; 127.0.0.1:6379 when none does.
+// kInvalidArgument, kNotSupported: the address makes no sense.
+Result<ServerTarget> ServerFrom(const Arguments& arguments, const Environment& environment);
+// Connects to the context's server. REQUIRES: it has one.
+Result<std::unique_ptr<client::Client>> ConnectTo(const Context& context);
+
+// Opens the store of the context, a directory's or a server's. Reading changes nothing on disk and wants
+// an existing store; changing takes the store for this process.
 enum class Access { kRead, kChange, kChangeOrCreate };
 Result<std::unique_ptr<Db>> OpenStore(const Context& context, Access access);
 

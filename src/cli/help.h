@@ -3,12 +3,17 @@
 #define VARVE_CLI_HELP_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/arguments.h"
 #include "cli/console.h"
 
 namespace varve::cli {
+
+// Lines of shell, and the exit codes with what they mean.
+std::string_view ToolExamples();
+std::string_view ExitCodes();
 
 // Help for the tool: examples, then the verbs, then the flags that all of them take.
 std::string ToolHelp(const std::vector<const VerbSpec*>& verbs, const Console& console);

@@ -81,7 +81,8 @@ std::vector<Command> NamespaceCommands() {
         .summary = "Lists the namespaces of the store",
         .examples = "varve --dir data put -n users ada 1815    # makes one\n"
                     "varve --dir data namespaces\n",
-        .details = "Name, durability, compression and default time to live, with tabs between.\n"},
+        .details = "Name, durability, compression and default time to live, with tabs between.\n",
+        .target = Target::kEither},
        Namespaces},
       {{.name = "drop",
         .operands = "NAME",

@@ -45,7 +45,9 @@ Status Walk(Namespace& space, const Range& range, const WalkOptions& options,
     const std::string_view value = options.keys_only ? std::string_view() : it->value();
     // An unreadable value reads as empty; the status tells them apart.
     if (value.empty()) VARVE_RETURN_IF_ERROR(it->status());
-    if (!visit(it->key(), value, it->expire_at_millis())) return Status::Ok();
+    const uint64_t expire_at = options.deadlines ? it->expire_at_millis() : 0;
+    if (options.deadlines) VARVE_RETURN_IF_ERROR(it->status());
+    if (!visit(it->key(), value, expire_at)) return Status::Ok();
     if (--left == 0) break;
     options.reverse ? it->Prev() : it->Next();
   }

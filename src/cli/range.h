@@ -30,6 +30,7 @@ Result<Range> RangeFrom(const Context& context);
 struct WalkOptions {
   bool reverse = false;
   bool keys_only = false;  // the value is then empty
+  bool deadlines = false;  // 0 otherwise
   std::optional<uint64_t> limit;
 };
 

@@ -27,8 +27,9 @@ int Get(const Context& context) {
     console.out << object.Bytes("key", *key).Bytes("value", value->view()).Take() << "\n";
     return kExitOk;
   }
+  if (context.speaks()) console.out << "got data:\n";
   console.out.write(value->data(), static_cast<std::streamsize>(value->size()));
-  if (console.out_is_terminal && !value->view().ends_with('\n')) console.out << "\n";
+  if ((console.out_is_terminal || context.speaks()) && !value->view().ends_with('\n')) console.out << "\n";
   return kExitOk;
 }
 
@@ -114,7 +115,8 @@ std::vector<Command> ReadCommands() {
         .examples = "varve --dir data get fruit/apple\n"
                     "varve --dir data get logo > logo.png\n"
                     "varve --dir data get fruit/pear || echo absent     # exit code 3\n",
-        .details = "On a terminal a newline follows a value that has none.\n"},
+        .details = "On a terminal a newline follows a value that has none.\n",
+        .target = Target::kEither},
        Get},
       {{.name = "scan",
         .flags = RangeFlagsAnd({{"--limit", "N", "at most N records"},
@@ -127,7 +129,8 @@ std::vector<Command> ReadCommands() {
                     "varve --dir data scan -n users\n",
         .details =
             "On a terminal: columns, long values cut. Elsewhere: key, tab, value, with \\t \\n "
-            "\\r \\\\ for these\nand \\xNN for other bytes that are not printable.\n"},
+            "\\r \\\\ for these\nand \\xNN for other bytes that are not printable.\n",
+        .target = Target::kEither},
        Scan},
       {{.name = "ttl",
         .operands = "KEY",
@@ -136,14 +139,16 @@ std::vector<Command> ReadCommands() {
         .flags = {kNamespaceFlag},
         .summary = "Prints how long a key has still to live: milliseconds, or none",
         .examples = "varve --dir data ttl session/17      # 9500ms\n"
-                    "varve --dir data ttl --json session/17\n"},
+                    "varve --dir data ttl --json session/17\n",
+        .target = Target::kEither},
        Ttl},
       {{.name = "count",
         .flags = RangeFlagsAnd({}),
         .summary = "Counts keys",
         .examples = "varve --dir data count\n"
                     "varve --dir data count --prefix fruit/\n"
-                    "varve --dir data count -n users\n"},
+                    "varve --dir data count -n users\n",
+        .target = Target::kEither},
        Count},
   };
 }

@@ -11,10 +11,18 @@
 
 namespace varve::cli {
 
-// Executes one command line (without the program's name) and returns the exit code. `default_dir`
-// is the value of $VARVE_DIR.
-int Run(const std::vector<std::string>& words, const std::optional<std::string>& default_dir,
+// Executes one command line (without the program's name) and returns the exit code.
+int Run(const std::vector<std::string>& words, const Environment& environment,
         const Console& console, const Backend& backend);
+
+// What a line of the shell works on: a directory, or a server.
+struct Place {
+  std::string dir;
+  std::optional<ServerTarget> server;
+};
+// The same for a line that says nothing of the place, or names another than `place`.
+int RunOn(const std::vector<std::string>& words, const Place& place, const Console& console,
+          const Backend& backend);
 
 }  // namespace varve::cli
 

@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/json.h"
+#include "cli/server_info.h"
 #include "cli/text.h"
 
 namespace varve::cli {
@@ -81,6 +82,7 @@ Facts StoreFacts(const Statistics& stats) {
 }
 
 int Stats(const Context& context) {
+  if (context.server) return PrintServerStats(context);
   const Result<std::unique_ptr<Db>> db = OpenStore(context, Access::kRead);
   if (!db.ok()) return FailToOpen(context, db.status());
   if (context.arguments.Has("--prometheus")) {
@@ -194,7 +196,9 @@ std::vector<Command> StoreCommands() {
         .details = "entries counts overwritten and deleted records until they are merged away;\n"
                    "'count' counts keys. The runs are the levels, newest first. The figures about work\n"
                    "(amplification of writes and reads, stalls, operations) are those of this process,\n"
-                   "which has only opened the store; a program asks its own by Db::Stats().\n"},
+                   "which has only opened the store; a program asks its own by Db::Stats().\n"
+                   "Of a server: its INFO.\n",
+        .target = Target::kEither},
        Stats},
       {{.name = "verify",
         .summary = "Reads every byte and checks it; exit code 6 when something is damaged",

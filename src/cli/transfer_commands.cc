@@ -210,7 +210,7 @@ Result<Transferred> DumpTo(const Context& context, const std::vector<DumpedSpace
   };
   for (const DumpedSpace& dumped : spaces) {
     VARVE_RETURN_IF_ERROR(Walk(
-        *dumped.space, range, {},
+        *dumped.space, range, {.deadlines = true},
         [&](std::string_view key, std::string_view value, uint64_t expire_at) {
           AppendRecord(&lines, format, key, value, dumped.shown_name, expire_at);
           ++total.records;
@@ -278,7 +278,8 @@ std::vector<Command> TransferCommands() {
             "JSON lines: {\"key\":\"...\",\"value\":\"...\"}; key_b64 and value_b64 hold base64.\n"
             "A record of a namespace: @name, tab, key, tab, value; or a member \"namespace\".\n"
             "A last column, or \"expire_at_ms\", is when the record expires: milliseconds since 1970.\n"
-            "A record that --progress has counted is stored: it survives kill -9.\n"},
+            "A record that --progress has counted is stored: it survives kill -9.\n",
+        .target = Target::kEither},
        Load},
       {{.name = "dump",
         .operands = "[FILE]",
@@ -291,7 +292,8 @@ std::vector<Command> TransferCommands() {
                     "varve --dir data dump -n users users.tsv\n",
         .details =
             "Without -n and range flags: the records of all namespaces, named as 'load' reads them.\n"
-            "With -n: those of one, without its name.\n"},
+            "With -n: those of one, without its name.\n",
+        .target = Target::kEither},
        Dump},
   };
 }

@@ -3,6 +3,7 @@
 #include "cli/record_printer.h"
 #include "cli/text.h"
 #include "cli/value_operand.h"
+#include "client/remote_db.h"
 #include "varve/tree.h"
 
 namespace varve::cli {
@@ -15,16 +16,21 @@ struct Action {
   size_t max_operands;
   Access access;
   int (*run)(const Context& context, Tree& tree, const std::vector<std::string>& operands);
+  // What a server does in one step of its own; nullptr: as above.
+  Status (*run_remotely)(const Context& context, client::RemoteDb& db, const Namespace& space,
+                         const std::vector<std::string>& operands) = nullptr;
 };
 
 int FailOnTree(const Context& context, const Status& status) {
-  const bool is_usage = status.code() == StatusCode::kInvalidArgument;
+  // What a server refuses is no slip in the command line: that was looked at before.
+  const bool is_usage = status.code() == StatusCode::kInvalidArgument && !context.server;
   return is_usage ? FailUsage(context, status) : Fail(context, status);
 }
 
 int Finish(const Context& context, const Status& status) {
   if (!status.ok()) return FailOnTree(context, status);
   if (context.json) context.console.out << JsonObject().Bool("ok", true).Take() << "\n";
+  if (context.speaks()) context.console.out << "success\n";
   return kExitOk;
 }
 
@@ -73,8 +79,9 @@ int Get(const Context& context, Tree& tree, const std::vector<std::string>& oper
     console.out << object.Bytes("key", operands[0]).Bytes("value", *value).Take() << "\n";
     return kExitOk;
   }
+  if (context.speaks()) console.out << "got data:\n";
   console.out << *value;
-  if (console.out_is_terminal && !value->ends_with('\n')) console.out << "\n";
+  if ((console.out_is_terminal || context.speaks()) && !value->ends_with('\n')) console.out << "\n";
   return kExitOk;
 }
 
@@ -151,11 +158,23 @@ int Rename(const Context& context, Tree& tree, const std::vector<std::string>& o
   return Finish(context, tree.RenameSubtree(operands[0], operands[1], options));
 }
 
+Status DeleteRemotely(const Context& context, client::RemoteDb& db, const Namespace& space,
+                      const std::vector<std::string>& operands) {
+  return db.RemoveTree(space, operands[0], WriteOptionsFrom(context));
+}
+
+Status RenameRemotely(const Context& context, client::RemoteDb& db, const Namespace& space,
+                      const std::vector<std::string>& operands) {
+  const bool replaces = context.arguments.Has("--replace");
+  return db.MoveTree(space, operands[0], operands[1], replaces, WriteOptionsFrom(context));
+}
+
 constexpr Action kActions[] = {
     {"put", 2, 2, Access::kChangeOrCreate, Put}, {"get", 1, 1, Access::kRead, Get},
     {"list", 0, 1, Access::kRead, List},         {"walk", 0, 1, Access::kRead, Walk},
-    {"count", 0, 1, Access::kRead, Count},       {"delete", 1, 1, Access::kChange, Delete},
-    {"rename", 2, 2, Access::kChange, Rename},
+    {"count", 0, 1, Access::kRead, Count},
+    {"delete", 1, 1, Access::kChange, Delete, DeleteRemotely},
+    {"rename", 2, 2, Access::kChange, Rename, RenameRemotely},
 };
 
 // The action that the first operand names; nullptr: none, or with other operands than it takes.
@@ -190,13 +209,20 @@ int RunTree(const Context& context) {
   std::vector<std::string> operands;
   for (size_t i = 1; i < words.size(); ++i) {
     Result<std::string> operand = ReadOperand(context, *action, i);
-    if (!operand.ok()) return FailOnTree(context, operand.status());
+    if (!operand.ok()) {
+      const bool is_usage = operand.status().code() == StatusCode::kInvalidArgument;
+      return is_usage ? FailUsage(context, operand.status()) : Fail(context, operand.status());
+    }
     operands.push_back(*std::move(operand));
   }
   const Result<std::unique_ptr<Db>> db = OpenStore(context, action->access);
   if (!db.ok()) return FailToOpen(context, db.status());
   const auto space = OpenSpace(context, **db, action->access);
   if (!space.ok()) return FailToOpenSpace(context, space.status());
+  client::RemoteDb* const remote = client::RemoteDb::From(db->get());
+  if (remote != nullptr && action->run_remotely != nullptr) {
+    return Finish(context, action->run_remotely(context, *remote, **space, operands));
+  }
   Tree tree(db->get(), space->get());
   return action->run(context, tree, operands);
 }
@@ -224,7 +250,8 @@ std::vector<Command> TreeCommands() {
                     "varve --dir data tree delete store/fruit      # with all that is below, at once\n",
         .details = "Actions: put PATH VALUE, get PATH, list [PATH], walk [PATH], count [PATH], delete PATH,\n"
                    "rename FROM TO. A name in a path has %2F for / and %25 for %. '' is the root.\n"
-                   "'varve del' deletes a value and leaves the children.\n"},
+                   "'varve del' deletes a value and leaves the children.\n",
+        .target = Target::kEither},
        RunTree},
   };
 }

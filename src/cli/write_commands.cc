@@ -10,6 +10,7 @@ namespace {
 int Finish(const Context& context, const Status& status) {
   if (!status.ok()) return Fail(context, status);
   if (context.json) context.console.out << JsonObject().Bool("ok", true).Take() << "\n";
+  if (context.speaks()) context.console.out << "success\n";
   return kExitOk;
 }
 
@@ -123,7 +124,8 @@ std::vector<Command> WriteCommands() {
                     "varve --dir data put -- -key -5         # -- before words that begin with -\n"
                     "varve --dir data put --escaped 'a\\x00b' 'two\\nlines'\n"
                     "varve --dir data put -n users ada 1815  # in a namespace, made if it is missing\n",
-        .details = "A value that itself is - or begins with @ can be given on standard input.\n"},
+        .details = "A value that itself is - or begins with @ can be given on standard input.\n",
+        .target = Target::kEither},
        Put},
       {{.name = "del",
         .operands = "KEY",
@@ -131,7 +133,8 @@ std::vector<Command> WriteCommands() {
         .max_operands = 1,
         .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Deletes a key; an absent one is no error",
-        .examples = "varve --dir data del fruit/apple\n"},
+        .examples = "varve --dir data del fruit/apple\n",
+        .target = Target::kEither},
        Del},
       {{.name = "expire",
         .operands = "KEY T",
@@ -140,7 +143,8 @@ std::vector<Command> WriteCommands() {
         .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Sets how long a key has still to live; 0s deletes it",
         .examples = "varve --dir data expire session/17 10m\n",
-        .details = "T is a whole number and ms, s, m, h or d. An absent key is exit code 3.\n"},
+        .details = "T is a whole number and ms, s, m, h or d. An absent key is exit code 3.\n",
+        .target = Target::kEither},
        Expire},
       {{.name = "persist",
         .operands = "KEY",
@@ -148,7 +152,8 @@ std::vector<Command> WriteCommands() {
         .max_operands = 1,
         .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Makes a key that would expire stay",
-        .examples = "varve --dir data persist session/17\n"},
+        .examples = "varve --dir data persist session/17\n",
+        .target = Target::kEither},
        Persist},
       {{.name = "delrange",
         .operands = "A B",

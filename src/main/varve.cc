@@ -5,9 +5,12 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 
 #include "cli/run.h"
+#include "main/examine.h"
 #include "main/serve.h"
+#include "main/terminal.h"
 #include "varve/db.h"
 
 namespace {
@@ -40,6 +43,7 @@ uint64_t MonotonicNanos() {
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   std::cin.tie(nullptr);
+  const std::unique_ptr<varve::cli::Terminal> terminal = varve::OpenTerminal();
   const varve::cli::Console console{
       .in = std::cin,
       .out = std::cout,
@@ -48,6 +52,7 @@ int main(int argc, char** argv) {
       .err_is_terminal = isatty(STDERR_FILENO) != 0,
       .width = TerminalWidth(),
       .color_allowed = !Variable("NO_COLOR").has_value(),
+      .terminal = terminal.get(),
       .now_nanos = MonotonicNanos,
   };
   const varve::cli::Backend backend{
@@ -56,6 +61,10 @@ int main(int argc, char** argv) {
       .read_wal = varve::ReadWal,
       .repair = varve::Db::Repair,
       .serve = varve::ServeUntilSignal,
+      .examine = varve::ExamineMachine,
   };
-  return varve::cli::Run({argv + 1, argv + argc}, Variable("VARVE_DIR"), console, backend);
+  const varve::cli::Environment environment{.dir = Variable("VARVE_DIR"),
+                                            .url = Variable("VARVE_URL"),
+                                            .password = Variable("VARVE_PASSWORD")};
+  return varve::cli::Run({argv + 1, argv + argc}, environment, console, backend);
 }

@@ -30,7 +30,7 @@ class BackupCommandsTest : public testing::Test {
                             return Db::Open(path, options);
                           },
                           .read_wal = ReadWal};
-    const int exit_code = cli::Run(words, std::nullopt, console, backend);
+    const int exit_code = cli::Run(words, {}, console, backend);
     out_ = out.str();
     err_ = err.str();
     return exit_code;

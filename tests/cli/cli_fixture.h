@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -32,8 +31,9 @@ class CliTest : public testing::Test {
                           .err_is_terminal = terminal_,
                           .width = width_,
                           .color_allowed = color_,
+                          .terminal = terminal_at_,
                           .now_nanos = [this] { return now_ += 1'000'000; }};
-    const int exit_code = cli::Run(words, default_dir_, console, stores_.MakeBackend());
+    const int exit_code = cli::Run(words, environment_, console, stores_.MakeBackend());
     out_ = out.str();
     err_ = err.str();
     return exit_code;
@@ -52,9 +52,10 @@ class CliTest : public testing::Test {
   }
 
   MemoryStores stores_;
-  std::optional<std::string> default_dir_;
+  Environment environment_;
   std::string input_;
   bool terminal_ = false;
+  Terminal* terminal_at_ = nullptr;
   bool color_ = false;
   int width_ = 40;
   uint64_t now_ = 0;

@@ -37,8 +37,9 @@ TEST_F(RunTest, EveryCommandHasHelpWithExamplesOfItselfAndItsFlags) {
   for (const Command& command : AllCommands()) {
     const std::string name(command.spec.name);
     EXPECT_EQ(RunLine({name, "--help"}), kExitOk);
-    const std::string example = command.spec.dir_is_operand ? "varve " + name + " data" : "varve --dir data " + name;
-    EXPECT_NE(out_.find(example), std::string::npos) << name;
+    const bool has_dir = command.spec.target != Target::kServer && command.spec.target != Target::kNone &&
+                         !command.spec.dir_is_operand;
+    EXPECT_NE(out_.find((has_dir ? "varve --dir data " : "varve ") + name), std::string::npos) << name;
     for (const FlagSpec& flag : command.spec.flags) {
       EXPECT_NE(out_.find("  " + std::string(flag.name)), std::string::npos) << name;
     }
@@ -79,9 +80,9 @@ TEST_F(RunTest, UsageErrorsAreJsonOnRequest) {
 }
 
 TEST_F(RunTest, TheDirectoryMayComeFromTheEnvironment) {
-  EXPECT_EQ(RunLine({"put", "k", "v"}), kExitUsage);
+  EXPECT_EQ(RunLine({"verify"}), kExitUsage);
   EXPECT_NE(err_.find("--dir DIR, or the variable VARVE_DIR"), std::string::npos);
-  default_dir_ = "from-environment";
+  environment_.dir = "from-environment";
   EXPECT_EQ(RunLine({"put", "k", "v"}), kExitOk);
   EXPECT_TRUE(stores_.Exists("from-environment"));
   EXPECT_EQ(RunLine({"put", "k", "v", "--dir", "from-flag"}), kExitOk);
@@ -93,8 +94,10 @@ TEST_F(RunTest, OnlyPutAndLoadMakeAStore) {
     const std::string name(command.spec.name);
     // The actions of tree have a test of their own; restore makes one of a backup: backup_commands_test.cc.
     if (name == "put" || name == "load" || name == "tree" || name == "restore") continue;
-    // server makes one too: tests/server/server_process_test.py.
-    if (name == "server") continue;
+    // Stores are not what the server, or what needs no directory, is given by a test.
+    const Target target = command.spec.target;
+    if (name == "server" || name == "shell") continue;
+    if (target == Target::kServer || target == Target::kNone) continue;
     EXPECT_EQ(Varve(WithOperands(command.spec)), kExitError) << name;
     EXPECT_NE(err_.find("'varve --dir d put KEY VALUE' makes one"), std::string::npos) << name;
     EXPECT_FALSE(stores_.Exists("d")) << name;
@@ -158,7 +161,7 @@ TEST_F(RunTest, OutputThatCannotBeWrittenIsAnError) {
   std::istringstream in;
   std::ostringstream err;
   const Console console{.in = in, .out = out, .err = err, .now_nanos = [] { return uint64_t{0}; }};
-  EXPECT_EQ(cli::Run({"--dir", "d", "scan"}, std::nullopt, console, stores_.MakeBackend()),
+  EXPECT_EQ(cli::Run({"--dir", "d", "scan"}, {}, console, stores_.MakeBackend()),
             kExitError);
   EXPECT_EQ(err.str().find("varve: writing the output failed"), 0u) << err.str();
 }
