@@ -123,7 +123,6 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   log.Line("stopping signal=" + std::to_string(signal) + " connections=" +
            std::to_string(network.counters().open.load()));
   network.Stop();
-  VARVE_RETURN_IF_ERROR(db->Flush());
   VARVE_RETURN_IF_ERROR(db->Sync());
   db.reset();
   log.Line("stopped");
