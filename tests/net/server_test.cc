@@ -123,14 +123,15 @@ class NetTest : public ::testing::Test {
     ASSERT_OK(server_->Start([this](int) { return std::make_unique<LinesLoop>(&may_send_); }));
   }
   uint64_t Count(const std::atomic<uint64_t>& counter) { return counter.load(); }
-  // Until others have got so far.
+  // Until others have got so far. False: they never do.
   template <typename Condition>
-  void Await(const Condition& condition) {
+  [[nodiscard]] bool Await(const Condition& condition) {
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
     while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "never happened";
+      if (std::chrono::steady_clock::now() > give_up) return false;
       std::this_thread::yield();
     }
+    return true;
   }
 
   varve::test::TempDir dir_;
@@ -194,9 +195,9 @@ TEST_F(NetTest, SlowReadersAreCut) {
   Start({.max_output_bytes = 4 << 20});
   Client lazy(path_);
   ASSERT_TRUE(lazy.Send("2000000 0123456789\n"));
-  Await([&] { return Count(server_->counters().cut_for_output) == 1; });
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().cut_for_output) == 1; }));
   EXPECT_LT(lazy.ReadAll().size(), 20'000'000u);
-  Await([&] { return Count(server_->counters().buffer_bytes) == 0; });
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().buffer_bytes) == 0; }));
 }
 
 TEST_F(NetTest, EndlessRequestsAreCut) {
@@ -204,9 +205,9 @@ TEST_F(NetTest, EndlessRequestsAreCut) {
   Client client(path_);
   const std::string much(4 << 20, 'x');
   client.Send(much);
-  Await([&] { return Count(server_->counters().cut_for_input) == 1; });
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().cut_for_input) == 1; }));
   EXPECT_EQ(client.ReadAll(), "");
-  Await([&] { return Count(server_->counters().buffer_bytes) == 0; });
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().buffer_bytes) == 0; }));
 }
 
 // Many that each keep within their own limit: the largest goes, the others stay.
@@ -220,8 +221,8 @@ TEST_F(NetTest, MemoryOfAllIsBounded) {
     hogs.push_back(std::make_unique<Client>(path_));
     hogs.back()->Send(std::string((2 << 20) - 1, 'x'));
   }
-  Await([&] { return Count(server_->counters().cut_for_memory) >= 3; });
-  Await([&] { return Count(server_->counters().buffer_bytes) <= 8 << 20; });
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().cut_for_memory) >= 3; }));
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().buffer_bytes) <= 8 << 20; }));
   ASSERT_TRUE(small.Send("1 still\n"));
   EXPECT_EQ(small.Read(5), "still");
 }
@@ -240,7 +241,7 @@ TEST_F(NetTest, TooManyConnectionsAreTold) {
   }
   EXPECT_EQ(Count(server_->counters().refused), 20u);
   clients.pop_back();
-  Await([&] { return Count(server_->counters().open) == 2; });
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().open) == 2; }));
   Client next(path_);
   ASSERT_TRUE(next.Send("1 x\n"));
   EXPECT_EQ(next.Read(1), "x");
@@ -263,12 +264,12 @@ TEST_F(NetTest, AcceptingResumesWhenThereAreDescriptors) {
   address.sun_family = AF_UNIX;
   path_.copy(address.sun_path, sizeof(address.sun_path) - 1);
   ASSERT_EQ(::connect(waiting.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-  Await([&] { return Count(server_->counters().accept_pauses) >= 1; });
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().accept_pauses) >= 1; }));
   EXPECT_EQ(Count(server_->counters().open), 1u);
   ASSERT_TRUE(first.Send("1 y\n"));
   EXPECT_EQ(first.Read(1), "y");
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-  Await([&] { return Count(server_->counters().open) == 2; });
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().open) == 2; }));
 }
 
 TEST_F(NetTest, StopSendsWhatHasBeenAnswered) {
@@ -343,7 +344,7 @@ TEST_F(NetTest, ClientsComeAndGo) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  Await([&] { return Count(server_->counters().open) == 0; });
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().open) == 0; }));
   EXPECT_EQ(Count(server_->counters().buffer_bytes), 0u);
 }
 
