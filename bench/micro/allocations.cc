@@ -71,7 +71,7 @@ int Run(const std::string& dir) {
 }  // namespace varve
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
+  if (argc != 2 || argv[1][0] == '-') {
     std::fprintf(stderr, "usage: varve_allocations DIRECTORY   (of a new store)\n");
     return 2;
   }

@@ -115,7 +115,7 @@ double Median(std::vector<double> values) {
 }
 
 int Main(int argc, char** argv) {
-  if (argc < 2) {
+  if (argc < 2 || argv[1][0] == '-') {
     std::fprintf(stderr, "usage: varve_backup_speed DIR [MIB [SECONDS]]\n");
     return 2;
   }

@@ -68,7 +68,7 @@ int Run(const char* dir, uint64_t pairs, uint64_t seconds) {
 }  // namespace varve
 
 int main(int argc, char** argv) {
-  if (argc < 2) return std::fprintf(stderr, "usage: %s DIRECTORY [PAIRS [SECONDS]]\n", argv[0]), 2;
+  if (argc < 2 || argv[1][0] == '-') return std::fprintf(stderr, "usage: %s DIRECTORY [PAIRS [SECONDS]]\n", argv[0]), 2;
   return varve::Run(argv[1], argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 10'000'000,
                     argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 60);
 }

@@ -94,7 +94,7 @@ int Run(const std::string& dir) {
 }  // namespace varve
 
 int main(int argc, char** argv) {
-  if (argc == 2) return varve::Run(argv[1]);
+  if (argc == 2 && argv[1][0] != '-') return varve::Run(argv[1]);
   std::fprintf(stderr, "usage: varve_separation DIR, a directory that is made and removed\n");
   return 2;
 }
