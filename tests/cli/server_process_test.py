@@ -79,8 +79,15 @@ class ServerTest(unittest.TestCase):
         if self.server is None:
             return
         self.server.send_signal(signal.SIGTERM)
-        self.server.communicate(timeout=SECONDS)
-        self.server = None
+        self.server.send_signal(signal.SIGCONT)  # a stopped process would never hear of it
+        try:
+            self.server.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            self.server.kill()  # it would hold the pipes of whoever started these tests
+            self.server.communicate()
+            raise
+        finally:
+            self.server = None
 
     def varve(self, *words, stdin=b"", code=0, **variables):
         done = subprocess.run([PROGRAM, *words], input=stdin, cwd=self.folder, check=False,
@@ -150,6 +157,7 @@ class ServerTest(unittest.TestCase):
         self.varve("get", "absent", code=3, VARVE_PASSWORD="hush")
         # Stopped, it takes connections and answers nothing.
         self.server.send_signal(signal.SIGSTOP)
+        os.waitpid(self.server.pid, os.WUNTRACED)  # the signal only asks for it
         self.varve("get", "k", "--timeout", "100ms", code=7, VARVE_PASSWORD="hush")
         self.server.send_signal(signal.SIGCONT)
 
