@@ -56,7 +56,13 @@ struct KeySpec {
 
 // An entry, ready for use. Immutable.
 struct Command {
+  // What a key of the arguments stands for: itself; all keys that begin with it, or that are between it and
+  // the next one.
+  enum class Spans : uint8_t { kOne, kMany };
+
   CommandSpec spec;
+  int id = 0;             // 0 to CommandCount() - 1
+  Spans spans = Spans::kOne;
   std::string full_name;  // "client|setname"
   uint32_t flags = 0;     // CommandFlag
   std::vector<std::string_view> flag_names;
@@ -79,6 +85,8 @@ using CommandMap = std::map<std::string, std::unique_ptr<Command>, std::less<>>;
 
 // All commands. Made once.
 const CommandMap& AllCommands();
+// With sub-commands and their containers.
+size_t CommandCount();
 
 // The command that `args` name, sub-command and all, whatever their case. nullptr and an error text, with
 // its code, when there is none. A container by itself is found.
@@ -92,6 +100,10 @@ struct KeyPosition {
   const KeySpec* spec;
 };
 std::vector<KeyPosition> KeysOf(const Command& command, const std::vector<std::string_view>& args);
+
+// What the command does with its keys, which of SET and BITFIELD depends on the options in `args`.
+std::vector<std::string_view> KeyFlagsFor(const Command& command, const KeySpec& spec,
+                                          const std::vector<std::string_view>& args);
 
 // The names of all categories, in Redis's order.
 const std::vector<std::string_view>& AllCategories();
@@ -118,6 +130,7 @@ std::vector<CommandSpec> TransactionCommands();
 std::vector<CommandSpec> PubSubCommands();
 std::vector<CommandSpec> DiagnosticCommands();
 std::vector<CommandSpec> DumpCommands();
+std::vector<CommandSpec> AclCommands();
 std::vector<CommandSpec> VarveCommands();
 
 }  // namespace varve::server

@@ -62,7 +62,19 @@ std::string SetSlowlogMax(Service& service, std::string_view value) {
   return {};
 }
 
+std::string SetAclLogMax(Service& service, std::string_view value) {
+  constexpr int64_t kMost = 1'000'000;
+  const std::optional<int64_t> count = resp::ParseInteger(value);
+  if (!count) return "argument couldn't be parsed into an integer";
+  if (*count < 0 || *count > kMost) {
+    return "argument must be between 0 and " + std::to_string(kMost) + " inclusive";
+  }
+  service.acl_log().set_max_entries(*count);
+  return {};
+}
+
 const Parameter kParameters[] = {
+    {"acllog-max-len", [](const Service& s) { return std::to_string(s.acl_log().max_entries()); }, SetAclLogMax},
     {"appendfsync", [](const Service& s) { return std::string(s.options().syncs ? "always" : "everysec"); }},
     {"appendonly", [](const Service&) { return std::string("yes"); }},
     {"databases", [](const Service& s) { return std::to_string(s.options().databases); }},

@@ -1,5 +1,5 @@
-// What people look at when something is slow or large: SLOWLOG, MONITOR, MEMORY, LATENCY; and MODULE and ACL
-// as far as clients ask for them.
+// What people look at when something is slow or large: SLOWLOG, MONITOR, MEMORY, LATENCY; and MODULE as
+// far as clients ask for it.
 #include "base/status_macros.h"
 #include "resp/number.h"
 #include "server/call.h"
@@ -125,47 +125,6 @@ Status LatencyDoctor(Call& call) {
   return Status::Ok();
 }
 
-// --- ACL: there is one user.
-
-Status AclWhoAmI(Call& call) {
-  call.reply.Bulk("default");
-  return Status::Ok();
-}
-
-Status AclUsers(Call& call) {
-  call.reply.Array(1);
-  call.reply.Bulk("default");
-  return Status::Ok();
-}
-
-Status AclCat(Call& call) {
-  if (call.count() > 3) {
-    return call.Error("unknown subcommand or wrong number of arguments for '" + call.Shown(1) +
-                      "'. Try ACL HELP.");
-  }
-  if (call.count() == 2) {
-    call.reply.Array(AllCategories().size());
-    for (const std::string_view name : AllCategories()) call.reply.Bulk(name);
-    return Status::Ok();
-  }
-  std::vector<std::string_view> names;
-  const auto note = [&](const Command& command) {
-    for (const std::string_view category : command.categories) {
-      if (call.Is(2, category)) names.push_back(command.full_name);
-    }
-  };
-  bool is_known = false;
-  for (const std::string_view name : AllCategories()) is_known = is_known || call.Is(2, name);
-  if (!is_known) return call.Error("Unknown category '" + call.Shown(2) + "'");
-  for (const auto& [name, command] : AllCommands()) {
-    if (command->subcommands.empty()) note(*command);
-    for (const auto& [sub_name, sub] : command->subcommands) note(*sub);
-  }
-  call.reply.Array(names.size());
-  for (const std::string_view name : names) call.reply.Bulk(name);
-  return Status::Ok();
-}
-
 Status HelpText(Call& call, std::string_view what) {
   call.reply.Array(1);
   call.reply.Simple(what);
@@ -178,7 +137,6 @@ Status MemoryHelp(Call& call) {
 Status LatencyHelp(Call& call) {
   return HelpText(call, "LATENCY LATEST | HISTORY <event> | RESET [<event>...] | DOCTOR");
 }
-Status AclHelp(Call& call) { return HelpText(call, "ACL WHOAMI | USERS | CAT [<category>]"); }
 Status ModuleHelp(Call& call) { return HelpText(call, "MODULE LIST"); }
 
 CommandSpec Sub(std::string_view name, int arity, std::string_view flags, std::string_view since,
@@ -232,11 +190,6 @@ std::vector<CommandSpec> DiagnosticCommands() {
                  Sub("doctor", 2, kQuiet, "2.8.13", "Says where to look", LatencyDoctor, kNodes),
                  Sub("histogram", -2, kQuiet, "7.0.0", "Returns nothing", NothingAsMap, kNodes),
                  Sub("help", 2, kHelp, "2.8.13", "Helps", LatencyHelp)}),
-      Container("acl", "6.0.0", "Who may do what; there is one user",
-                {Sub("whoami", 2, "noscript loading stale", "6.0.0", "Returns the user", AclWhoAmI),
-                 Sub("users", 2, kQuiet, "6.0.0", "Lists the users", AclUsers),
-                 Sub("cat", -2, "noscript loading stale", "6.0.0", "Lists categories, or what is in one", AclCat),
-                 Sub("help", 2, kHelp, "6.0.0", "Helps", AclHelp)}),
       Container("module", "4.0.0", "There are no modules",
                 {Sub("list", 2, "admin noscript", "4.0.0", "Returns nothing", Nothing,
                      "nondeterministic_output_order"),

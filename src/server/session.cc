@@ -27,6 +27,28 @@ bool IsShownToMonitors(const Command& command) {
          command.spec.name != "exec";
 }
 
+std::string DenialText(AclDenial::Reason reason, const Command& command) {
+  const std::string text = "NOPERM this user has no permissions to ";
+  switch (reason) {
+    case AclDenial::Reason::kKey: return text + "access one of the keys used as arguments";
+    case AclDenial::Reason::kChannel: return text + "access one of the channels used as arguments";
+    default: return text + "run the '" + command.full_name + "' command";
+  }
+}
+
+// Of a command that was queued when it was allowed.
+std::string ExecDenialText(AclDenial::Reason reason) {
+  const std::string text =
+      "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This "
+      "command is no longer allowed for the following reason: ";
+  switch (reason) {
+    case AclDenial::Reason::kKey: return text + "no permission to touch the specified keys";
+    case AclDenial::Reason::kChannel:
+      return text + "no permission to access one of the channels used as arguments";
+    default: return text + "no permission to execute the command or subcommand";
+  }
+}
+
 }  // namespace
 
 std::string ErrorText(const Status& status) {
@@ -45,7 +67,9 @@ Session::Session(Service* service, LoopState* loop, const net::Peer& peer)
       loop_(loop),
       client_(std::make_shared<Client>()),
       parser_({.max_bulk_bytes = service->max_bulk_bytes()}),
-      space_(service->db()) {
+      space_(service->db()),
+      is_authenticated_(!service->acl().asks_for_password()),
+      user_(service->acl().Find("default")) {
   client_->peer = peer;
   client_->connected_at = service->NowMillis();
   client_->active_at.store(client_->connected_at, std::memory_order_relaxed);
@@ -156,13 +180,22 @@ void Session::Process(const Command& command, const std::vector<std::string_view
       !VARVE_PLANTED_BUG("server.password_not_asked")) {
     return Reject(&command, "NOAUTH Authentication required.", reply);
   }
+  if (is_queueing_ && (command.flags & kFlagNoMulti) != 0) {
+    return Reject(&command, "ERR Command not allowed inside a transaction", reply);
+  }
+  if (!RenewUser()) {
+    closes_ = true;
+    return;
+  }
+  if (!user_->allows_everything()) {
+    if (const auto denial = Deny(command, args)) {
+      return Reject(&command, DenialText(denial->reason, command), reply);
+    }
+  }
   if (protocol_ == 2 && is_subscribed() && !MayRunWhileSubscribed(command)) {
     return Reject(&command, "ERR Can't execute '" + command.full_name +
                                 "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
                                 "allowed in this context", reply);
-  }
-  if (is_queueing_ && (command.flags & kFlagNoMulti) != 0) {
-    return Reject(&command, "ERR Command not allowed inside a transaction", reply);
   }
   if (MustQueue(command)) {
     queue_.push_back({&command, {args.begin(), args.end()}});
@@ -231,11 +264,53 @@ Status Session::SelectDatabase(int index) {
   return Status::Ok();
 }
 
-bool Session::Authenticate(std::string_view user, std::string_view password) {
-  if (user != "default") return false;
-  if (service_->has_password() && !service_->IsPassword(password)) return false;
+bool Session::Authenticate(std::string_view user, std::string_view password,
+                           std::string_view object) {
+  Acl::User known = service_->acl().Authenticate(user, password);
+  if (known == nullptr) {
+    LogDenial(AclDenial::Reason::kAuth, object, user);
+    return false;
+  }
   is_authenticated_ = true;
+  BecomeUser(std::move(known));
   return true;
+}
+
+void Session::BecomeUser(Acl::User user) {
+  user_ = std::move(user);
+  user_version_ = 0;
+  Client::Names names = client_->names();
+  names.user = user_->name();
+  client_->SetNames(std::move(names));
+}
+
+bool Session::RenewUser() {
+  const uint64_t version = service_->acl().version();
+  if (version == user_version_) return true;
+  Acl::User now = service_->acl().Find(user_->name());
+  if (now == nullptr || now->number() != user_->number()) return false;
+  user_ = std::move(now);
+  user_version_ = version;
+  return true;
+}
+
+std::optional<AclDenial> Session::Deny(const Command& command, const std::vector<std::string_view>& args) {
+  const std::optional<AclDenial> denial = user_->Check(command, args);
+  if (denial) {
+    const bool is_command = denial->reason == AclDenial::Reason::kCommand;
+    LogDenial(denial->reason, is_command ? command.full_name : args[denial->index], user_->name());
+  }
+  return denial;
+}
+
+void Session::LogDenial(AclDenial::Reason reason, std::string_view object, std::string_view user) {
+  const bool is_multi = client_->queued.load(std::memory_order_relaxed) >= 0;
+  service_->acl_log().Add({.reason = AclReasonName(reason),
+                           .context = is_multi ? "multi" : "toplevel",
+                           .object = std::string(object),
+                           .user = std::string(user),
+                           .client = Describe(*client_, now_),
+                           .at_millis = now_});
 }
 
 void Session::SetProtocol(int version, resp::ReplyWriter* reply) {
@@ -261,7 +336,8 @@ void Session::Reset(resp::ReplyWriter* reply) {
   SetProtocol(2, reply);
   replies_ = Replies::kOn;
   syncs_ = false;
-  is_authenticated_ = false;
+  is_authenticated_ = !service_->acl().asks_for_password();
+  BecomeUser(service_->acl().Find("default"));
   Client::Names names = client_->names();
   names.name.clear();
   client_->SetNames(std::move(names));
@@ -333,6 +409,11 @@ Status Session::RunQueue(Transaction& transaction, size_t mark, resp::ReplyWrite
   std::vector<std::string_view> args;
   for (const Queued& queued : queue_) {
     args.assign(queued.args.begin(), queued.args.end());
+    if (!RenewUser()) closes_ = true;
+    if (const auto denial = Deny(*queued.command, args)) {
+      reply->Error(ExecDenialText(denial->reason));
+      continue;
+    }
     service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
     VARVE_RETURN_IF_ERROR(Run(*queued.command, args, &transaction, reply));
   }
