@@ -45,6 +45,7 @@ enum CommandFlag : uint32_t {
   kFlagNoMulti = 1u << 3,
   kFlagAdmin = 1u << 4,
   kFlagSkipSlowlog = 1u << 5,
+  kFlagFast = 1u << 6,
 };
 
 struct KeySpec {
@@ -131,6 +132,8 @@ std::vector<CommandSpec> PubSubCommands();
 std::vector<CommandSpec> DiagnosticCommands();
 std::vector<CommandSpec> DumpCommands();
 std::vector<CommandSpec> AclCommands();
+std::vector<CommandSpec> LatencyCommands();
+std::vector<CommandSpec> StoreCommands();
 std::vector<CommandSpec> VarveCommands();
 
 }  // namespace varve::server

@@ -88,6 +88,7 @@ std::unique_ptr<Command> MakeCommand(const CommandSpec& spec, const std::string&
     if (flag == "no_auth") command->flags |= kFlagNoAuth;
     if (flag == "no_multi") command->flags |= kFlagNoMulti;
     if (flag == "admin") command->flags |= kFlagAdmin;
+    if (flag == "fast") command->flags |= kFlagFast;
     if (flag == "skip_slowlog") command->flags |= kFlagSkipSlowlog;
   }
   command->categories = CategoriesOf(spec);
@@ -108,7 +109,7 @@ CommandMap MakeAll() {
                        ConfigCommands, StringCommands, StringNumberCommands, BitCommands,
                        BitfieldCommands, KeyCommands, DatabaseCommands, ScanCommands, ExpireCommands,
                        TransactionCommands, PubSubCommands, DiagnosticCommands, DumpCommands, AclCommands,
-                       VarveCommands}) {
+                       LatencyCommands, StoreCommands, VarveCommands}) {
     for (const CommandSpec& spec : family()) {
       const bool is_new = all.emplace(std::string(spec.name), MakeCommand(spec, "")).second;
       VARVE_CHECK(is_new);

@@ -1,5 +1,5 @@
-// What people look at when something is slow or large: SLOWLOG, MONITOR, MEMORY, LATENCY; and MODULE as
-// far as clients ask for it.
+// What people look at when something is slow or large: SLOWLOG, MONITOR, MEMORY; and MODULE as far as
+// clients ask for it.
 #include "base/status_macros.h"
 #include "resp/number.h"
 #include "server/call.h"
@@ -103,25 +103,8 @@ Status MemoryDoctor(Call& call) {
 // What is not used goes back by itself.
 Status MemoryPurge(Call& call) { return call.Ok(); }
 
-// --- LATENCY: no events are kept.
-
-Status Nothing(Call& call) {
+Status ModuleList(Call& call) {
   call.reply.Array(0);
-  return Status::Ok();
-}
-Status NothingAsMap(Call& call) {
-  call.reply.Map(0);
-  return Status::Ok();
-}
-Status Zero(Call& call) { return call.Integer(0); }
-
-Status LatencyGraph(Call& call) {
-  return call.Error("No samples available for event '" + call.Shown(2) + "'");
-}
-
-Status LatencyDoctor(Call& call) {
-  call.reply.Verbatim("txt", "No latency events are kept. SLOWLOG has the slow commands, INFO lsm and "
-                             "V.EXPLAIN what the store did.");
   return Status::Ok();
 }
 
@@ -133,9 +116,6 @@ Status HelpText(Call& call, std::string_view what) {
 Status SlowlogHelp(Call& call) { return HelpText(call, "SLOWLOG GET [<count>] | LEN | RESET"); }
 Status MemoryHelp(Call& call) {
   return HelpText(call, "MEMORY USAGE <key> [SAMPLES <count>] | STATS | DOCTOR | PURGE");
-}
-Status LatencyHelp(Call& call) {
-  return HelpText(call, "LATENCY LATEST | HISTORY <event> | RESET [<event>...] | DOCTOR");
 }
 Status ModuleHelp(Call& call) { return HelpText(call, "MODULE LIST"); }
 
@@ -161,8 +141,6 @@ std::vector<CommandSpec> DiagnosticCommands() {
   constexpr std::string_view kQuiet = "admin noscript loading stale";
   constexpr std::string_view kHelp = "loading stale";
   constexpr std::string_view kAllNodes = "request_policy:all_nodes response_policy:all_succeeded";
-  constexpr std::string_view kNodes =
-      "nondeterministic_output request_policy:all_nodes response_policy:special";
   constexpr std::string_view kShards =
       "nondeterministic_output request_policy:all_shards response_policy:special";
   return {
@@ -182,16 +160,8 @@ std::vector<CommandSpec> DiagnosticCommands() {
                  Sub("purge", 2, "", "4.0.0", "Accepted, without effect", MemoryPurge,
                      "request_policy:all_shards response_policy:all_succeeded"),
                  Sub("help", 2, kHelp, "4.0.0", "Helps", MemoryHelp)}),
-      Container("latency", "2.8.13", "Events that were slow; none are kept",
-                {Sub("latest", 2, kQuiet, "2.8.13", "Returns nothing", Nothing, kNodes),
-                 Sub("history", 3, kQuiet, "2.8.13", "Returns nothing", Nothing, kNodes),
-                 Sub("reset", -2, kQuiet, "2.8.13", "Forgets nothing", Zero, kAllNodes),
-                 Sub("graph", 3, kQuiet, "2.8.13", "Has nothing to show", LatencyGraph, kNodes),
-                 Sub("doctor", 2, kQuiet, "2.8.13", "Says where to look", LatencyDoctor, kNodes),
-                 Sub("histogram", -2, kQuiet, "7.0.0", "Returns nothing", NothingAsMap, kNodes),
-                 Sub("help", 2, kHelp, "2.8.13", "Helps", LatencyHelp)}),
       Container("module", "4.0.0", "There are no modules",
-                {Sub("list", 2, "admin noscript", "4.0.0", "Returns nothing", Nothing,
+                {Sub("list", 2, "admin noscript", "4.0.0", "Returns nothing", ModuleList,
                      "nondeterministic_output_order"),
                  Sub("help", 2, kHelp, "5.0.0", "Helps", ModuleHelp)}),
   };

@@ -32,7 +32,10 @@ class Loop final : public net::LoopHandler {
   bool BeforeSend() override {
     const bool must_sync = std::exchange(state_.must_sync, false) || service_->options().syncs;
     if (!std::exchange(state_.has_written, false) || !must_sync) return true;
-    return service_->db()->Sync().ok();
+    const uint64_t begin = service_->NowNanos();
+    const bool is_synced = service_->db()->Sync().ok();
+    service_->latency().Note("wal-sync", service_->NowNanos() - begin, service_->NowMillis());
+    return is_synced;
   }
 
  private:
@@ -49,7 +52,8 @@ Service::Service(Db* db, const Options& options, Env* env, std::function<void()>
       databases_(db, options.databases, std::max(1, options.net.loop_count)),
       started_at_(env->clock()->MonotonicNanos()),
       run_id_(MakeRunId(env)),
-      max_bulk_bytes_(options.max_bulk_bytes) {
+      max_bulk_bytes_(options.max_bulk_bytes),
+      command_stats_(std::max(1, options.net.loop_count)) {
   SetPassword(options.password);
 }
 

@@ -16,8 +16,10 @@
 #include "net/options.h"
 #include "server/acl.h"
 #include "server/clients.h"
+#include "server/command_stats.h"
 #include "server/databases.h"
 #include "server/events.h"
+#include "server/latency_monitor.h"
 #include "server/monitors.h"
 #include "server/options.h"
 #include "server/pubsub.h"
@@ -55,6 +57,9 @@ class Service {
   const Acl& acl() const { return acl_; }
   AclLog& acl_log() { return acl_log_; }
   const AclLog& acl_log() const { return acl_log_; }
+  CommandStats& command_stats() { return command_stats_; }
+  LatencyMonitor& latency() { return latency_; }
+  const LatencyMonitor& latency() const { return latency_; }
   // Keeps the users in the store, where they survive loss of power.
   Status SaveUsers();
   // Takes those that are kept; without any, nothing changes. An error text when they make no sense.
@@ -133,6 +138,8 @@ class Service {
   Monitors monitors_;
   Acl acl_;
   AclLog acl_log_;
+  CommandStats command_stats_;
+  LatencyMonitor latency_;
   std::atomic<uint32_t> event_flags_{0};
   Mutex events_mu_;
   bool hears_expiry_ VARVE_GUARDED_BY(events_mu_) = false;

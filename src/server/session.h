@@ -104,6 +104,11 @@ class Session final : public net::ConnectionHandler {
               net::Turn* turn);
   void Process(const Command& command, const std::vector<std::string_view>& args,
                resp::ReplyWriter* reply);
+  // Of a reply that begins with an error.
+  void NoteError(std::string_view reply);
+  // What it took since `begin`, in monotonic nanoseconds, and how it ended, for INFO, SLOWLOG and LATENCY.
+  void NoteCall(const Command& command, const std::vector<std::string_view>& args, uint64_t begin,
+                std::string_view reply);
   void Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply);
   bool MustQueue(const Command& command) const;
   // Runs it, in `transaction` or as it needs, and replies whatever happens.
@@ -137,6 +142,15 @@ class Session final : public net::ConnectionHandler {
   std::vector<Event> events_;
   std::string error_;  // reused
 };
+
+// A transaction that meets so many conflicts in a row gives up.
+inline constexpr int kMaxAttempts = 100;
+
+// Not what has secrets in it, nor what only operates the server.
+inline bool IsShownToMonitors(const Command& command) {
+  return (command.flags & kFlagAdmin) == 0 && command.spec.name != "auth" && command.spec.name != "hello" &&
+         command.spec.name != "exec";
+}
 
 // "ERR ..." for a failure of the store.
 std::string ErrorText(const Status& status);

@@ -1,4 +1,5 @@
 """Random commands, and where our replies may differ from those of redis-server 7.0. For compare_test.py."""
+import re
 import time
 
 KEYS = [b"a", b"b", b"c", b"key:1", b"key:2", b"k{tag}", b"", b"\x00\xff\r\n", b"n1", b"n2", b"n3", b"bits"]
@@ -332,6 +333,15 @@ def acl(command, reply):
     return sorted_rules(reply)
 
 
+def info(command, reply):
+    sections = [word.lower() for word in command[1:]]
+    if sections == [b"errorstats"]:
+        return reply
+    if sections == [b"commandstats"]:
+        return (reply[0], sorted(re.sub(rb"usec=.*?,usec_per_call=.*?,", b"", line) for line in reply[1].split(b"\r\n")))
+    return only_kind_of_value(command, reply)
+
+
 def sorted_rules(reply):
     """Rules of single commands come in the order in which they were given; Redis has an order of its own."""
     if isinstance(reply[1], list):
@@ -409,7 +419,7 @@ DIFFERENCES = [
     ((b"randomkey", b"time", b"lastsave"), only_kind, "chance and clocks"),
     ((b"dump",), dump, "ours is never compressed; what Redis compresses, RESTORE takes"),
     ((b"dbsize",), only_kind, "Redis counts keys that have expired until it has looked at them; KEYS shows as much"),
-    ((b"info",), only_kind_of_value, "what INFO says of the server"),
+    ((b"info",), info, "what INFO says of the server"),
     ((b"hello",), hello, "the number of the connection; varve_version is added"),
     ((b"client",), client, "the number and the age of the connection"),
     ((b"acl",), acl, "chance, clocks, what is said of a connection, and the order of rules"),
@@ -426,6 +436,10 @@ NOT_AFTER_WATCH = (b"flushdb", b"flushall", b"swapdb")
 
 # Lines of words, and how many replies each has.
 SCRIPTS = [
+    # What is counted of commands and errors, without their times.
+    [(line, 1) for line in (
+        b"CONFIG RESETSTAT", b"GET x", b"SET x", b"SET x y", b"NOSUCH", b"CONFIG SET x y", b"INCR x", b"MULTI", b"GET", b"EXEC", b"MULTI", b"INCR x",
+        b"GET x", b"EXEC", b"EXEC", b"AUTH a b", b"INFO commandstats", b"INFO errorstats", b"FLUSHALL", b"CONFIG RESETSTAT", b"INFO errorstats")],
     [(b"SUBSCRIBE a b a", 3), (b"GET x", 1), (b"PING", 1), (b"PING hi", 1), (b"PSUBSCRIBE p*", 1),
      (b"UNSUBSCRIBE a b nosuch", 3), (b"SUBSCRIBE", 1), (b"PUNSUBSCRIBE", 1), (b"UNSUBSCRIBE", 1), (b"PUNSUBSCRIBE", 1),
      (b"GET x", 1), (b"PING", 1)],
@@ -439,7 +453,9 @@ SCRIPTS = [
      (b"CONFIG SET notify-keyspace-events KEA", 1), (b"CONFIG GET notify-keyspace-events", 1)],
     [(b"SLOWLOG RESET", 1), (b"SLOWLOG LEN", 1), (b"SLOWLOG GET", 1), (b"SLOWLOG GET -2", 1), (b"SLOWLOG GET x", 1), (b"SLOWLOG GET 1 2", 1),
      (b"SLOWLOG NOSUCH", 1), (b"CONFIG GET slowlog-max-len slowlog-log-slower-than", 1)],
-    [(b"LATENCY LATEST", 1), (b"LATENCY HISTORY x", 1), (b"LATENCY RESET x", 1), (b"LATENCY GRAPH x", 1), (b"LATENCY NOSUCH", 1)],
+    [(b"LATENCY LATEST", 1), (b"LATENCY HISTORY x", 1), (b"LATENCY RESET x", 1), (b"LATENCY RESET", 1), (b"LATENCY HISTOGRAM nosuch", 1),
+     (b"CONFIG SET latency-monitor-threshold -1", 1), (b"CONFIG SET latency-monitor-threshold x", 1), (b"CONFIG SET latency-monitor-threshold 0", 1),
+     (b"CONFIG GET latency-monitor-threshold", 1), (b"LATENCY GRAPH x", 1), (b"LATENCY NOSUCH", 1)],
     [(b"MEMORY USAGE nosuch", 1), (b"MEMORY USAGE k SAMPLES x", 1), (b"MEMORY USAGE k SAMPLES", 1), (b"MEMORY USAGE k SAMPLES -1", 1), (b"MEMORY PURGE", 1),
      (b"MEMORY NOSUCH", 1), (b"MODULE LIST", 1), (b"ACL WHOAMI", 1), (b"ACL USERS", 1), (b"ACL CAT nosuch", 1), (b"ACL CAT a b", 1), (b"ACL CAT", 1),
      (b"ACL NOSUCH", 1)],
