@@ -109,6 +109,9 @@ std::vector<std::string_view> KeyFlagsFor(const Command& command, const KeySpec&
 // The names of all categories, in Redis's order.
 const std::vector<std::string_view>& AllCategories();
 
+// "int", "embstr" or "raw": how Redis would keep the value.
+std::string_view EncodingOf(std::string_view value);
+
 std::string LowerCase(std::string_view text);
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 std::vector<std::string_view> Words(std::string_view text, char separator = ' ');
@@ -134,6 +137,8 @@ std::vector<CommandSpec> DumpCommands();
 std::vector<CommandSpec> AclCommands();
 std::vector<CommandSpec> LatencyCommands();
 std::vector<CommandSpec> StoreCommands();
+std::vector<CommandSpec> DebugCommands();
+std::vector<CommandSpec> ClusterCommands();
 std::vector<CommandSpec> VarveCommands();
 
 }  // namespace varve::server

@@ -109,7 +109,7 @@ CommandMap MakeAll() {
                        ConfigCommands, StringCommands, StringNumberCommands, BitCommands,
                        BitfieldCommands, KeyCommands, DatabaseCommands, ScanCommands, ExpireCommands,
                        TransactionCommands, PubSubCommands, DiagnosticCommands, DumpCommands, AclCommands,
-                       LatencyCommands, StoreCommands, VarveCommands}) {
+                       LatencyCommands, StoreCommands, DebugCommands, ClusterCommands, VarveCommands}) {
     for (const CommandSpec& spec : family()) {
       const bool is_new = all.emplace(std::string(spec.name), MakeCommand(spec, "")).second;
       VARVE_CHECK(is_new);

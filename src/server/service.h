@@ -78,6 +78,7 @@ class Service {
   const Options& options() const { return options_; }
   uint64_t NowMillis() const { return env_->clock()->WallMillis(); }
   uint64_t NowNanos() const { return env_->clock()->MonotonicNanos(); }
+  void Sleep(uint64_t nanos) { env_->clock()->SleepNanos(nanos); }
   uint64_t NewSeed() const { return env_->RandomSeed(); }
   uint64_t started_at() const { return started_at_; }
   const std::string& run_id() const { return run_id_; }

@@ -47,6 +47,8 @@ class Session final : public net::ConnectionHandler {
     loop_->has_written = true;
     if (syncs_) loop_->must_sync = true;
   }
+  // The log is flushed before this turn's replies are sent.
+  void FlushBeforeReplies() { loop_->has_written = loop_->must_sync = true; }
   // Whether writes are answered when they survive loss of power.
   bool syncs() const { return syncs_ || service_->options().syncs; }
   void set_syncs(bool syncs) { syncs_ = syncs; }

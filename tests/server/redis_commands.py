@@ -342,6 +342,12 @@ def info(command, reply):
     return only_kind_of_value(command, reply)
 
 
+def debug(command, reply):
+    if reply[0] == b"+" and reply[1].startswith(b"Value at:"):
+        return (reply[0], re.sub(rb"(at|lru|lru_seconds_idle):[0-9a-fx]+", b"", reply[1]))
+    return reply
+
+
 def sorted_rules(reply):
     """Rules of single commands come in the order in which they were given; Redis has an order of its own."""
     if isinstance(reply[1], list):
@@ -423,6 +429,7 @@ DIFFERENCES = [
     ((b"hello",), hello, "the number of the connection; varve_version is added"),
     ((b"client",), client, "the number and the age of the connection"),
     ((b"acl",), acl, "chance, clocks, what is said of a connection, and the order of rules"),
+    ((b"debug",), debug, "addresses and times"),
     ((b"object",), object_, "how a value is kept: ours follows from the value, without history"),
     ((b"command",), command_command, "texts of our own, other commands, and notes"),
     ((b"config",), config, "the order of parameters, and which there are"),
@@ -480,6 +487,14 @@ SCRIPTS = [
         b"ACL GENPASS", b"ACL GENPASS 5", b"ACL GENPASS 0", b"ACL GENPASS 4097", b"ACL GENPASS x", b"ACL GENPASS 1 2",
         b"ACL LOG x", b"ACL LOG -1", b"ACL LOG 1 2", b"ACL DELUSER default", b"ACL DELUSER u default", b"ACL DELUSER u v", b"ACL DELUSER u", b"ACL SETUSER", b"ACL GETUSER",
         b"ACL DELUSER", b"ACL DRYRUN a", b"AUTH u x", b"AUTH default x", b"HELLO 3 AUTH u x", b"CONFIG GET acllog-max-len", b"ACL LOG", b"ACL LOG RESET")],
+    [(line, 1) for line in (
+        b"SAVE x", b"BGSAVE x", b"BGSAVE SCHEDULE x", b"BGREWRITEAOF x", b"SAVE", b"CLUSTER INFO", b"CLUSTER NODES", b"CLUSTER NOSUCH", b"CLUSTER",
+        b"CLUSTER KEYSLOT a", b"CLUSTER RESET x y z", b"CLUSTER ADDSLOTS", b"CLUSTER HELP", b"ASKING", b"READONLY", b"READWRITE", b"READONLY x",
+        b"SET k hello", b"OBJECT FREQ k", b"OBJECT FREQ nosuch", b"OBJECT IDLETIME k", b"OBJECT IDLETIME nosuch", b"OBJECT IDLETIME", b"OBJECT NOSUCH k",
+        b"DEBUG", b"DEBUG NOSUCH", b"DEBUG OBJECT nosuch", b"DEBUG OBJECT k", b"SET k 12", b"DEBUG OBJECT k", b"DEBUG SLEEP x", b"DEBUG SLEEP", b"DEBUG SLEEP 0.001",
+        b"DEBUG SET-ACTIVE-EXPIRE 1", b"DEBUG STRINGMATCH-LEN 10 a*", b"DEBUG JMAP", b"DEBUG PROTOCOL string", b"DEBUG PROTOCOL integer",
+        b"DEBUG PROTOCOL double", b"DEBUG PROTOCOL null", b"DEBUG PROTOCOL array", b"DEBUG PROTOCOL set", b"DEBUG PROTOCOL map",
+        b"DEBUG PROTOCOL verbatim", b"DEBUG PROTOCOL true", b"DEBUG PROTOCOL false", b"DEBUG PROTOCOL x", b"DEBUG ERROR Xy", b"FLUSHALL")],
     # As a user who may do little.
     [(line, 1) for line in (
         b"ACL LOG RESET", b"ACL SETUSER u on >pw ~k* %R~r* %W~w* &ch* -@all +@string +@read +@pubsub +@transaction +acl|whoami -append",
