@@ -20,7 +20,7 @@
 namespace varve::server {
 
 // Times in nanoseconds, in buckets: below 1,024 one, above four to every power of two, so that a percentile is at
-// most a fifth too large; from 2^40 (18 minutes) on one again.
+// most a quarter too large; from 2^40 (18 minutes) on one again.
 struct CommandTimes {
   static constexpr int kFirstBits = 10;
   static constexpr int kLastBits = 40;

@@ -28,7 +28,12 @@ constexpr size_t kDumpFrameBytes = 11;
 Status Object(Call& call) {
   VARVE_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value, call.GetPinned(call.arg(2)));
   if (!value) return call.Error("no such key");
-  call.reply.Simple("Value at:0x0 refcount:1 encoding:" + std::string(EncodingOf(value->view())) +
+  // As Redis has it, which shares small numbers.
+  constexpr int64_t kSharedNumbers = 10000;
+  const std::optional<int64_t> number = resp::ParseInteger(value->view());
+  const bool is_shared = number && *number >= 0 && *number < kSharedNumbers;
+  call.reply.Simple("Value at:0x0 refcount:" + std::string(is_shared ? "2147483647" : "1") +
+                    " encoding:" + std::string(EncodingOf(value->view())) +
                     " serializedlength:" + std::to_string(DumpString(value->view()).size() - kDumpFrameBytes) +
                     " lru:0 lru_seconds_idle:0");
   return Status::Ok();

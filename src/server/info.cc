@@ -93,6 +93,14 @@ void PersistenceSection(Service& service, Lines& lines) {
   lines.Add("aof_enabled", "1");
   lines.Add("aof_last_write_status", stats.background_error.empty() ? "ok" : "err");
   lines.Add("aof_current_size", stats.wal_bytes);
+  const Backups::State backup = service.backups().state();
+  lines.Add("backup_in_progress", backup.is_running ? "1" : "0");
+  lines.Add("backup_name", backup.name);
+  lines.Add("backup_done_bytes", backup.done_bytes);
+  lines.Add("backup_total_bytes", backup.total_bytes);
+  lines.Add("backup_last_status", backup.error.empty() ? "ok" : "err");
+  lines.Add("backup_last_error", backup.error);
+  lines.Add("backup_last_time", backup.ended_millis / 1000);
 }
 
 void StatsSection(Service& service, Lines& lines) {

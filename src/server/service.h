@@ -15,6 +15,7 @@
 #include "net/handler.h"
 #include "net/options.h"
 #include "server/acl.h"
+#include "server/backups.h"
 #include "server/clients.h"
 #include "server/command_stats.h"
 #include "server/databases.h"
@@ -60,6 +61,7 @@ class Service {
   CommandStats& command_stats() { return command_stats_; }
   LatencyMonitor& latency() { return latency_; }
   const LatencyMonitor& latency() const { return latency_; }
+  Backups& backups() { return backups_; }
   // Keeps the users in the store, where they survive loss of power.
   Status SaveUsers();
   // Takes those that are kept; without any, nothing changes. An error text when they make no sense.
@@ -141,6 +143,7 @@ class Service {
   AclLog acl_log_;
   CommandStats command_stats_;
   LatencyMonitor latency_;
+  Backups backups_;
   std::atomic<uint32_t> event_flags_{0};
   Mutex events_mu_;
   bool hears_expiry_ VARVE_GUARDED_BY(events_mu_) = false;
