@@ -111,6 +111,7 @@ struct KillFilter {
   std::optional<uint64_t> id;
   std::string_view address;
   std::string_view local_address;
+  Acl::User user;
   bool is_normal = true;
   bool skips_me = true;
 };
@@ -132,7 +133,8 @@ bool ParseKill(Call& call, KillFilter* filter) {
     } else if (call.Is(i, "laddr") && has_value) {
       filter->local_address = call.arg(i + 1);
     } else if (call.Is(i, "user") && has_value) {
-      if (call.arg(i + 1) != "default") {
+      filter->user = call.service.acl().Find(call.arg(i + 1));
+      if (filter->user == nullptr) {
         static_cast<void>(call.Error("No such user '" + std::string(call.arg(i + 1)) + "'"));
         return false;
       }
@@ -160,6 +162,7 @@ Status Kill(Call& call) {
     const net::Peer& peer = client->peer;
     const bool is_me = peer.id == call.session.id();
     if ((filter.id && *filter.id != peer.id) || !filter.is_normal || (is_me && filter.skips_me) ||
+        (filter.user != nullptr && filter.user->name() != client->names().user) ||
         (!filter.address.empty() && filter.address != peer.address) ||
         (!filter.local_address.empty() && filter.local_address != peer.local_address)) {
       continue;

@@ -1,6 +1,13 @@
 #include "server/clients.h"
 
+#include <algorithm>
+
 namespace varve::server {
+
+bool IsSubscribed(const Client& client) {
+  return std::any_of(std::begin(client.subscriptions), std::end(client.subscriptions),
+                     [](const auto& count) { return count.load(std::memory_order_relaxed) > 0; });
+}
 
 std::string Describe(const Client& client, uint64_t now) {
   const auto seconds_since = [now](uint64_t then) {
@@ -16,7 +23,7 @@ std::string Describe(const Client& client, uint64_t now) {
     return std::to_string(client.subscriptions[kind].load(std::memory_order_relaxed));
   };
   if (client.monitors.load(std::memory_order_relaxed)) flags.push_back('O');
-  if (count(0) != "0" || count(1) != "0" || count(2) != "0") flags.push_back('P');
+  if (IsSubscribed(client)) flags.push_back('P');
   if (client.queued.load(std::memory_order_relaxed) >= 0) flags.push_back('x');
   if (flags.empty()) flags = "N";
   std::string text = "id=" + std::to_string(client.peer.id);
@@ -32,7 +39,7 @@ std::string Describe(const Client& client, uint64_t now) {
   text.append(" ssub=").append(count(2)).append(" multi=").append(number(client.queued));
   text.append(" qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0");
   text.append(" events=r cmd=").append(last == nullptr ? "NULL" : last->full_name);
-  text.append(" user=default redir=-1 resp=").append(number(client.protocol));
+  text.append(" user=").append(names.user).append(" redir=-1 resp=").append(number(client.protocol));
   text.append(" lib-name=").append(names.library);
   text.append(" lib-ver=").append(names.library_version);
   return text;

@@ -35,6 +35,7 @@ struct Client {
   // Texts, which change seldom.
   struct Names {
     std::string name;
+    std::string user = "default";  // of the ACL
     std::string library;
     std::string library_version;
   };
@@ -51,6 +52,9 @@ struct Client {
   mutable Mutex mu_;
   Names names_ VARVE_GUARDED_BY(mu_);
 };
+
+// To anything.
+bool IsSubscribed(const Client& client);
 
 // One line of CLIENT LIST, without the end of the line.
 std::string Describe(const Client& client, uint64_t now);

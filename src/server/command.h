@@ -45,6 +45,7 @@ enum CommandFlag : uint32_t {
   kFlagNoMulti = 1u << 3,
   kFlagAdmin = 1u << 4,
   kFlagSkipSlowlog = 1u << 5,
+  kFlagFast = 1u << 6,
 };
 
 struct KeySpec {
@@ -56,7 +57,13 @@ struct KeySpec {
 
 // An entry, ready for use. Immutable.
 struct Command {
+  // What a key of the arguments stands for: itself; all keys that begin with it, or that are between it and
+  // the next one.
+  enum class Spans : uint8_t { kOne, kMany };
+
   CommandSpec spec;
+  int id = 0;             // 0 to CommandCount() - 1
+  Spans spans = Spans::kOne;
   std::string full_name;  // "client|setname"
   uint32_t flags = 0;     // CommandFlag
   std::vector<std::string_view> flag_names;
@@ -79,6 +86,8 @@ using CommandMap = std::map<std::string, std::unique_ptr<Command>, std::less<>>;
 
 // All commands. Made once.
 const CommandMap& AllCommands();
+// With sub-commands and their containers.
+size_t CommandCount();
 
 // The command that `args` name, sub-command and all, whatever their case. nullptr and an error text, with
 // its code, when there is none. A container by itself is found.
@@ -93,8 +102,15 @@ struct KeyPosition {
 };
 std::vector<KeyPosition> KeysOf(const Command& command, const std::vector<std::string_view>& args);
 
+// What the command does with its keys, which of SET and BITFIELD depends on the options in `args`.
+std::vector<std::string_view> KeyFlagsFor(const Command& command, const KeySpec& spec,
+                                          const std::vector<std::string_view>& args);
+
 // The names of all categories, in Redis's order.
 const std::vector<std::string_view>& AllCategories();
+
+// "int", "embstr" or "raw": how Redis would keep the value.
+std::string_view EncodingOf(std::string_view value);
 
 std::string LowerCase(std::string_view text);
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
@@ -118,6 +134,11 @@ std::vector<CommandSpec> TransactionCommands();
 std::vector<CommandSpec> PubSubCommands();
 std::vector<CommandSpec> DiagnosticCommands();
 std::vector<CommandSpec> DumpCommands();
+std::vector<CommandSpec> AclCommands();
+std::vector<CommandSpec> LatencyCommands();
+std::vector<CommandSpec> StoreCommands();
+std::vector<CommandSpec> DebugCommands();
+std::vector<CommandSpec> ClusterCommands();
 std::vector<CommandSpec> VarveCommands();
 
 }  // namespace varve::server

@@ -129,38 +129,6 @@ Status List(Call& call) {
 
 // --- Keys of a command line.
 
-// What SET and BITFIELD do with their key depends on their options.
-std::vector<std::string_view> FlagsFor(const Command& command, const KeySpec& spec,
-                                       const std::vector<std::string_view>& args) {
-  const auto is = [&](size_t i, std::string_view word) { return EqualsIgnoreCase(args[i], word); };
-  if (command.spec.name == "set") {
-    for (size_t i = 3; i < args.size(); ++i) {
-      if (is(i, "get")) return {"RW", "access", "update"};
-    }
-    return {"OW", "update"};
-  }
-  if (command.spec.name == "bitfield") {
-    bool writes = false;
-    for (size_t i = 2; i < args.size(); ++i) {
-      const size_t left = args.size() - i - 1;
-      if (is(i, "get") && left >= 2) {
-        i += 2;
-      } else if ((is(i, "set") || is(i, "incrby")) && left >= 3) {
-        writes = true;
-        i += 3;
-      } else if (is(i, "overflow") && left >= 1) {
-        i += 1;
-      } else {
-        writes = true;
-        break;
-      }
-    }
-    if (!writes) return {"RO", "access"};
-    return {"RW", "access", "update"};
-  }
-  return spec.flags;
-}
-
 Status ReplyKeys(Call& call, bool with_flags) {
   const std::vector<std::string_view> args(call.args.begin() + 2, call.args.end());
   std::string ignored;
@@ -175,7 +143,7 @@ Status ReplyKeys(Call& call, bool with_flags) {
   for (const KeyPosition& key : keys) {
     if (with_flags) call.reply.Array(2);
     call.reply.Bulk(args[key.index]);
-    if (with_flags) ReplyWords(call, FlagsFor(*command, *key.spec, args));
+    if (with_flags) ReplyWords(call, KeyFlagsFor(*command, *key.spec, args));
   }
   return Status::Ok();
 }

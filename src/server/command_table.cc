@@ -88,11 +88,15 @@ std::unique_ptr<Command> MakeCommand(const CommandSpec& spec, const std::string&
     if (flag == "no_auth") command->flags |= kFlagNoAuth;
     if (flag == "no_multi") command->flags |= kFlagNoMulti;
     if (flag == "admin") command->flags |= kFlagAdmin;
+    if (flag == "fast") command->flags |= kFlagFast;
     if (flag == "skip_slowlog") command->flags |= kFlagSkipSlowlog;
   }
   command->categories = CategoriesOf(spec);
   command->tips = Words(spec.tips);
   FillKeys(command.get());
+  for (const std::string_view name : {"v.range", "v.ls", "v.tree", "v.rmtree", "v.mvtree"}) {
+    if (spec.name == name) command->spans = Command::Spans::kMany;
+  }
   for (const CommandSpec& sub : spec.subcommands) {
     command->subcommands[std::string(sub.name)] = MakeCommand(sub, std::string(spec.name));
   }
@@ -104,11 +108,17 @@ CommandMap MakeAll() {
   for (auto* family : {ConnectionCommands, ClientCommands, CommandCommands, ServerCommands,
                        ConfigCommands, StringCommands, StringNumberCommands, BitCommands,
                        BitfieldCommands, KeyCommands, DatabaseCommands, ScanCommands, ExpireCommands,
-                       TransactionCommands, PubSubCommands, DiagnosticCommands, DumpCommands, VarveCommands}) {
+                       TransactionCommands, PubSubCommands, DiagnosticCommands, DumpCommands, AclCommands,
+                       LatencyCommands, StoreCommands, DebugCommands, ClusterCommands, VarveCommands}) {
     for (const CommandSpec& spec : family()) {
       const bool is_new = all.emplace(std::string(spec.name), MakeCommand(spec, "")).second;
       VARVE_CHECK(is_new);
     }
+  }
+  int id = 0;
+  for (const auto& [name, command] : all) {
+    command->id = id++;
+    for (const auto& [sub_name, sub] : command->subcommands) sub->id = id++;
   }
   return all;
 }
@@ -182,6 +192,15 @@ const CommandMap& AllCommands() {
   return all;
 }
 
+size_t CommandCount() {
+  static const size_t count = [] {
+    size_t made = AllCommands().size();
+    for (const auto& [name, command] : AllCommands()) made += command->subcommands.size();
+    return made;
+  }();
+  return count;
+}
+
 const Command* FindCommand(const std::vector<std::string_view>& args, std::string* error) {
   char name[kMaxNameBytes];
   const Command* command = nullptr;
@@ -222,6 +241,37 @@ std::vector<KeyPosition> KeysOf(const Command& command, const std::vector<std::s
     }
   }
   return keys;
+}
+
+std::vector<std::string_view> KeyFlagsFor(const Command& command, const KeySpec& spec,
+                                          const std::vector<std::string_view>& args) {
+  const auto is = [&](size_t i, std::string_view word) { return EqualsIgnoreCase(args[i], word); };
+  if (command.spec.name == "set") {
+    for (size_t i = 3; i < args.size(); ++i) {
+      if (is(i, "get")) return {"RW", "access", "update"};
+    }
+    return {"OW", "update"};
+  }
+  if (command.spec.name == "bitfield") {
+    bool writes = false;
+    for (size_t i = 2; i < args.size(); ++i) {
+      const size_t left = args.size() - i - 1;
+      if (is(i, "get") && left >= 2) {
+        i += 2;
+      } else if ((is(i, "set") || is(i, "incrby")) && left >= 3) {
+        writes = true;
+        i += 3;
+      } else if (is(i, "overflow") && left >= 1) {
+        i += 1;
+      } else {
+        writes = true;
+        break;
+      }
+    }
+    if (!writes) return {"RO", "access"};
+    return {"RW", "access", "update"};
+  }
+  return spec.flags;
 }
 
 }  // namespace varve::server

@@ -51,6 +51,14 @@ std::string SetSlowerThan(Service& service, std::string_view value) {
   return {};
 }
 
+std::string SetLatencyLimit(Service& service, std::string_view value) {
+  const std::optional<int64_t> millis = resp::ParseInteger(value);
+  if (!millis) return "argument couldn't be parsed into an integer";
+  if (*millis < 0) return "argument must be between 0 and 9223372036854775807 inclusive";
+  service.latency().set_limit_millis(*millis);
+  return {};
+}
+
 std::string SetSlowlogMax(Service& service, std::string_view value) {
   constexpr int64_t kMost = 1'000'000;
   const std::optional<int64_t> count = resp::ParseInteger(value);
@@ -62,11 +70,25 @@ std::string SetSlowlogMax(Service& service, std::string_view value) {
   return {};
 }
 
+std::string SetAclLogMax(Service& service, std::string_view value) {
+  constexpr int64_t kMost = 1'000'000;
+  const std::optional<int64_t> count = resp::ParseInteger(value);
+  if (!count) return "argument couldn't be parsed into an integer";
+  if (*count < 0 || *count > kMost) {
+    return "argument must be between 0 and " + std::to_string(kMost) + " inclusive";
+  }
+  service.acl_log().set_max_entries(*count);
+  return {};
+}
+
 const Parameter kParameters[] = {
+    {"acllog-max-len", [](const Service& s) { return std::to_string(s.acl_log().max_entries()); }, SetAclLogMax},
     {"appendfsync", [](const Service& s) { return std::string(s.options().syncs ? "always" : "everysec"); }},
     {"appendonly", [](const Service&) { return std::string("yes"); }},
     {"databases", [](const Service& s) { return std::to_string(s.options().databases); }},
     {"io-threads", [](const Service& s) { return std::to_string(s.options().net.loop_count); }},
+    {"latency-monitor-threshold",
+     [](const Service& s) { return std::to_string(s.latency().limit_millis()); }, SetLatencyLimit},
     {"maxclients", [](const Service& s) { return std::to_string(s.options().net.max_connections); }},
     {"maxmemory", [](const Service&) { return std::string("0"); }},
     {"maxmemory-clients",
@@ -147,6 +169,7 @@ Status ResetStat(Call& call) {
   for (auto* counter : {&totals.commands, &totals.errors, &totals.hits, &totals.misses}) {
     counter->store(0, std::memory_order_relaxed);
   }
+  call.service.command_stats().Reset();
   return call.Ok();
 }
 

@@ -53,12 +53,12 @@ Status Select(Call& call) {
 
 Status Auth(Call& call) {
   if (call.count() > 3) return call.SyntaxError();
-  if (call.count() == 2 && !call.service.has_password()) {
+  if (call.count() == 2 && call.service.acl().Find("default")->is_without_password()) {
     return call.Error("AUTH <password> called without any password configured for the default user. "
                       "Are you sure your configuration is correct?");
   }
   const std::string_view user = call.count() == 3 ? call.arg(1) : "default";
-  if (call.session.Authenticate(user, call.args.back())) return call.Ok();
+  if (call.session.Authenticate(user, call.args.back(), call.arg(0))) return call.Ok();
   call.reply.Error(kWrongPassword);
   return Status::Ok();
 }
@@ -96,7 +96,7 @@ Status Hello(Call& call) {
   for (size_t i = 2; i < call.count(); ++i) {
     const size_t left = call.count() - 1 - i;
     if (call.Is(i, "auth") && left >= 2) {
-      if (!call.session.Authenticate(call.arg(i + 1), call.arg(i + 2))) {
+      if (!call.session.Authenticate(call.arg(i + 1), call.arg(i + 2), call.arg(0))) {
         call.reply.Error(kWrongPassword);
         return Status::Ok();
       }

@@ -1,5 +1,5 @@
-// What people look at when something is slow or large: SLOWLOG, MONITOR, MEMORY, LATENCY; and MODULE and ACL
-// as far as clients ask for them.
+// What people look at when something is slow or large: SLOWLOG, MONITOR, MEMORY; and MODULE as far as
+// clients ask for it.
 #include "base/status_macros.h"
 #include "resp/number.h"
 #include "server/call.h"
@@ -103,66 +103,8 @@ Status MemoryDoctor(Call& call) {
 // What is not used goes back by itself.
 Status MemoryPurge(Call& call) { return call.Ok(); }
 
-// --- LATENCY: no events are kept.
-
-Status Nothing(Call& call) {
+Status ModuleList(Call& call) {
   call.reply.Array(0);
-  return Status::Ok();
-}
-Status NothingAsMap(Call& call) {
-  call.reply.Map(0);
-  return Status::Ok();
-}
-Status Zero(Call& call) { return call.Integer(0); }
-
-Status LatencyGraph(Call& call) {
-  return call.Error("No samples available for event '" + call.Shown(2) + "'");
-}
-
-Status LatencyDoctor(Call& call) {
-  call.reply.Verbatim("txt", "No latency events are kept. SLOWLOG has the slow commands, INFO lsm and "
-                             "V.EXPLAIN what the store did.");
-  return Status::Ok();
-}
-
-// --- ACL: there is one user.
-
-Status AclWhoAmI(Call& call) {
-  call.reply.Bulk("default");
-  return Status::Ok();
-}
-
-Status AclUsers(Call& call) {
-  call.reply.Array(1);
-  call.reply.Bulk("default");
-  return Status::Ok();
-}
-
-Status AclCat(Call& call) {
-  if (call.count() > 3) {
-    return call.Error("unknown subcommand or wrong number of arguments for '" + call.Shown(1) +
-                      "'. Try ACL HELP.");
-  }
-  if (call.count() == 2) {
-    call.reply.Array(AllCategories().size());
-    for (const std::string_view name : AllCategories()) call.reply.Bulk(name);
-    return Status::Ok();
-  }
-  std::vector<std::string_view> names;
-  const auto note = [&](const Command& command) {
-    for (const std::string_view category : command.categories) {
-      if (call.Is(2, category)) names.push_back(command.full_name);
-    }
-  };
-  bool is_known = false;
-  for (const std::string_view name : AllCategories()) is_known = is_known || call.Is(2, name);
-  if (!is_known) return call.Error("Unknown category '" + call.Shown(2) + "'");
-  for (const auto& [name, command] : AllCommands()) {
-    if (command->subcommands.empty()) note(*command);
-    for (const auto& [sub_name, sub] : command->subcommands) note(*sub);
-  }
-  call.reply.Array(names.size());
-  for (const std::string_view name : names) call.reply.Bulk(name);
   return Status::Ok();
 }
 
@@ -175,10 +117,6 @@ Status SlowlogHelp(Call& call) { return HelpText(call, "SLOWLOG GET [<count>] | 
 Status MemoryHelp(Call& call) {
   return HelpText(call, "MEMORY USAGE <key> [SAMPLES <count>] | STATS | DOCTOR | PURGE");
 }
-Status LatencyHelp(Call& call) {
-  return HelpText(call, "LATENCY LATEST | HISTORY <event> | RESET [<event>...] | DOCTOR");
-}
-Status AclHelp(Call& call) { return HelpText(call, "ACL WHOAMI | USERS | CAT [<category>]"); }
 Status ModuleHelp(Call& call) { return HelpText(call, "MODULE LIST"); }
 
 CommandSpec Sub(std::string_view name, int arity, std::string_view flags, std::string_view since,
@@ -203,8 +141,6 @@ std::vector<CommandSpec> DiagnosticCommands() {
   constexpr std::string_view kQuiet = "admin noscript loading stale";
   constexpr std::string_view kHelp = "loading stale";
   constexpr std::string_view kAllNodes = "request_policy:all_nodes response_policy:all_succeeded";
-  constexpr std::string_view kNodes =
-      "nondeterministic_output request_policy:all_nodes response_policy:special";
   constexpr std::string_view kShards =
       "nondeterministic_output request_policy:all_shards response_policy:special";
   return {
@@ -224,21 +160,8 @@ std::vector<CommandSpec> DiagnosticCommands() {
                  Sub("purge", 2, "", "4.0.0", "Accepted, without effect", MemoryPurge,
                      "request_policy:all_shards response_policy:all_succeeded"),
                  Sub("help", 2, kHelp, "4.0.0", "Helps", MemoryHelp)}),
-      Container("latency", "2.8.13", "Events that were slow; none are kept",
-                {Sub("latest", 2, kQuiet, "2.8.13", "Returns nothing", Nothing, kNodes),
-                 Sub("history", 3, kQuiet, "2.8.13", "Returns nothing", Nothing, kNodes),
-                 Sub("reset", -2, kQuiet, "2.8.13", "Forgets nothing", Zero, kAllNodes),
-                 Sub("graph", 3, kQuiet, "2.8.13", "Has nothing to show", LatencyGraph, kNodes),
-                 Sub("doctor", 2, kQuiet, "2.8.13", "Says where to look", LatencyDoctor, kNodes),
-                 Sub("histogram", -2, kQuiet, "7.0.0", "Returns nothing", NothingAsMap, kNodes),
-                 Sub("help", 2, kHelp, "2.8.13", "Helps", LatencyHelp)}),
-      Container("acl", "6.0.0", "Who may do what; there is one user",
-                {Sub("whoami", 2, "noscript loading stale", "6.0.0", "Returns the user", AclWhoAmI),
-                 Sub("users", 2, kQuiet, "6.0.0", "Lists the users", AclUsers),
-                 Sub("cat", -2, "noscript loading stale", "6.0.0", "Lists categories, or what is in one", AclCat),
-                 Sub("help", 2, kHelp, "6.0.0", "Helps", AclHelp)}),
       Container("module", "4.0.0", "There are no modules",
-                {Sub("list", 2, "admin noscript", "4.0.0", "Returns nothing", Nothing,
+                {Sub("list", 2, "admin noscript", "4.0.0", "Returns nothing", ModuleList,
                      "nondeterministic_output_order"),
                  Sub("help", 2, kHelp, "5.0.0", "Helps", ModuleHelp)}),
   };

@@ -1,6 +1,8 @@
 #include "server/info.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "base/status_macros.h"
 #include "server/command.h"
@@ -91,6 +93,14 @@ void PersistenceSection(Service& service, Lines& lines) {
   lines.Add("aof_enabled", "1");
   lines.Add("aof_last_write_status", stats.background_error.empty() ? "ok" : "err");
   lines.Add("aof_current_size", stats.wal_bytes);
+  const Backups::State backup = service.backups().state();
+  lines.Add("backup_in_progress", backup.is_running ? "1" : "0");
+  lines.Add("backup_name", backup.name);
+  lines.Add("backup_done_bytes", backup.done_bytes);
+  lines.Add("backup_total_bytes", backup.total_bytes);
+  lines.Add("backup_last_status", backup.error.empty() ? "ok" : "err");
+  lines.Add("backup_last_error", backup.error);
+  lines.Add("backup_last_time", backup.ended_millis / 1000);
 }
 
 void StatsSection(Service& service, Lines& lines) {
@@ -129,6 +139,55 @@ void LsmSection(Service& service, Lines& lines) {
   lines.Add("lsm_cache_misses", stats.cache_miss_count);
 }
 
+std::string Decimal(double value, int digits) {
+  std::array<char, 64> text{};
+  const auto [end, error] =
+      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed, digits);
+  return {text.data(), end};
+}
+
+// Calls `visit` for every command that has been called or refused.
+template <typename Visit>
+void ForEachUsed(Service& service, const Visit& visit) {
+  const std::vector<CommandTotals> totals = service.command_stats().Totals();
+  const auto look = [&](const Command& command) {
+    const CommandTotals& of = totals[static_cast<size_t>(command.id)];
+    if (of.calls + of.rejected > 0) visit(command, of);
+  };
+  for (const auto& [name, command] : AllCommands()) {
+    look(*command);
+    for (const auto& [sub_name, sub] : command->subcommands) look(*sub);
+  }
+}
+
+void CommandStatsSection(Service& service, Lines& lines) {
+  ForEachUsed(service, [&](const Command& command, const CommandTotals& totals) {
+    const uint64_t micros = totals.nanos / 1000;
+    const double mean = totals.calls == 0 ? 0 : static_cast<double>(micros) / static_cast<double>(totals.calls);
+    lines.Add("cmdstat_" + command.full_name,
+              "calls=" + std::to_string(totals.calls) + ",usec=" + std::to_string(micros) + ",usec_per_call=" +
+                  Decimal(mean, 2) + ",rejected_calls=" + std::to_string(totals.rejected) +
+                  ",failed_calls=" + std::to_string(totals.failed));
+  });
+}
+
+void ErrorStatsSection(Service& service, Lines& lines) {
+  for (const auto& [kind, count] : service.command_stats().Errors()) {
+    lines.Add("errorstat_" + kind, "count=" + std::to_string(count));
+  }
+}
+
+void LatencyStatsSection(Service& service, Lines& lines) {
+  ForEachUsed(service, [&](const Command& command, const CommandTotals& totals) {
+    if (totals.calls == 0) return;
+    const auto micros = [&](double percent) {
+      return Decimal(static_cast<double>(totals.Percentile(percent)) / 1000, 3);
+    };
+    lines.Add("latency_percentiles_usec_" + command.full_name,
+              "p50=" + micros(50) + ",p99=" + micros(99) + ",p99.9=" + micros(99.9));
+  });
+}
+
 Status KeyspaceSection(Service& service, Lines& lines) {
   for (int i = 0; i < service.databases().count(); ++i) {
     VARVE_ASSIGN_OR_RETURN(Namespace* const space, service.databases().Find(i));
@@ -163,6 +222,9 @@ constexpr Section kSections[] = {
     {"Stats", true, StatsSection},
     {"Replication", true, ReplicationSection},
     {"Lsm", false, LsmSection},
+    {"Commandstats", false, CommandStatsSection},
+    {"Errorstats", true, ErrorStatsSection},
+    {"Latencystats", false, LatencyStatsSection},
     {"Cluster", true, [](Service&, Lines& lines) { lines.Add("cluster_enabled", "0"); }},
     {"Keyspace", true, nullptr},
 };
@@ -187,6 +249,55 @@ Result<std::string> InfoText(Service& service, const std::vector<std::string_vie
     } else {
       VARVE_RETURN_IF_ERROR(KeyspaceSection(service, lines));
     }
+  }
+  return text;
+}
+
+std::string PrometheusText(Service& service) {
+  std::string text;
+  const auto family = [&](std::string_view name, std::string_view type, std::string_view help) {
+    text.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ");
+    text.append(name).append(" ").append(type).append("\n");
+  };
+  const auto sample = [&](std::string_view name, const std::string& labels, const std::string& value) {
+    text.append(name).append(labels).append(" ").append(value).append("\n");
+  };
+  const auto single = [&](std::string_view name, std::string_view type, std::string_view help, uint64_t value) {
+    family(name, type, help);
+    sample(name, "", std::to_string(value));
+  };
+  const net::Counters none;
+  const net::Counters& net = service.counters() == nullptr ? none : *service.counters();
+  single("varve_server_connections", "gauge", "Clients that are connected.", service.clients().All().size());
+  single("varve_server_connections_total", "counter", "Clients that have connected.", Value(net.accepted));
+  single("varve_server_connections_refused_total", "counter", "Clients that were one too many.", Value(net.refused));
+  single("varve_server_input_bytes_total", "counter", "Bytes received from clients.", Value(net.input_bytes));
+  single("varve_server_output_bytes_total", "counter", "Bytes sent to clients.", Value(net.output_bytes));
+  single("varve_server_buffer_bytes", "gauge", "Memory for input and output of clients.", Value(net.buffer_bytes));
+  single("varve_server_uptime_seconds", "gauge", "Time since the server was started.",
+         (service.NowNanos() - service.started_at()) / 1'000'000'000);
+  std::string calls;
+  std::string seconds;
+  std::string failures;
+  ForEachUsed(service, [&](const Command& command, const CommandTotals& totals) {
+    const std::string labels = "{command=\"" + command.full_name + "\"} ";
+    calls.append("varve_server_commands_total" + labels + std::to_string(totals.calls) + "\n");
+    seconds.append("varve_server_command_seconds_total" + labels +
+                   Decimal(static_cast<double>(totals.nanos) / 1e9, 9) + "\n");
+    failures.append("varve_server_command_failures_total" + labels +
+                    std::to_string(totals.failed + totals.rejected) + "\n");
+  });
+  family("varve_server_commands_total", "counter", "Commands that were executed.");
+  text.append(calls);
+  family("varve_server_command_seconds_total", "counter", "Time that commands took.");
+  text.append(seconds);
+  family("varve_server_command_failures_total", "counter", "Commands that were refused, or failed.");
+  text.append(failures);
+  family("varve_server_errors_total", "counter", "Replies that were errors, by their first word.");
+  for (const auto& [kind, count] : service.command_stats().Errors()) {
+    std::string label;
+    for (const char c : kind) label.append(c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c));
+    sample("varve_server_errors_total", "{error=\"" + label + "\"}", std::to_string(count));
   }
   return text;
 }

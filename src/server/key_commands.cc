@@ -7,6 +7,14 @@
 #include "server/session.h"
 
 namespace varve::server {
+
+std::string_view EncodingOf(std::string_view value) {
+  // Values that Redis would keep in one piece with their header.
+  constexpr size_t kMaxEmbedded = 44;
+  if (resp::ParseInteger(value)) return "int";
+  return value.size() <= kMaxEmbedded ? "embstr" : "raw";
+}
+
 namespace {
 
 Status Del(Call& call) {
@@ -97,8 +105,6 @@ Status Move(Call& call) {
 
 // --- OBJECT.
 
-// Values that Redis would keep in one piece with their header.
-constexpr size_t kMaxEmbedded = 44;
 // Numbers that Redis has ready, and their number of references.
 constexpr int64_t kSharedNumbers = 10000;
 constexpr int64_t kSharedReferences = 2147483647;
@@ -108,9 +114,7 @@ Status ObjectEncoding(Call& call) {
   if (!value) {
     call.reply.Null();
   } else {
-    call.reply.Bulk(resp::ParseInteger(value->view()) ? "int"
-                    : value->size() <= kMaxEmbedded   ? "embstr"
-                                                      : "raw");
+    call.reply.Bulk(EncodingOf(value->view()));
   }
   return Status::Ok();
 }

@@ -18,6 +18,8 @@ struct Options {
   std::string password;     // empty: nobody needs to authenticate
   // Every reply to a write waits until it survives loss of power; one flush for all that were ready.
   bool syncs = false;
+  // Where V.BACKUP puts files; empty: nowhere, and it is refused.
+  std::string backup_dir;
   // Of a value or an argument.
   int64_t max_bulk_bytes = int64_t{512} << 20;
 };

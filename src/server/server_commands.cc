@@ -45,6 +45,25 @@ Status Role(Call& call) {
   return Status::Ok();
 }
 
+// Everything is kept already; what is asked for is that it survives loss of power.
+Status Save(Call& call) {
+  call.session.FlushBeforeReplies();
+  return call.Ok();
+}
+
+Status BgSave(Call& call) {
+  if (call.count() > 2 || (call.count() == 2 && !call.Is(1, "schedule"))) return call.SyntaxError();
+  call.session.FlushBeforeReplies();
+  call.reply.Simple("Background saving started");
+  return Status::Ok();
+}
+
+Status BgRewriteAof(Call& call) {
+  call.session.FlushBeforeReplies();
+  call.reply.Simple("Background append only file rewriting started");
+  return Status::Ok();
+}
+
 // Everything that was acknowledged is kept whatever is said.
 Status Shutdown(Call& call) {
   bool saves = false;
@@ -82,6 +101,12 @@ std::vector<CommandSpec> ServerCommands() {
        "Waits for replicas; there are none", Wait},
       {"lastsave", 1, "loading stale fast", "admin dangerous", "", kVaries, "1.0.0", "server",
        "Returns when everything was last kept: now", LastSave},
+      {"save", 1, "admin noscript no_async_loading no_multi", "", "", "", "1.0.0", "server",
+       "Answers when all that was written survives loss of power", Save},
+      {"bgsave", -1, "admin noscript no_async_loading", "", "", "", "1.0.0", "server",
+       "The same as SAVE here, with another reply", BgSave},
+      {"bgrewriteaof", 1, "admin noscript no_async_loading", "", "", "", "1.0.0", "server",
+       "The same as SAVE here: the log is kept short by itself", BgRewriteAof},
       {"role", 1, "noscript loading stale fast", "admin dangerous", "", "", "2.8.12", "server",
        "Returns the role in replication", Role},
       {"shutdown", -1, "admin noscript loading stale no_multi allow_busy", "", "", "", "1.0.0",

@@ -10,6 +10,8 @@ namespace varve::server {
 
 namespace {
 
+constexpr char kUsersKey[] = "users";
+
 // 40 hexadecimal digits, as clients expect of a run id.
 std::string MakeRunId(Env* env) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -30,7 +32,10 @@ class Loop final : public net::LoopHandler {
   bool BeforeSend() override {
     const bool must_sync = std::exchange(state_.must_sync, false) || service_->options().syncs;
     if (!std::exchange(state_.has_written, false) || !must_sync) return true;
-    return service_->db()->Sync().ok();
+    const uint64_t begin = service_->NowNanos();
+    const bool is_synced = service_->db()->Sync().ok();
+    service_->latency().Note("wal-sync", service_->NowNanos() - begin, service_->NowMillis());
+    return is_synced;
   }
 
  private:
@@ -47,7 +52,9 @@ Service::Service(Db* db, const Options& options, Env* env, std::function<void()>
       databases_(db, options.databases, std::max(1, options.net.loop_count)),
       started_at_(env->clock()->MonotonicNanos()),
       run_id_(MakeRunId(env)),
-      max_bulk_bytes_(options.max_bulk_bytes) {
+      max_bulk_bytes_(options.max_bulk_bytes),
+      command_stats_(std::max(1, options.net.loop_count)),
+      backups_(db, env, options.backup_dir) {
   SetPassword(options.password);
 }
 
@@ -85,21 +92,47 @@ std::unique_ptr<net::LoopHandler> Service::NewLoop(int loop_index) {
   return std::make_unique<Loop>(this, loop_index);
 }
 
-bool Service::IsPassword(std::string_view password) const {
-  MutexLock lock(&mu_);
-  // Every byte of what was given is compared, with something.
-  unsigned difference = password.size() == password_.size() ? 0 : 1;
-  for (size_t i = 0; i < password.size(); ++i) {
-    const char expected = password_.empty() ? '\0' : password_[i % password_.size()];
-    difference |= static_cast<unsigned char>(password[i] ^ expected);
+Status Service::Load() {
+  VARVE_RETURN_IF_ERROR(databases_.Load());
+  VARVE_ASSIGN_OR_RETURN(const std::string error, LoadUsers());
+  if (!error.empty()) return Status::Corruption("the users that are kept: " + error);
+  // What the server was started with holds, whatever is kept.
+  if (!options_.password.empty()) SetPassword(options_.password);
+  return Status::Ok();
+}
+
+Status Service::SaveUsers() {
+  VARVE_ASSIGN_OR_RETURN(Namespace* const space, databases_.ServerSpace());
+  return space->Put(kUsersKey, acl_.Write(), {.durability = Durability::kSync});
+}
+
+Result<std::string> Service::LoadUsers() {
+  Result<std::shared_ptr<Namespace>> space =
+      db()->OpenNamespace(kServerNamespace, {.create_if_missing = false});
+  if (!space.ok() && space.status().IsNotFound()) return std::string();
+  if (!space.ok()) return space.status();
+  const Result<std::string> text = (*space)->Get(kUsersKey);
+  if (!text.ok() && text.status().IsNotFound()) return std::string();
+  if (!text.ok()) return text.status();
+  return acl_.Read(*text);
+}
+
+void Service::CutClients(const std::function<bool(const Client&)>& is_one, Session& caller) {
+  for (const auto& client : clients_.All()) {
+    if (!is_one(*client)) continue;
+    if (client->peer.id == caller.id()) {
+      caller.CloseAfterReplies();
+      continue;
+    }
+    client->is_killed.store(true, std::memory_order_relaxed);
+    if (client->peer.close) client->peer.close();
   }
-  return difference == 0;
 }
 
 void Service::SetPassword(std::string_view password) {
   MutexLock lock(&mu_);
   password_ = password;
-  has_password_.store(!password.empty(), std::memory_order_release);
+  acl_.SetDefaultPassword(password);
 }
 
 std::string Service::password() const {

@@ -14,9 +14,13 @@
 #include "env/env.h"
 #include "net/handler.h"
 #include "net/options.h"
+#include "server/acl.h"
+#include "server/backups.h"
 #include "server/clients.h"
+#include "server/command_stats.h"
 #include "server/databases.h"
 #include "server/events.h"
+#include "server/latency_monitor.h"
 #include "server/monitors.h"
 #include "server/options.h"
 #include "server/pubsub.h"
@@ -25,6 +29,8 @@
 #include "varve/db.h"
 
 namespace varve::server {
+
+class Session;
 
 // Thread-safe.
 class Service {
@@ -36,8 +42,8 @@ class Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  // Before anything else. Of the databases.
-  Status Load() { return databases_.Load(); }
+  // Before anything else. Of the databases, and of the users.
+  Status Load();
   std::unique_ptr<net::LoopHandler> NewLoop(int loop_index);
 
   Db* db() { return databases_.db(); }
@@ -48,6 +54,20 @@ class Service {
   Slowlog& slowlog() { return slowlog_; }
   const Slowlog& slowlog() const { return slowlog_; }
   Monitors& monitors() { return monitors_; }
+  Acl& acl() { return acl_; }
+  const Acl& acl() const { return acl_; }
+  AclLog& acl_log() { return acl_log_; }
+  const AclLog& acl_log() const { return acl_log_; }
+  CommandStats& command_stats() { return command_stats_; }
+  LatencyMonitor& latency() { return latency_; }
+  const LatencyMonitor& latency() const { return latency_; }
+  Backups& backups() { return backups_; }
+  // Keeps the users in the store, where they survive loss of power.
+  Status SaveUsers();
+  // Takes those that are kept; without any, nothing changes. An error text when they make no sense.
+  Result<std::string> LoadUsers();
+  // Ends the connections that `is_one` is true of; that of `caller` when it has its reply.
+  void CutClients(const std::function<bool(const Client&)>& is_one, Session& caller);
 
   // EventFlags: which happenings are published.
   uint32_t event_flags() const { return event_flags_.load(std::memory_order_relaxed); }
@@ -60,6 +80,7 @@ class Service {
   const Options& options() const { return options_; }
   uint64_t NowMillis() const { return env_->clock()->WallMillis(); }
   uint64_t NowNanos() const { return env_->clock()->MonotonicNanos(); }
+  void Sleep(uint64_t nanos) { env_->clock()->SleepNanos(nanos); }
   uint64_t NewSeed() const { return env_->RandomSeed(); }
   uint64_t started_at() const { return started_at_; }
   const std::string& run_id() const { return run_id_; }
@@ -70,9 +91,7 @@ class Service {
     return options_.syncs ? std::optional(Durability::kProcess) : std::nullopt;
   }
 
-  bool has_password() const { return has_password_.load(std::memory_order_acquire); }
-  // In a time that does not depend on how much of it is right.
-  bool IsPassword(std::string_view password) const VARVE_EXCLUDES(mu_);
+  // That of the user "default", as it was set last.
   void SetPassword(std::string_view password) VARVE_EXCLUDES(mu_);
   std::string password() const VARVE_EXCLUDES(mu_);
 
@@ -111,7 +130,6 @@ class Service {
   ScanCursors scan_cursors_;
   const uint64_t started_at_;
   std::string run_id_;
-  std::atomic<bool> has_password_{false};
   std::atomic<int64_t> max_bulk_bytes_;
   std::atomic<uint64_t> paused_until_{0};
   std::atomic<bool> pauses_only_writes_{false};
@@ -121,6 +139,11 @@ class Service {
   PubSub pubsub_;
   Slowlog slowlog_;
   Monitors monitors_;
+  Acl acl_;
+  AclLog acl_log_;
+  CommandStats command_stats_;
+  LatencyMonitor latency_;
+  Backups backups_;
   std::atomic<uint32_t> event_flags_{0};
   Mutex events_mu_;
   bool hears_expiry_ VARVE_GUARDED_BY(events_mu_) = false;

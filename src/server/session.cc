@@ -12,19 +12,19 @@ namespace {
 
 // Replies of one turn before others get theirs.
 constexpr size_t kTurnBytes = 1 << 20;
-// A transaction that meets so many conflicts in a row gives up.
-constexpr int kMaxAttempts = 100;
-
 // Browsers that are made to speak to this port send these; no client does.
 bool IsHttp(const std::vector<std::string_view>& args, bool is_inline) {
   if (EqualsIgnoreCase(args[0], "post") || EqualsIgnoreCase(args[0], "host:")) return true;
   return is_inline && args.size() == 3 && args[2].starts_with("HTTP/");
 }
 
-// Not what has secrets in it, nor what only operates the server.
-bool IsShownToMonitors(const Command& command) {
-  return (command.flags & kFlagAdmin) == 0 && command.spec.name != "auth" && command.spec.name != "hello" &&
-         command.spec.name != "exec";
+std::string DenialText(AclDenial::Reason reason, const Command& command) {
+  const std::string text = "NOPERM this user has no permissions to ";
+  switch (reason) {
+    case AclDenial::Reason::kKey: return text + "access one of the keys used as arguments";
+    case AclDenial::Reason::kChannel: return text + "access one of the channels used as arguments";
+    default: return text + "run the '" + command.full_name + "' command";
+  }
 }
 
 }  // namespace
@@ -45,7 +45,9 @@ Session::Session(Service* service, LoopState* loop, const net::Peer& peer)
       loop_(loop),
       client_(std::make_shared<Client>()),
       parser_({.max_bulk_bytes = service->max_bulk_bytes()}),
-      space_(service->db()) {
+      space_(service->db()),
+      is_authenticated_(!service->acl().asks_for_password()),
+      user_(service->acl().Find("default")) {
   client_->peer = peer;
   client_->connected_at = service->NowMillis();
   client_->active_at.store(client_->connected_at, std::memory_order_relaxed);
@@ -128,14 +130,35 @@ bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
 
 // A command that is not even queued spoils the transaction. An EXEC that is refused ends it.
 void Session::Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply) {
-  service_->totals().errors.fetch_add(1, std::memory_order_relaxed);
+  if (command != nullptr) service_->command_stats().loop(loop_index()).NoteRejected(*command);
   if (command != nullptr && command->spec.name == "exec") {
     DropQueue();
     if (error.starts_with("ERR ")) error.remove_prefix(4);
+    NoteError("-EXECABORT");
     return reply->Error("EXECABORT Transaction discarded because of: " + std::string(error));
   }
   if (is_queueing_) is_queue_bad_ = true;
+  const size_t mark = reply->size();
   reply->Error(error);
+  NoteError(reply->Since(mark));
+}
+
+void Session::NoteError(std::string_view reply) {
+  service_->totals().errors.fetch_add(1, std::memory_order_relaxed);
+  service_->command_stats().NoteError(reply.substr(1));
+}
+
+void Session::NoteCall(const Command& command, const std::vector<std::string_view>& args,
+                       uint64_t begin, std::string_view reply) {
+  idle_since_ = service_->NowNanos();
+  const uint64_t nanos = idle_since_ - begin;
+  const bool failed = reply.starts_with('-');
+  if (failed) NoteError(reply);
+  service_->command_stats().loop(loop_index()).NoteCall(command, nanos, failed);
+  service_->latency().Note((command.flags & kFlagFast) != 0 ? "fast-command" : "command", nanos, now_);
+  if (service_->slowlog().IsSlow(nanos) && (command.flags & kFlagSkipSlowlog) == 0) {
+    service_->slowlog().Add(*client_, args, now_, nanos);
+  }
 }
 
 bool Session::MustQueue(const Command& command) const {
@@ -156,13 +179,22 @@ void Session::Process(const Command& command, const std::vector<std::string_view
       !VARVE_PLANTED_BUG("server.password_not_asked")) {
     return Reject(&command, "NOAUTH Authentication required.", reply);
   }
+  if (is_queueing_ && (command.flags & kFlagNoMulti) != 0) {
+    return Reject(&command, "ERR Command not allowed inside a transaction", reply);
+  }
+  if (!RenewUser()) {
+    closes_ = true;
+    return;
+  }
+  if (!user_->allows_everything()) {
+    if (const auto denial = Deny(command, args)) {
+      return Reject(&command, DenialText(denial->reason, command), reply);
+    }
+  }
   if (protocol_ == 2 && is_subscribed() && !MayRunWhileSubscribed(command)) {
     return Reject(&command, "ERR Can't execute '" + command.full_name +
                                 "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
                                 "allowed in this context", reply);
-  }
-  if (is_queueing_ && (command.flags & kFlagNoMulti) != 0) {
-    return Reject(&command, "ERR Command not allowed inside a transaction", reply);
   }
   if (MustQueue(command)) {
     queue_.push_back({&command, {args.begin(), args.end()}});
@@ -174,12 +206,8 @@ void Session::Process(const Command& command, const std::vector<std::string_view
     service_->monitors().Feed(*client_, args, now_);
   }
   const size_t mark = reply->size();
+  const uint64_t begin = idle_since_;
   const Status status = Run(command, args, nullptr, reply);
-  const uint64_t end = service_->NowNanos();
-  const uint64_t nanos = end - std::exchange(idle_since_, end);
-  if (service_->slowlog().IsSlow(nanos) && (command.flags & kFlagSkipSlowlog) == 0) {
-    service_->slowlog().Add(*client_, args, now_, nanos);
-  }
   if (status.ok()) {
     PublishEvents();
   } else {
@@ -187,9 +215,7 @@ void Session::Process(const Command& command, const std::vector<std::string_view
     reply->Truncate(mark);
     reply->Error(ErrorText(status));
   }
-  if (reply->Since(mark).starts_with('-')) {
-    service_->totals().errors.fetch_add(1, std::memory_order_relaxed);
-  }
+  NoteCall(command, args, begin, reply->Since(mark));
 }
 
 Status Session::Run(const Command& command, const std::vector<std::string_view>& args,
@@ -231,11 +257,53 @@ Status Session::SelectDatabase(int index) {
   return Status::Ok();
 }
 
-bool Session::Authenticate(std::string_view user, std::string_view password) {
-  if (user != "default") return false;
-  if (service_->has_password() && !service_->IsPassword(password)) return false;
+bool Session::Authenticate(std::string_view user, std::string_view password,
+                           std::string_view object) {
+  Acl::User known = service_->acl().Authenticate(user, password);
+  if (known == nullptr) {
+    LogDenial(AclDenial::Reason::kAuth, object, user);
+    return false;
+  }
   is_authenticated_ = true;
+  BecomeUser(std::move(known));
   return true;
+}
+
+void Session::BecomeUser(Acl::User user) {
+  user_ = std::move(user);
+  user_version_ = 0;
+  Client::Names names = client_->names();
+  names.user = user_->name();
+  client_->SetNames(std::move(names));
+}
+
+bool Session::RenewUser() {
+  const uint64_t version = service_->acl().version();
+  if (version == user_version_) return true;
+  Acl::User now = service_->acl().Find(user_->name());
+  if (now == nullptr || now->number() != user_->number()) return false;
+  user_ = std::move(now);
+  user_version_ = version;
+  return true;
+}
+
+std::optional<AclDenial> Session::Deny(const Command& command, const std::vector<std::string_view>& args) {
+  const std::optional<AclDenial> denial = user_->Check(command, args);
+  if (denial) {
+    const bool is_command = denial->reason == AclDenial::Reason::kCommand;
+    LogDenial(denial->reason, is_command ? command.full_name : args[denial->index], user_->name());
+  }
+  return denial;
+}
+
+void Session::LogDenial(AclDenial::Reason reason, std::string_view object, std::string_view user) {
+  const bool is_multi = client_->queued.load(std::memory_order_relaxed) >= 0;
+  service_->acl_log().Add({.reason = AclReasonName(reason),
+                           .context = is_multi ? "multi" : "toplevel",
+                           .object = std::string(object),
+                           .user = std::string(user),
+                           .client = Describe(*client_, now_),
+                           .at_millis = now_});
 }
 
 void Session::SetProtocol(int version, resp::ReplyWriter* reply) {
@@ -261,7 +329,8 @@ void Session::Reset(resp::ReplyWriter* reply) {
   SetProtocol(2, reply);
   replies_ = Replies::kOn;
   syncs_ = false;
-  is_authenticated_ = false;
+  is_authenticated_ = !service_->acl().asks_for_password();
+  BecomeUser(service_->acl().Find("default"));
   Client::Names names = client_->names();
   names.name.clear();
   client_->SetNames(std::move(names));
@@ -322,83 +391,6 @@ void Session::BeginMonitor() {
 void Session::PublishEvents() {
   for (const Event& event : events_) service_->Publish(event);
   events_.clear();
-}
-
-// --- EXEC.
-
-Status Session::RunQueue(Transaction& transaction, size_t mark, resp::ReplyWriter* reply) {
-  reply->Truncate(mark);
-  events_.clear();
-  reply->Array(queue_.size());
-  std::vector<std::string_view> args;
-  for (const Queued& queued : queue_) {
-    args.assign(queued.args.begin(), queued.args.end());
-    service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
-    VARVE_RETURN_IF_ERROR(Run(*queued.command, args, &transaction, reply));
-  }
-  return Status::Ok();
-}
-
-Status Session::Execute(resp::ReplyWriter* reply) {
-  const size_t mark = reply->size();
-  if (is_queue_bad_) {
-    DropQueue();
-    reply->Error("EXECABORT Transaction discarded because of previous errors.");
-    return Status::Ok();
-  }
-  // What commands change in the session is undone before another attempt.
-  const int database = database_;
-  const int protocol = protocol_;
-  is_queueing_ = false;
-  if (!service_->monitors().empty()) {
-    for (const Queued& queued : queue_) {
-      if (!IsShownToMonitors(*queued.command)) continue;
-      service_->monitors().Feed(*client_, {queued.args.begin(), queued.args.end()}, now_);
-    }
-  }
-  bool is_touched = false;
-  Status status;
-  if (watch_.empty()) {
-    TransactionOptions options;
-    options.max_attempts = kMaxAttempts;
-    options.write.durability = service_->write_durability();
-    status = service_->db()->Transact(
-        [&](Transaction& transaction) -> Status {
-          VARVE_RETURN_IF_ERROR(SelectDatabase(database));
-          SetProtocol(protocol, reply);
-          return RunQueue(transaction, mark, reply);
-        },
-        options);
-  } else {
-    status = Status(StatusCode::kConflict);
-    for (int i = 0; i < kMaxAttempts && status.code() == StatusCode::kConflict; ++i) {
-      VARVE_RETURN_IF_ERROR(SelectDatabase(database));
-      SetProtocol(protocol, reply);
-      status = ExecuteWatched(mark, reply, &is_touched);
-    }
-  }
-  DropQueue();
-  if (is_touched) events_.clear();
-  if (!is_touched) return status;
-  reply->Truncate(mark);
-  reply->NullArray();
-  return Status::Ok();
-}
-
-// One attempt. kConflict: others were faster, perhaps with keys that are not watched.
-Status Session::ExecuteWatched(size_t mark, resp::ReplyWriter* reply, bool* is_touched) {
-  VARVE_ASSIGN_OR_RETURN(Namespace* const space, service_->databases().ServerSpace());
-  TransactionOptions options;
-  options.write.durability = service_->write_durability();
-  const std::unique_ptr<Transaction> transaction = service_->db()->Begin(options);
-  VARVE_ASSIGN_OR_RETURN(const bool is_same,
-                         watch_.Renew(service_->db(), space, transaction.get()));
-  if (!is_same) {
-    *is_touched = true;
-    return Status::Ok();
-  }
-  VARVE_RETURN_IF_ERROR(RunQueue(*transaction, mark, reply));
-  return transaction->Commit();
 }
 
 }  // namespace varve::server

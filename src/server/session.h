@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -46,12 +47,16 @@ class Session final : public net::ConnectionHandler {
     loop_->has_written = true;
     if (syncs_) loop_->must_sync = true;
   }
+  // The log is flushed before this turn's replies are sent.
+  void FlushBeforeReplies() { loop_->has_written = loop_->must_sync = true; }
   // Whether writes are answered when they survive loss of power.
   bool syncs() const { return syncs_ || service_->options().syncs; }
   void set_syncs(bool syncs) { syncs_ = syncs; }
-  bool is_authenticated() const { return is_authenticated_ || !service_->has_password(); }
-  // Whether the password is `password`; the session has authenticated then.
-  bool Authenticate(std::string_view user, std::string_view password);
+  bool is_authenticated() const { return is_authenticated_ || !service_->acl().asks_for_password(); }
+  const AclUser& user() const { return *user_; }
+  // Whether the password is `password`; the session has authenticated then. If not, that is logged;
+  // `object`: the word that said so.
+  bool Authenticate(std::string_view user, std::string_view password, std::string_view object);
   void SetProtocol(int version, resp::ReplyWriter* reply);
   void CloseAfterReplies() { closes_ = true; }
 
@@ -88,6 +93,12 @@ class Session final : public net::ConnectionHandler {
   };
 
   void UnsubscribeAll();
+  void BecomeUser(Acl::User user);
+  // Looks at the user again if any has changed. False: it is no more.
+  bool RenewUser();
+  // Why the user may not run it, which is logged.
+  std::optional<AclDenial> Deny(const Command& command, const std::vector<std::string_view>& args);
+  void LogDenial(AclDenial::Reason reason, std::string_view object, std::string_view user);
   void PublishEvents();
   bool MayRunWhileSubscribed(const Command& command) const;
   // One request. False when it must wait, and has not been executed.
@@ -95,6 +106,11 @@ class Session final : public net::ConnectionHandler {
               net::Turn* turn);
   void Process(const Command& command, const std::vector<std::string_view>& args,
                resp::ReplyWriter* reply);
+  // Of a reply that begins with an error.
+  void NoteError(std::string_view reply);
+  // What it took since `begin`, in monotonic nanoseconds, and how it ended, for INFO, SLOWLOG and LATENCY.
+  void NoteCall(const Command& command, const std::vector<std::string_view>& args, uint64_t begin,
+                std::string_view reply);
   void Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply);
   bool MustQueue(const Command& command) const;
   // Runs it, in `transaction` or as it needs, and replies whatever happens.
@@ -115,6 +131,8 @@ class Session final : public net::ConnectionHandler {
   int database_ = 0;
   Namespace* space_;  // of database_, while the lock of the loop is held
   bool is_authenticated_ = false;
+  Acl::User user_;
+  uint64_t user_version_ = 0;
   bool closes_ = false;
   bool syncs_ = false;
   Replies replies_ = Replies::kOn;
@@ -126,6 +144,15 @@ class Session final : public net::ConnectionHandler {
   std::vector<Event> events_;
   std::string error_;  // reused
 };
+
+// A transaction that meets so many conflicts in a row gives up.
+inline constexpr int kMaxAttempts = 100;
+
+// Not what has secrets in it, nor what only operates the server.
+inline bool IsShownToMonitors(const Command& command) {
+  return (command.flags & kFlagAdmin) == 0 && command.spec.name != "auth" && command.spec.name != "hello" &&
+         command.spec.name != "exec";
+}
 
 // "ERR ..." for a failure of the store.
 std::string ErrorText(const Status& status);

@@ -1,4 +1,5 @@
 """Random commands, and where our replies may differ from those of redis-server 7.0. For compare_test.py."""
+import re
 import time
 
 KEYS = [b"a", b"b", b"c", b"key:1", b"key:2", b"k{tag}", b"", b"\x00\xff\r\n", b"n1", b"n2", b"n3", b"bits"]
@@ -193,6 +194,12 @@ COMMANDS = [
     (b"CONFIG", 1, [b"GET", many(word(b"maxmemory", b"databases", b"proto-max-bulk-len", b"nosuch", b"max?emory", b"DATABASES", b"maxmemory-policy"), 1, 3)]),
     (b"CONFIG", 0.7, [b"SET", many(word(b"nosuch", b"databases", b"proto-max-bulk-len", b"x", b"1048576"), 1, 4)]),
     (b"CONFIG", 0.2, [word(b"RESETSTAT", b"REWRITE", b"nosuch")]),
+    (b"ACL", 1, [b"SETUSER", word(b"u", b"v"), many(word(b"on", b"off", b">x", b"<x", b"nopass", b"resetpass", b"~k*", b"%R~r*", b"resetkeys", b"allkeys", b"&c",
+                                                          b"allchannels", b"resetchannels", b"+get", b"-get", b"+config|get", b"+select|1", b"reset", b"junk", b"(+get", b"~x)",
+                                                          b"(~y %W~z)", b"clearselectors", b"sanitize-payload", b""), 0, 5)]),
+    (b"ACL", 0.7, [word(b"GETUSER", b"DELUSER"), word(b"u", b"v", b"nosuch")]), (b"ACL", 0.3, [b"LIST"]), (b"ACL", 0.2, [b"WHOAMI"]),
+    (b"ACL", 0.7, [b"DRYRUN", word(b"u", b"v", b"default"), command_line]),
+    (b"AUTH", 0.2, [word(b"u", b"v"), word(b"x", b"y")]),
     (b"WAIT", 0.5, [word(b"0"), small]), (b"ROLE", 0.2, []), (b"LASTSAVE", 0.2, []),
     (b"INFO", 0.5, [options([word(b"server", b"all", b"nosuch", b"keyspace", b"default")])]),
     (b"SHUTDOWN", 0.3, [word(b"ABORT", b"junk"), options([b"SAVE"], [b"junk"], most=1)]),
@@ -316,6 +323,40 @@ def client(command, reply):
     return only_kind_of_value(command, reply) if sub in (b"id", b"list", b"info") else reply
 
 
+def acl(command, reply):
+    sub = command[1].lower() if len(command) > 1 else b""
+    if sub == b"genpass" and reply[0] == b"$":
+        return (reply[0], len(reply[1]))
+    if sub == b"log" and reply[0] == b"*":
+        # Without the age and the line of the client.
+        return (reply[0], [(entry[0], entry[1][:10]) for entry in reply[1]])
+    return sorted_rules(reply)
+
+
+def info(command, reply):
+    sections = [word.lower() for word in command[1:]]
+    if sections == [b"errorstats"]:
+        return reply
+    if sections == [b"commandstats"]:
+        return (reply[0], sorted(re.sub(rb"usec=.*?,usec_per_call=.*?,", b"", line) for line in reply[1].split(b"\r\n")))
+    return only_kind_of_value(command, reply)
+
+
+def debug(command, reply):
+    if reply[0] == b"+" and reply[1].startswith(b"Value at:"):
+        return (reply[0], re.sub(rb"(at|lru|lru_seconds_idle):[0-9a-fx]+", b"", reply[1]))
+    return reply
+
+
+def sorted_rules(reply):
+    """Rules of single commands come in the order in which they were given; Redis has an order of its own."""
+    if isinstance(reply[1], list):
+        return (reply[0], [sorted_rules(item) for item in reply[1]])
+    if reply[0] == b"$" and reply[1] and reply[1].startswith((b"user ", b"-@all ", b"+@all ")):
+        return (reply[0], sorted(reply[1].split(b" ")))
+    return reply
+
+
 def object_(command, reply):
     return only_kind_of_value(command, reply)
 
@@ -384,9 +425,11 @@ DIFFERENCES = [
     ((b"randomkey", b"time", b"lastsave"), only_kind, "chance and clocks"),
     ((b"dump",), dump, "ours is never compressed; what Redis compresses, RESTORE takes"),
     ((b"dbsize",), only_kind, "Redis counts keys that have expired until it has looked at them; KEYS shows as much"),
-    ((b"info",), only_kind_of_value, "what INFO says of the server"),
+    ((b"info",), info, "what INFO says of the server"),
     ((b"hello",), hello, "the number of the connection; varve_version is added"),
     ((b"client",), client, "the number and the age of the connection"),
+    ((b"acl",), acl, "chance, clocks, what is said of a connection, and the order of rules"),
+    ((b"debug",), debug, "addresses and times"),
     ((b"object",), object_, "how a value is kept: ours follows from the value, without history"),
     ((b"command",), command_command, "texts of our own, other commands, and notes"),
     ((b"config",), config, "the order of parameters, and which there are"),
@@ -400,6 +443,10 @@ NOT_AFTER_WATCH = (b"flushdb", b"flushall", b"swapdb")
 
 # Lines of words, and how many replies each has.
 SCRIPTS = [
+    # What is counted of commands and errors, without their times.
+    [(line, 1) for line in (
+        b"CONFIG RESETSTAT", b"GET x", b"SET x", b"SET x y", b"NOSUCH", b"CONFIG SET x y", b"INCR x", b"MULTI", b"GET", b"EXEC", b"MULTI", b"INCR x",
+        b"GET x", b"EXEC", b"EXEC", b"AUTH a b", b"INFO commandstats", b"INFO errorstats", b"FLUSHALL", b"CONFIG RESETSTAT", b"INFO errorstats")],
     [(b"SUBSCRIBE a b a", 3), (b"GET x", 1), (b"PING", 1), (b"PING hi", 1), (b"PSUBSCRIBE p*", 1),
      (b"UNSUBSCRIBE a b nosuch", 3), (b"SUBSCRIBE", 1), (b"PUNSUBSCRIBE", 1), (b"UNSUBSCRIBE", 1), (b"PUNSUBSCRIBE", 1),
      (b"GET x", 1), (b"PING", 1)],
@@ -413,10 +460,50 @@ SCRIPTS = [
      (b"CONFIG SET notify-keyspace-events KEA", 1), (b"CONFIG GET notify-keyspace-events", 1)],
     [(b"SLOWLOG RESET", 1), (b"SLOWLOG LEN", 1), (b"SLOWLOG GET", 1), (b"SLOWLOG GET -2", 1), (b"SLOWLOG GET x", 1), (b"SLOWLOG GET 1 2", 1),
      (b"SLOWLOG NOSUCH", 1), (b"CONFIG GET slowlog-max-len slowlog-log-slower-than", 1)],
-    [(b"LATENCY LATEST", 1), (b"LATENCY HISTORY x", 1), (b"LATENCY RESET x", 1), (b"LATENCY GRAPH x", 1), (b"LATENCY NOSUCH", 1)],
+    [(b"LATENCY LATEST", 1), (b"LATENCY HISTORY x", 1), (b"LATENCY RESET x", 1), (b"LATENCY RESET", 1), (b"LATENCY HISTOGRAM nosuch", 1),
+     (b"CONFIG SET latency-monitor-threshold -1", 1), (b"CONFIG SET latency-monitor-threshold x", 1), (b"CONFIG SET latency-monitor-threshold 0", 1),
+     (b"CONFIG GET latency-monitor-threshold", 1), (b"LATENCY GRAPH x", 1), (b"LATENCY NOSUCH", 1)],
     [(b"MEMORY USAGE nosuch", 1), (b"MEMORY USAGE k SAMPLES x", 1), (b"MEMORY USAGE k SAMPLES", 1), (b"MEMORY USAGE k SAMPLES -1", 1), (b"MEMORY PURGE", 1),
      (b"MEMORY NOSUCH", 1), (b"MODULE LIST", 1), (b"ACL WHOAMI", 1), (b"ACL USERS", 1), (b"ACL CAT nosuch", 1), (b"ACL CAT a b", 1), (b"ACL CAT", 1),
      (b"ACL NOSUCH", 1)],
+    [(line, 1) for line in (
+        b"ACL LOG RESET", b"ACL SETUSER u", b"ACL GETUSER u", b"ACL LIST", b"ACL GETUSER nosuch", b"ACL USERS",
+        b"ACL SETUSER u on >pw ~k* %R~r* %W~w* %RW~rw* %r~x %W~x &ch* +get", b"ACL GETUSER u", b"ACL LIST",
+        b"ACL SETUSER u +GET|x", b"ACL SETUSER u +nosuch", b"ACL SETUSER u +@nosuch", b"ACL SETUSER u junk",
+        b"ACL SETUSER u ~* ~x", b"ACL SETUSER u &* &x", b"ACL SETUSER u <x", b"ACL SETUSER u !x", b"ACL SETUSER u #x",
+        b"ACL SETUSER u #" + b"0" * 64, b"ACL SETUSER u !" + b"1" * 64, b"ACL SETUSER u !" + b"0" * 64, b"ACL GETUSER u",
+        b"ACL SETUSER u %X~x", b"ACL SETUSER u %~x", b"ACL SETUSER u %R", b"ACL SETUSER u %", b"ACL SETUSER u %RR~x", b"ACL LIST",
+        b"ACL SETUSER u +config|nosuch", b"ACL SETUSER u -get|x", b"ACL SETUSER u +config|get|x", b"ACL SETUSER u +get|",
+        b"ACL SETUSER u +", b"ACL SETUSER u -", b"ACL SETUSER u +@", b"ACL SETUSER u (", b"ACL SETUSER u (+get", b"ACL SETUSER u (on)",
+        b"ACL SETUSER u (+get ~* ~x)", b"ACL SETUSER u (+get ~x) (+set %R~y &z)", b"ACL GETUSER u", b"ACL LIST",
+        b"ACL SETUSER u clearselectors", b"ACL LIST", b"ACL SETUSER u reset", b"ACL LIST",
+        b"ACL SETUSER u allkeys allchannels allcommands nopass on", b"ACL LIST", b"ACL GETUSER u",
+        b"ACL SETUSER u nocommands resetkeys resetchannels off resetpass", b"ACL LIST",
+        b"ACL SETUSER u >a >b >a", b"ACL SETUSER u <a", b"ACL GETUSER u", b"ACL SETUSER u skip-sanitize-payload", b"ACL GETUSER u",
+        b"ACL SETUSER u +@all +get", b"ACL LIST", b"ACL SETUSER u -@all -get", b"ACL LIST", b"ACL SETUSER u +select|0 +SELECT|1", b"ACL LIST",
+        b"ACL SETUSER u +select", b"ACL LIST", b"ACL SETUSER u -select +config|get", b"ACL LIST", b"ACL SETUSER u -config", b"ACL LIST",
+        b"ACL DRYRUN nosuch get x", b"ACL DRYRUN u nosuch x", b"ACL DRYRUN u get", b"ACL DRYRUN u get x", b"ACL SETUSER u +get +publish +psubscribe",
+        b"ACL DRYRUN u get x", b"ACL DRYRUN u publish c x", b"ACL DRYRUN u psubscribe c", b"ACL DRYRUN u config nosuch", b"ACL DRYRUN u config get x",
+        b"ACL GENPASS", b"ACL GENPASS 5", b"ACL GENPASS 0", b"ACL GENPASS 4097", b"ACL GENPASS x", b"ACL GENPASS 1 2",
+        b"ACL LOG x", b"ACL LOG -1", b"ACL LOG 1 2", b"ACL DELUSER default", b"ACL DELUSER u default", b"ACL DELUSER u v", b"ACL DELUSER u", b"ACL SETUSER", b"ACL GETUSER",
+        b"ACL DELUSER", b"ACL DRYRUN a", b"AUTH u x", b"AUTH default x", b"HELLO 3 AUTH u x", b"CONFIG GET acllog-max-len", b"ACL LOG", b"ACL LOG RESET")],
+    [(line, 1) for line in (
+        b"SAVE x", b"BGSAVE x", b"BGSAVE SCHEDULE x", b"BGREWRITEAOF x", b"SAVE", b"CLUSTER INFO", b"CLUSTER NODES", b"CLUSTER NOSUCH", b"CLUSTER",
+        b"CLUSTER KEYSLOT a", b"CLUSTER RESET x y z", b"CLUSTER ADDSLOTS", b"CLUSTER HELP", b"ASKING", b"READONLY", b"READWRITE", b"READONLY x",
+        b"SET k hello", b"OBJECT FREQ k", b"OBJECT FREQ nosuch", b"OBJECT IDLETIME k", b"OBJECT IDLETIME nosuch", b"OBJECT IDLETIME", b"OBJECT NOSUCH k",
+        b"DEBUG", b"DEBUG NOSUCH", b"DEBUG OBJECT nosuch", b"DEBUG OBJECT k", b"SET k 12", b"DEBUG OBJECT k", b"DEBUG SLEEP x", b"DEBUG SLEEP", b"DEBUG SLEEP 0.001",
+        b"DEBUG SET-ACTIVE-EXPIRE 1", b"DEBUG STRINGMATCH-LEN 10 a*", b"DEBUG JMAP", b"DEBUG PROTOCOL string", b"DEBUG PROTOCOL integer",
+        b"DEBUG PROTOCOL double", b"DEBUG PROTOCOL null", b"DEBUG PROTOCOL array", b"DEBUG PROTOCOL set", b"DEBUG PROTOCOL map",
+        b"DEBUG PROTOCOL verbatim", b"DEBUG PROTOCOL true", b"DEBUG PROTOCOL false", b"DEBUG PROTOCOL x", b"DEBUG ERROR Xy", b"FLUSHALL")],
+    # As a user who may do little.
+    [(line, 1) for line in (
+        b"ACL LOG RESET", b"ACL SETUSER u on >pw ~k* %R~r* %W~w* &ch* -@all +@string +@read +@pubsub +@transaction +acl|whoami -append",
+        b"AUTH u no", b"AUTH u pw", b"ACL WHOAMI", b"GET k", b"GET x", b"SET k v", b"SET r v", b"SET w v", b"SET w v GET", b"GETSET w v", b"GETRANGE w 0 1",
+        b"STRLEN w", b"STRLEN x", b"EXISTS x k", b"MGET k r x", b"MSET k 1 r 2", b"BITFIELD r GET u8 0", b"BITFIELD r SET u8 0 1", b"COPY r w", b"COPY k x",
+        b"APPEND k x", b"CONFIG GET x", b"ACL LIST", b"PING", b"NOSUCH", b"GET", b"LCS r k", b"OBJECT ENCODING x", b"EXPIRE k 100",
+        b"PUBLISH chx m", b"PUBLISH x m", b"SPUBLISH x m", b"SUBSCRIBE x", b"PSUBSCRIBE ch*", b"PUNSUBSCRIBE ch*", b"PSUBSCRIBE c*",
+        b"PSUBSCRIBE chx", b"UNSUBSCRIBE x", b"MULTI", b"GET x", b"GET k", b"EXEC", b"MULTI", b"GET k", b"EXEC", b"WATCH x", b"WATCH k",
+        b"MULTI", b"CONFIG GET x", b"DISCARD", b"RESET", b"ACL WHOAMI", b"ACL LOG", b"ACL LOG 3", b"FLUSHALL", b"ACL DELUSER u", b"ACL LOG RESET")],
 ]
 
 # Commands of later versions of Redis.

@@ -66,7 +66,7 @@ def start_redis(folder, *options):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "redis.sock"
     command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--dir", str(folder),
-               "--save", "", "--appendonly", "no", *options]
+               "--save", "", "--appendonly", "no", "--enable-debug-command", "yes", *options]
     return Server(command, path, executable=REDIS_PROGRAM)
 
 

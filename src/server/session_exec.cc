@@ -1,0 +1,111 @@
+// EXEC: the queue of a session as one transaction.
+#include <utility>
+
+#include "base/status_macros.h"
+#include "server/session.h"
+
+namespace varve::server {
+
+namespace {
+
+// Of a command that was queued when it was allowed.
+std::string ExecDenialText(AclDenial::Reason reason) {
+  const std::string text =
+      "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This "
+      "command is no longer allowed for the following reason: ";
+  switch (reason) {
+    case AclDenial::Reason::kKey: return text + "no permission to touch the specified keys";
+    case AclDenial::Reason::kChannel:
+      return text + "no permission to access one of the channels used as arguments";
+    default: return text + "no permission to execute the command or subcommand";
+  }
+}
+
+}  // namespace
+
+Status Session::RunQueue(Transaction& transaction, size_t mark, resp::ReplyWriter* reply) {
+  reply->Truncate(mark);
+  events_.clear();
+  reply->Array(queue_.size());
+  std::vector<std::string_view> args;
+  for (const Queued& queued : queue_) {
+    args.assign(queued.args.begin(), queued.args.end());
+    if (!RenewUser()) closes_ = true;
+    if (const auto denial = Deny(*queued.command, args)) {
+      service_->command_stats().loop(loop_index()).NoteRejected(*queued.command);
+      const size_t denied_at = reply->size();
+      reply->Error(ExecDenialText(denial->reason));
+      NoteError(reply->Since(denied_at));
+      continue;
+    }
+    service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
+    const size_t begin = reply->size();
+    VARVE_RETURN_IF_ERROR(Run(*queued.command, args, &transaction, reply));
+    NoteCall(*queued.command, args, idle_since_, reply->Since(begin));
+  }
+  return Status::Ok();
+}
+
+Status Session::Execute(resp::ReplyWriter* reply) {
+  const size_t mark = reply->size();
+  if (is_queue_bad_) {
+    DropQueue();
+    reply->Error("EXECABORT Transaction discarded because of previous errors.");
+    return Status::Ok();
+  }
+  // What commands change in the session is undone before another attempt.
+  const int database = database_;
+  const int protocol = protocol_;
+  is_queueing_ = false;
+  if (!service_->monitors().empty()) {
+    for (const Queued& queued : queue_) {
+      if (!IsShownToMonitors(*queued.command)) continue;
+      service_->monitors().Feed(*client_, {queued.args.begin(), queued.args.end()}, now_);
+    }
+  }
+  bool is_touched = false;
+  Status status;
+  if (watch_.empty()) {
+    TransactionOptions options;
+    options.max_attempts = kMaxAttempts;
+    options.write.durability = service_->write_durability();
+    status = service_->db()->Transact(
+        [&](Transaction& transaction) -> Status {
+          VARVE_RETURN_IF_ERROR(SelectDatabase(database));
+          SetProtocol(protocol, reply);
+          return RunQueue(transaction, mark, reply);
+        },
+        options);
+  } else {
+    status = Status(StatusCode::kConflict);
+    for (int i = 0; i < kMaxAttempts && status.code() == StatusCode::kConflict; ++i) {
+      VARVE_RETURN_IF_ERROR(SelectDatabase(database));
+      SetProtocol(protocol, reply);
+      status = ExecuteWatched(mark, reply, &is_touched);
+    }
+  }
+  DropQueue();
+  if (is_touched) events_.clear();
+  if (!is_touched) return status;
+  reply->Truncate(mark);
+  reply->NullArray();
+  return Status::Ok();
+}
+
+// One attempt. kConflict: others were faster, perhaps with keys that are not watched.
+Status Session::ExecuteWatched(size_t mark, resp::ReplyWriter* reply, bool* is_touched) {
+  VARVE_ASSIGN_OR_RETURN(Namespace* const space, service_->databases().ServerSpace());
+  TransactionOptions options;
+  options.write.durability = service_->write_durability();
+  const std::unique_ptr<Transaction> transaction = service_->db()->Begin(options);
+  VARVE_ASSIGN_OR_RETURN(const bool is_same,
+                         watch_.Renew(service_->db(), space, transaction.get()));
+  if (!is_same) {
+    *is_touched = true;
+    return Status::Ok();
+  }
+  VARVE_RETURN_IF_ERROR(RunQueue(*transaction, mark, reply));
+  return transaction->Commit();
+}
+
+}  // namespace varve::server

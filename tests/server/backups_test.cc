@@ -1,0 +1,59 @@
+// V.BACKUP: where it may write, one at a time, and that the copy is whole.
+#include "server/backups.h"
+
+#include "tests/server/server_fixture.h"
+
+namespace varve::server::test {
+namespace {
+
+class BackupsTest : public ServerTest {
+ protected:
+  void SetUp() override {
+    ASSERT_OK(env_.CreateDir("/backups"));
+    Options options;
+    options.backup_dir = "/backups";
+    Start(options);
+  }
+  Backups::State WaitForEnd() {
+    while (service_->backups().state().is_running) env_.clock()->SleepNanos(1'000'000);
+    return service_->backups().state();
+  }
+};
+
+TEST_F(BackupsTest, WithoutADirectoryThereAreNone) {
+  Restart();
+  EXPECT_TRUE(Connect()->Call({"V.BACKUP", "START", "x"}).starts_with("-ERR there is no directory for backups"));
+}
+
+TEST_F(BackupsTest, NamesAreConfined) {
+  const auto client = Connect();
+  const std::vector<std::string_view> names = {"", "/etc/x", "../x", "a/b", ".hidden", "..", "a b", std::string_view("a\0b", 3),
+                                               "a\nb", "x*"};
+  for (const std::string_view name : names) {
+    EXPECT_TRUE(client->Call({"V.BACKUP", "START", name}).starts_with("-ERR a backup's name has")) << name;
+  }
+  EXPECT_TRUE(client->Call({"V.BACKUP", "START", std::string(201, 'x')}).starts_with("-ERR a backup's name"));
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "a", "RATE"}), "-ERR syntax error\r\n");
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "a", "RATE", "-1"}), "-ERR RATE can't be negative\r\n");
+  EXPECT_EQ(client->Call({"V.BACKUP", "ABORT"}), ":0\r\n");
+  EXPECT_EQ(service_->backups().state().name, "");
+}
+
+TEST_F(BackupsTest, CopiesAreWholeAndNeverReplaced) {
+  const auto client = Connect();
+  client->Call({"SET", "k", "v"});
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "monday.backup"}), "+Backup started\r\n");
+  const Backups::State state = WaitForEnd();
+  EXPECT_EQ(state.error, "");
+  EXPECT_GT(state.total_bytes, 0u);
+  EXPECT_EQ(state.done_bytes, state.total_bytes);
+  const Result<std::unique_ptr<BackupSource>> source = NewFileBackupSource("/backups/monday.backup", &env_);
+  ASSERT_OK(source);
+  ASSERT_OK(VerifyBackup(**source));
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "monday.backup"}), "-ERR there is a backup of that name\r\n");
+  const std::string info = client->Call({"INFO", "persistence"});
+  EXPECT_NE(info.find("backup_in_progress:0\r\nbackup_name:monday.backup\r\n"), std::string::npos) << info;
+}
+
+}  // namespace
+}  // namespace varve::server::test
