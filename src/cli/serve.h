@@ -12,10 +12,10 @@
 
 namespace varve::cli {
 
-// As on the command line; the rest is the server's own business.
+// As the settings say (cli/server_settings.h); the rest is the server's own business.
 struct ServeRequest {
   std::string dir;
-  std::vector<std::string> hosts;  // empty: loopback
+  std::vector<std::string> hosts = {"127.0.0.1", "::1"};
   uint16_t port = 6379;
   std::string unix_socket;
   std::string password;
@@ -23,8 +23,10 @@ struct ServeRequest {
   int databases = 16;
   uint64_t max_clients = 10000;
   int threads = 0;  // 0: one a core
-  uint64_t client_memory_bytes = 0;  // 0: the default
+  uint64_t client_memory_bytes = uint64_t{1} << 30;
   bool syncs = false;
+  // Only looks whether it could serve: starts nothing, and needs no directory.
+  bool only_checks = false;
 };
 
 // Serves until it is told to end. kInvalidArgument: nothing was started.

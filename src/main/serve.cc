@@ -63,7 +63,7 @@ uint64_t RaiseDescriptorLimit(uint64_t connections) {
 
 Result<server::Options> OptionsFrom(const cli::ServeRequest& request) {
   server::Options options;
-  if (!request.hosts.empty()) options.net.hosts = request.hosts;
+  options.net.hosts = request.hosts;
   const bool is_local =
       std::all_of(options.net.hosts.begin(), options.net.hosts.end(), IsLoopback);
   if (!is_local && request.password.empty() && !request.is_unprotected) {
@@ -77,9 +77,7 @@ Result<server::Options> OptionsFrom(const cli::ServeRequest& request) {
                           : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 64u));
   options.net.max_connections = RaiseDescriptorLimit(request.max_clients);
   options.net.refusal = "-ERR max number of clients reached\r\n";
-  if (request.client_memory_bytes != 0) {
-    options.net.memory_budget_bytes = request.client_memory_bytes;
-  }
+  options.net.memory_budget_bytes = request.client_memory_bytes;
   options.databases = request.databases;
   options.password = request.password;
   options.syncs = request.syncs;
@@ -102,6 +100,7 @@ sigset_t BlockSignals() {
 Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& console) {
   Env* const env = Env::Default();
   VARVE_ASSIGN_OR_RETURN(const server::Options options, OptionsFrom(request));
+  if (request.only_checks) return Status::Ok();
   Log log(console.err, env->clock());
   const sigset_t signals = BlockSignals();
   VARVE_ASSIGN_OR_RETURN(std::unique_ptr<Db> db, Db::Open(request.dir));
