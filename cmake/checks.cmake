@@ -40,6 +40,8 @@ if(TARGET varve_cli_binary)
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(cli.server_process ${CMAKE_SOURCE_DIR}/tests/cli/server_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
+  varve_check(cli.server_ports ${CMAKE_SOURCE_DIR}/tests/cli/server_ports_test.py
+              $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.process ${CMAKE_SOURCE_DIR}/tests/server/server_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
   # Says so, and is counted as skipped, where Debian's redis-server is absent.

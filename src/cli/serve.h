@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct ServeRequest {
   std::vector<std::string> hosts = {"127.0.0.1", "::1"};
   uint16_t port = 6379;
   std::string unix_socket;
+  std::optional<uint16_t> http_port;  // absent: no HTTP
+  std::vector<std::string> http_hosts = {"127.0.0.1", "::1"};
   std::string password;
   bool is_unprotected = false;  // other hosts may come without a password
   int databases = 16;

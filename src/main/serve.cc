@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "base/status_macros.h"
+#include "http/handler.h"
+#include "main/http_pages.h"
 #include "net/server.h"
 #include "server/service.h"
 #include "varve/db.h"
@@ -43,6 +45,23 @@ class Log {
   Clock* const clock_;
 };
 
+// Which protocol a connection speaks is said by its port.
+constexpr int kHttpService = 1;
+
+class Loop final : public net::LoopHandler {
+ public:
+  Loop(std::unique_ptr<net::LoopHandler> commands, const http::Pages* pages)
+      : commands_(std::move(commands)), pages_(pages) {}
+  std::unique_ptr<net::ConnectionHandler> OnConnect(const net::Peer& peer) override {
+    return peer.service == kHttpService ? http::NewHandler(pages_) : commands_->OnConnect(peer);
+  }
+  bool BeforeSend() override { return commands_->BeforeSend(); }
+
+ private:
+  const std::unique_ptr<net::LoopHandler> commands_;
+  const http::Pages* const pages_;
+};
+
 bool IsLoopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
@@ -72,6 +91,10 @@ Result<server::Options> OptionsFrom(const cli::ServeRequest& request) {
   }
   options.net.port = request.port;
   options.net.unix_socket = request.unix_socket;
+  if (request.http_port) {
+    options.net.extra_ports.push_back(
+        {.service = kHttpService, .hosts = request.http_hosts, .port = *request.http_port});
+  }
   options.net.loop_count =
       request.threads > 0 ? request.threads
                           : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 64u));
@@ -106,13 +129,15 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   VARVE_ASSIGN_OR_RETURN(std::unique_ptr<Db> db, Db::Open(request.dir));
   server::Service service(db.get(), options, env, [] { ::kill(::getpid(), SIGTERM); });
   VARVE_RETURN_IF_ERROR(service.Load());
+  const http::Pages pages = MakeHttpPages(&service);
   net::Server network(options.net, env);
   // The port is known before the first client asks for it.
-  const Status started = network.Start([&](int loop) { return service.NewLoop(loop); },
+  const Status started = network.Start([&](int loop) { return std::make_unique<Loop>(service.NewLoop(loop), &pages); },
                                        [&] { service.set_counters(&network.counters(), network.port()); });
   VARVE_RETURN_IF_ERROR(started);
   std::string where;
   for (const std::string& address : network.addresses()) where.append(" address=").append(address);
+  for (const std::string& address : network.addresses(kHttpService)) where.append(" http=").append(address);
   log.Line("listening" + where + " version=" + kVersion + " loops=" +
            std::to_string(options.net.loop_count) + " pid=" + std::to_string(::getpid()));
   int signal = 0;

@@ -68,6 +68,7 @@ class Connection {
   // A turn over what waits.
   void TurnAgain() { TakeTurn(input_.view(), /*is_buffered=*/true); }
   Turn::Next next() const { return next_; }
+  uint64_t lifetime_millis() const { return handler_->lifetime_millis(); }
   uint64_t wait_millis() const { return wait_millis_; }
   void Write(std::string_view bytes) { output_.append(bytes); }
   // Sends what it can.

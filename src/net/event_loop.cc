@@ -165,7 +165,7 @@ void EventLoop::RunDue() {
     if (found == connections_.end() || found->second->deadline != deadline) continue;
     Connection* const connection = found->second.get();
     connection->deadline = 0;
-    if (connection->state() == Connection::State::kOpen) {
+    if (connection->state() == Connection::State::kOpen && connection->lifetime_millis() == 0) {
       connection->TurnAgain();
     } else {
       connection->Drop();
@@ -197,8 +197,9 @@ void EventLoop::Settle(Connection* connection) {
     if (accept_again_at_ != 0) ResumeAccepting();
     return;
   }
-  if (connection->state() == Connection::State::kLingers && connection->deadline == 0) {
-    SetDeadline(connection, NowMillis() + kLingerMillis);
+  if (connection->state() == Connection::State::kLingers) {
+    const uint64_t until = NowMillis() + kLingerMillis;
+    if (connection->deadline == 0 || connection->deadline > until) SetDeadline(connection, until);
   }
   const uint32_t wanted = (connection->wants_read() ? uint32_t{EPOLLIN} : 0) |
                           (connection->wants_write() ? uint32_t{EPOLLOUT} : 0);
@@ -278,6 +279,7 @@ void EventLoop::Adopt(Descriptor descriptor, const Listener& listener, uint64_t 
   counters_->open.fetch_add(1, std::memory_order_relaxed);
   connection_count_.fetch_add(1, std::memory_order_relaxed);
   Connection* const adopted = (connections_[id] = std::move(connection)).get();
+  if (adopted->lifetime_millis() != 0) SetDeadline(adopted, NowMillis() + adopted->lifetime_millis());
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     adopted->Drop();
     NoteTurn(adopted);

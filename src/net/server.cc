@@ -9,23 +9,32 @@
 
 namespace varve::net {
 
-Status Server::Listen() {
+Result<uint16_t> Server::ListenAtHosts(const std::vector<std::string>& hosts, uint16_t port, int service) {
   Status failure;
-  if (options_.has_tcp) {
-    port_ = options_.port;
-    for (const std::string& host : options_.hosts) {
-      // A port that the system chose for the first is asked for by the others.
-      Result<std::vector<Listener>> listeners = ListenTcp(host, port_, options_.backlog);
-      if (!listeners.ok()) {
-        failure = listeners.status();
-        continue;
-      }
-      for (Listener& listener : *listeners) {
-        port_ = listener.port;
-        listeners_.push_back(std::move(listener));
-      }
+  const size_t before = listeners_.size();
+  for (const std::string& host : hosts) {
+    // A port that the system chose for the first is asked for by the others.
+    Result<std::vector<Listener>> listeners = ListenTcp(host, port, options_.backlog);
+    if (!listeners.ok()) {
+      failure = listeners.status();
+      continue;
     }
-    if (listeners_.empty()) return failure;
+    for (Listener& listener : *listeners) {
+      port = listener.port;
+      listener.service = service;
+      listeners_.push_back(std::move(listener));
+    }
+  }
+  if (listeners_.size() == before) return failure;
+  return port;
+}
+
+Status Server::Listen() {
+  if (options_.has_tcp) {
+    VARVE_ASSIGN_OR_RETURN(port_, ListenAtHosts(options_.hosts, options_.port, 0));
+  }
+  for (const ExtraPort& extra : options_.extra_ports) {
+    VARVE_RETURN_IF_ERROR(ListenAtHosts(extra.hosts, extra.port, extra.service).status());
   }
   if (!options_.unix_socket.empty()) {
     VARVE_ASSIGN_OR_RETURN(Listener listener, ListenUnix(options_.unix_socket, options_.backlog));
@@ -97,9 +106,11 @@ void Server::Stop() {
   listeners_.clear();
 }
 
-std::vector<std::string> Server::addresses() const {
+std::vector<std::string> Server::addresses(int service) const {
   std::vector<std::string> addresses;
-  for (const Listener& listener : listeners_) addresses.push_back(listener.address);
+  for (const Listener& listener : listeners_) {
+    if (listener.service == service) addresses.push_back(listener.address);
+  }
   return addresses;
 }
 

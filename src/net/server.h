@@ -35,12 +35,14 @@ class Server {
   void Stop();
 
   // After Start: where it listens, and the port of TCP.
-  std::vector<std::string> addresses() const;
+  std::vector<std::string> addresses(int service = 0) const;
   uint16_t port() const { return port_; }
   Counters& counters() { return counters_; }
 
  private:
   Status Listen();
+  // At all hosts that can be had, at least one; returns the port.
+  Result<uint16_t> ListenAtHosts(const std::vector<std::string>& hosts, uint16_t port, int service);
   void Distribute(Descriptor descriptor, const Listener& listener);
   bool IsLargest(const EventLoop* loop, size_t bytes);
 
