@@ -28,6 +28,7 @@ struct ServeRequest {
   int threads = 0;  // 0: one a core
   uint64_t client_memory_bytes = uint64_t{1} << 30;
   bool syncs = false;
+  std::string log_format = "text";  // or "json"
   // Only looks whether it could serve: starts nothing, and needs no directory.
   bool only_checks = false;
 };

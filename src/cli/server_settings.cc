@@ -180,6 +180,8 @@ const std::vector<Setting>& ServerSettings() {
        .place = &ServeRequest::client_memory_bytes, .min = 1 << 20, .max = uint64_t{1} << 62},
       {.name = "sync", .value_name = "", .help = "answer writes when they survive loss of power",
        .place = &ServeRequest::syncs},
+      {.name = "log-format", .value_name = "FORMAT", .help = "of the log: text or json (text)",
+       .place = &ServeRequest::log_format, .choices = {"text", "json"}},
   };
   return settings;
 }

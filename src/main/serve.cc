@@ -4,15 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
-#include <ctime>
-#include <ostream>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "base/status_macros.h"
 #include "http/handler.h"
 #include "main/http_pages.h"
+#include "main/log.h"
+#include "main/service_manager.h"
 #include "net/server.h"
 #include "server/service.h"
 #include "varve/db.h"
@@ -24,26 +25,6 @@ namespace {
 
 // Descriptors for the store and for listening, beside those of connections.
 constexpr uint64_t kOtherDescriptors = 1024;
-
-// "2026-01-31T12:00:00.123Z info server: text"
-class Log {
- public:
-  Log(std::ostream& out, Clock* clock) : out_(out), clock_(clock) {}
-  void Line(std::string_view text) {
-    const uint64_t millis = clock_->WallMillis();
-    const std::time_t seconds = static_cast<std::time_t>(millis / 1000);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::array<char, 32> time;
-    std::strftime(time.data(), time.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-    const std::string thousandths = std::to_string(1000 + millis % 1000).substr(1);
-    out_ << time.data() << "." << thousandths << "Z info server: " << text << std::endl;
-  }
-
- private:
-  std::ostream& out_;
-  Clock* const clock_;
-};
 
 // Which protocol a connection speaks is said by its port.
 constexpr int kHttpService = 1;
@@ -124,7 +105,7 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   Env* const env = Env::Default();
   VARVE_ASSIGN_OR_RETURN(const server::Options options, OptionsFrom(request));
   if (request.only_checks) return Status::Ok();
-  Log log(console.err, env->clock());
+  Log log(console.err, env->clock(), request.log_format == "json");
   const sigset_t signals = BlockSignals();
   VARVE_ASSIGN_OR_RETURN(std::unique_ptr<Db> db, Db::Open(request.dir));
   server::Service service(db.get(), options, env, [] { ::kill(::getpid(), SIGTERM); });
@@ -135,21 +116,23 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   const Status started = network.Start([&](int loop) { return std::make_unique<Loop>(service.NewLoop(loop), &pages); },
                                        [&] { service.set_counters(&network.counters(), network.port()); });
   VARVE_RETURN_IF_ERROR(started);
-  std::string where;
-  for (const std::string& address : network.addresses()) where.append(" address=").append(address);
-  for (const std::string& address : network.addresses(kHttpService)) where.append(" http=").append(address);
-  log.Line("listening" + where + " version=" + kVersion + " loops=" +
-           std::to_string(options.net.loop_count) + " pid=" + std::to_string(::getpid()));
+  log.Info("listening", {{"address", network.addresses(), /*is_list=*/true},
+                         {"http", network.addresses(kHttpService), /*is_list=*/true},
+                         {"version", {kVersion}},
+                         {"loops", {std::to_string(options.net.loop_count)}},
+                         {"pid", {std::to_string(::getpid())}}});
+  NotifyServiceManager("READY=1\nSTATUS=serving\n");
   int signal = 0;
   ::sigwait(&signals, &signal);
   // From now on another one ends the process.
   ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-  log.Line("stopping signal=" + std::to_string(signal) + " connections=" +
-           std::to_string(network.counters().open.load()));
+  NotifyServiceManager("STOPPING=1\nSTATUS=waiting for clients\n");
+  log.Info("stopping", {{"signal", {std::to_string(signal)}},
+                        {"connections", {std::to_string(network.counters().open.load())}}});
   network.Stop();
   VARVE_RETURN_IF_ERROR(db->Sync());
   db.reset();
-  log.Line("stopped");
+  log.Info("stopped");
   return Status::Ok();
 }
 

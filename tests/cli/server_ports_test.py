@@ -52,7 +52,7 @@ class PortsTest(unittest.TestCase):
             time.sleep(0.01)
 
     def logged_port(self, name):
-        return int(re.search(name + r"=127\.0\.0\.1:(\d+)", self.log.read_text()).group(1))
+        return int(re.search(name + r"\W+127\.0\.0\.1:(\d+)", self.log.read_text()).group(1))
 
     def exchange(self, port, data):
         """What is answered before the other end closes."""
@@ -93,6 +93,19 @@ class PortsTest(unittest.TestCase):
         answer = self.exchange(self.port, b"SELECT 2\r\nSELECT 3\r\nQUIT\r\n")
         self.assertEqual(answer, b"+OK\r\n-ERR DB index is out of range\r\n+OK\r\n")
 
+    def test_the_example_has_the_defaults(self):
+        def values(*options):
+            done = subprocess.run([PROGRAM, "server", "d", "--print-config", *options], stdout=subprocess.PIPE,
+                                  env=self.environment, check=True)
+            lines = done.stdout.decode().splitlines()
+            return [re.sub(r" +# .*", "", line) for line in lines if not line.startswith("#")]
+
+        example = pathlib.Path(__file__).resolve().parents[2] / "packaging" / "varve.toml"
+        self.assertEqual(values("--config", str(example)), values())
+        # Its comments name every setting, too.
+        for line in values() + ["unixsocket =", "requirepass =", "http ="]:
+            self.assertRegex(example.read_text(), r"(?m)^(# )?" + line.split()[0] + " = ")
+
     def test_http(self):
         self.start("--http", "0")
         self.http = self.logged_port("http")
@@ -116,6 +129,38 @@ class PortsTest(unittest.TestCase):
         # The ports do not speak each other's protocol.
         self.assertEqual(self.exchange(self.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), b"")
         self.assertIn(b" 400 ", self.exchange(self.http, b"*1\r\n$4\r\nPING\r\n"))
+
+    def test_the_log_as_json(self):
+        self.start("--log-format", "json", "--http", "0", "--http-bind", "127.0.0.1",
+                   "--unixsocket", str(self.folder / "a \"socket\""))
+        self.process.terminate()
+        self.assertEqual(self.process.wait(SECONDS), 0)
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        self.assertEqual([line["event"] for line in lines], ["listening", "stopping", "stopped"])
+        self.assertEqual({(line["level"], line["area"]) for line in lines}, {("info", "server")})
+        self.assertEqual(len(lines[0]["address"]), 2)
+        self.assertEqual(lines[0]["address"][1], str(self.folder / "a \"socket\""))
+        self.assertEqual(len(lines[0]["http"]), 1)
+        self.assertEqual(lines[1]["signal"], "15")
+
+    def test_the_service_manager_is_told(self):
+        names = [str(self.folder / "notify"), "@varve_test_" + str(os.getpid())]
+        for name in names:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.settimeout(SECONDS)
+                manager.bind(name.replace("@", "\0"))
+                self.start(NOTIFY_SOCKET=name)
+                self.assertEqual(manager.recv(1000).splitlines()[0], b"READY=1")
+                # By now it serves.
+                self.assertEqual(self.exchange(self.port, b"PING\r\nQUIT\r\n"), b"+PONG\r\n+OK\r\n")
+                self.process.terminate()
+                self.assertEqual(manager.recv(1000).splitlines()[0], b"STOPPING=1")
+                self.assertEqual(self.process.wait(SECONDS), 0)
+        # A manager that is gone, or a name that is none, does not matter.
+        for name in names + ["x", "/" + 200 * "x"]:
+            self.start(NOTIFY_SOCKET=name)
+            self.process.terminate()
+            self.assertEqual(self.process.wait(SECONDS), 0)
 
     def check_prometheus(self, text):
         """Every sample belongs to a family that was announced just before, and once."""
