@@ -56,7 +56,7 @@ build() {
 }
 
 BUILD_PACKAGES=(cmake ninja-build g++ pkgconf liblz4-dev libzstd-dev libxxhash-dev
-                nlohmann-json3-dev libtomlplusplus-dev)
+                nlohmann-json3-dev libtomlplusplus-dev libssl-dev)
 DEMO_PACKAGES=(redis-tools)  # redis-cli
 TEST_PACKAGES=("${BUILD_PACKAGES[@]}" python3 clang libgtest-dev libgmock-dev libbenchmark-dev
                libmsgpack-cxx-dev libcereal-dev binutils redis-tools

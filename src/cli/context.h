@@ -39,7 +39,7 @@ struct Backend {
 };
 
 // What the tool takes from the environment: $VARVE_DIR, $VARVE_URL and $VARVE_PASSWORD; and for the
-// server's settings, any variable by its name, unless it is empty.
+// rest, any variable by its name, unless it is empty.
 struct Environment {
   std::optional<std::string> dir = std::nullopt;
   std::optional<std::string> url = std::nullopt;

@@ -21,6 +21,11 @@ struct ServeRequest {
   std::string unix_socket;
   std::optional<uint16_t> http_port;  // absent: no HTTP
   std::vector<std::string> http_hosts = {"127.0.0.1", "::1"};
+  std::optional<uint16_t> tls_port;  // absent: no TLS
+  bool tls_only = false;             // no TCP without TLS
+  std::string tls_certificate;       // paths of PEM files
+  std::string tls_key;
+  std::string tls_authorities;       // not empty: clients show a certificate that these have signed
   std::string password;
   bool is_unprotected = false;  // other hosts may come without a password
   int databases = 16;

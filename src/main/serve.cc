@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "main/service_manager.h"
 #include "net/server.h"
 #include "server/service.h"
+#include "tls/context.h"
 #include "varve/db.h"
 #include "varve/version.h"
 
@@ -28,6 +31,7 @@ constexpr uint64_t kOtherDescriptors = 1024;
 
 // Which protocol a connection speaks is said by its port.
 constexpr int kHttpService = 1;
+constexpr int kTlsService = 2;  // the same commands as at the main port
 
 class Loop final : public net::LoopHandler {
  public:
@@ -61,17 +65,30 @@ uint64_t RaiseDescriptorLimit(uint64_t connections) {
                                                 : std::max<uint64_t>(1, limit.rlim_cur / 2);
 }
 
+tls::Files FilesOf(const cli::ServeRequest& request) {
+  return {.certificate = request.tls_certificate,
+          .key = request.tls_key,
+          .authorities = request.tls_authorities};
+}
+
 Result<server::Options> OptionsFrom(const cli::ServeRequest& request) {
   server::Options options;
   options.net.hosts = request.hosts;
   const bool is_local =
       std::all_of(options.net.hosts.begin(), options.net.hosts.end(), IsLoopback);
-  if (!is_local && request.password.empty() && !request.is_unprotected) {
+  const bool all_show_certificates = request.tls_only && !request.tls_authorities.empty();
+  if (!is_local && request.password.empty() && !request.is_unprotected && !all_show_certificates) {
     return Status::InvalidArgument("other hosts could use the store without a password: give one with "
                                    "--requirepass, or say --unprotected");
   }
   options.net.port = request.port;
   options.net.unix_socket = request.unix_socket;
+  options.net.has_tcp = !request.tls_only;
+  if (request.tls_only && !request.tls_port) return Status::InvalidArgument("tls-only needs tls-port");
+  if (request.tls_port) {
+    options.net.extra_ports.push_back(
+        {.service = kTlsService, .hosts = request.hosts, .port = *request.tls_port});
+  }
   if (request.http_port) {
     options.net.extra_ports.push_back(
         {.service = kHttpService, .hosts = request.http_hosts, .port = *request.http_port});
@@ -88,10 +105,12 @@ Result<server::Options> OptionsFrom(const cli::ServeRequest& request) {
   return options;
 }
 
-// Blocks what ends the server, in this thread and in those that it starts.
-sigset_t BlockSignals() {
+// Blocks what ends the server, and SIGHUP if that is to read certificates again, in this thread and in those
+// that it starts.
+sigset_t BlockSignals(bool reloads) {
   sigset_t signals;
   ::sigemptyset(&signals);
+  if (reloads) ::sigaddset(&signals, SIGHUP);
   ::sigaddset(&signals, SIGTERM);
   ::sigaddset(&signals, SIGINT);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -99,31 +118,51 @@ sigset_t BlockSignals() {
   return signals;
 }
 
+// What is wrong with the new ones leaves the old ones in use.
+void ReloadCertificates(const cli::ServeRequest& request, net::Server* network, Log* log) {
+  if (!request.tls_port) return log->Info("nothing to reload");
+  Result<std::shared_ptr<const tls::Context>> context = tls::Context::ForServer(FilesOf(request));
+  if (!context.ok()) {
+    return log->Warn("certificates not reloaded", {{"error", {std::string(context.status().message())}}});
+  }
+  network->UseTls(kTlsService, *std::move(context));
+  log->Info("certificates reloaded");
+}
+
 }  // namespace
 
 Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& console) {
   Env* const env = Env::Default();
   VARVE_ASSIGN_OR_RETURN(const server::Options options, OptionsFrom(request));
+  std::shared_ptr<const tls::Context> certificates;
+  if (request.tls_port) {
+    VARVE_ASSIGN_OR_RETURN(certificates, tls::Context::ForServer(FilesOf(request)));
+  }
   if (request.only_checks) return Status::Ok();
   Log log(console.err, env->clock(), request.log_format == "json");
-  const sigset_t signals = BlockSignals();
+  const bool reloads = request.tls_port.has_value() || std::getenv("NOTIFY_SOCKET") != nullptr;
+  const sigset_t signals = BlockSignals(reloads);
   VARVE_ASSIGN_OR_RETURN(std::unique_ptr<Db> db, Db::Open(request.dir));
   server::Service service(db.get(), options, env, [] { ::kill(::getpid(), SIGTERM); });
   VARVE_RETURN_IF_ERROR(service.Load());
   const http::Pages pages = MakeHttpPages(&service);
   net::Server network(options.net, env);
+  if (certificates != nullptr) network.UseTls(kTlsService, std::move(certificates));
   // The port is known before the first client asks for it.
   const Status started = network.Start([&](int loop) { return std::make_unique<Loop>(service.NewLoop(loop), &pages); },
                                        [&] { service.set_counters(&network.counters(), network.port()); });
   VARVE_RETURN_IF_ERROR(started);
   log.Info("listening", {{"address", network.addresses(), /*is_list=*/true},
+                         {"tls", network.addresses(kTlsService), /*is_list=*/true},
                          {"http", network.addresses(kHttpService), /*is_list=*/true},
                          {"version", {kVersion}},
                          {"loops", {std::to_string(options.net.loop_count)}},
                          {"pid", {std::to_string(::getpid())}}});
   NotifyServiceManager("READY=1\nSTATUS=serving\n");
   int signal = 0;
-  ::sigwait(&signals, &signal);
+  while (::sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+    if (signal == SIGHUP) ReloadCertificates(request, &network, &log);
+  }
   // From now on another one ends the process.
   ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   NotifyServiceManager("STOPPING=1\nSTATUS=waiting for clients\n");
