@@ -161,7 +161,7 @@ const std::vector<Setting>& ServerSettings() {
       {.name = "unixsocket", .value_name = "PATH", .help = "listen at this Unix socket too",
        .place = &ServeRequest::unix_socket},
       {.name = "http", .value_name = "PORT",
-       .help = "serve /metrics, /stats, /livez and /readyz at this port; 0: any that is free",
+       .help = "/metrics, /stats, /livez and /readyz at this port; 0: any that is free",
        .place = &ServeRequest::http_port, .max = 65535},
       {.name = "http-bind", .value_name = "A,B", .help = "addresses for that (127.0.0.1,::1)",
        .place = &ServeRequest::http_hosts},
