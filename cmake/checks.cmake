@@ -26,6 +26,9 @@ if(NOT VARVE_SANITIZE)
   # The consumer is compiled by the same compiler, without the sanitizers' flags.
   varve_check(check.consumer ${CMAKE_SOURCE_DIR}/tests/integration/consumer/consumer_test.py
               ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})
+  # Says so, and is counted as skipped, where there is no dpkg.
+  varve_check(check.package ${CMAKE_SOURCE_DIR}/tests/integration/package_test.py ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  set_tests_properties(check.package PROPERTIES SKIP_RETURN_CODE 77)
   varve_check(c.symbols ${CMAKE_SOURCE_DIR}/tests/c/symbols_test.py $<TARGET_FILE:varve_shared>
               ${CMAKE_SOURCE_DIR}/include/varve/c.h)
 endif()
@@ -39,6 +42,8 @@ if(TARGET varve_cli_binary)
   varve_check(cli.process ${CMAKE_SOURCE_DIR}/tests/cli/process_test.py
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(cli.server_process ${CMAKE_SOURCE_DIR}/tests/cli/server_process_test.py
+              $<TARGET_FILE:varve_cli_binary>)
+  varve_check(cli.server_ports ${CMAKE_SOURCE_DIR}/tests/cli/server_ports_test.py
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.process ${CMAKE_SOURCE_DIR}/tests/server/server_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
@@ -55,6 +60,12 @@ if(NOT VARVE_SYSTEM_PYTHON)
   set(VARVE_SYSTEM_PYTHON ${Python3_EXECUTABLE})
 endif()
 set(python_tests ${CMAKE_SOURCE_DIR}/tests/python)
+if(TARGET varve_cli_binary)
+  # By the interpreter that Debian's packages are for; says what it skips where clients are absent.
+  add_test(NAME server.clients COMMAND ${VARVE_SYSTEM_PYTHON} ${CMAKE_SOURCE_DIR}/tests/clients/clients_test.py
+           $<TARGET_FILE:varve_cli_binary> ${CMAKE_C_COMPILER})
+  set_tests_properties(server.clients PROPERTIES LABELS check TIMEOUT 600 SKIP_RETURN_CODE 77)
+endif()
 if(VARVE_SANITIZE)
   add_test(NAME python.interface COMMAND ${CMAKE_COMMAND} -E echo
            "skipped: a library with sanitizers cannot be loaded into a plain interpreter")

@@ -66,6 +66,10 @@ const std::vector<FlagSpec>& ServerFlags() {
       {"--host", "HOST", "the server's host (127.0.0.1)"},
       {"--port", "N", "its port (6379)"},
       {"--socket", "PATH", "its Unix socket, instead of these"},
+      {"--tls", "", "by TLS, as rediss:// says"},
+      {"--cacert", "FILE", "who signs servers' certificates; without it $VARVE_CACERT, the system's"},
+      {"--cert", "FILE", "the certificate to show to the server"},
+      {"--cert-key", "FILE", "the key of that"},
       {"--user", "NAME", "as this user; $VARVE_PASSWORD has the password"},
       {"--timeout", "T", "how long to wait for it: 500ms, 30s (30s)"},
   };

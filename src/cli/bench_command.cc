@@ -121,6 +121,9 @@ Result<BenchPlan> PlanFrom(const Context& context) {
 
 Result<std::vector<StreamSocket>> Connections(const Context& context, size_t count) {
   std::vector<StreamSocket> sockets;
+  if (context.server->endpoint.is_tls) {
+    return Status::InvalidArgument("bench does not speak TLS: it would measure its own");
+  }
   for (size_t i = 0; i < count; ++i) {
     VARVE_ASSIGN_OR_RETURN(std::unique_ptr<client::Client> client, ConnectTo(context));
     sockets.push_back(client::Client::Release(std::move(client)));

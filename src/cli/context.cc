@@ -107,6 +107,16 @@ Result<ServerTarget> ServerFrom(const Arguments& arguments, const Environment& e
     endpoint.unix_path.clear();
   }
   if (const auto path = arguments.Value("--socket")) endpoint.unix_path = *path;
+  tls::Files& files = server.options.tls;
+  files.certificate = arguments.Value("--cert").value_or("");
+  files.key = arguments.Value("--cert-key").value_or("");
+  std::optional<std::string> authorities = arguments.Value("--cacert");
+  if (!authorities && environment.variable) authorities = environment.variable("VARVE_CACERT");
+  files.authorities = authorities.value_or("");
+  if (arguments.Has("--tls")) endpoint.is_tls = true;
+  if (endpoint.is_tls && !endpoint.unix_path.empty()) {
+    return Status::InvalidArgument("a Unix socket needs no TLS");
+  }
   if (const auto user = arguments.Value("--user")) {
     endpoint.user = *user;
     endpoint.password.clear();

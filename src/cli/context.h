@@ -38,11 +38,13 @@ struct Backend {
   Examine examine = {};
 };
 
-// What the tool takes from the environment: $VARVE_DIR, $VARVE_URL and $VARVE_PASSWORD.
+// What the tool takes from the environment: $VARVE_DIR, $VARVE_URL and $VARVE_PASSWORD; and for the
+// rest, any variable by its name, unless it is empty.
 struct Environment {
   std::optional<std::string> dir = std::nullopt;
   std::optional<std::string> url = std::nullopt;
   std::optional<std::string> password = std::nullopt;
+  std::function<std::optional<std::string>(const char* name)> variable = {};
 };
 
 // A server, and how long to wait for it.
@@ -59,6 +61,7 @@ struct Context {
   const std::string dir;  // empty when the command works on a server
   const bool json;
   const std::optional<ServerTarget> server = std::nullopt;
+  const Environment* environment = nullptr;  // nullptr: an empty one
 
   // "varve client put" and the like: success is said in words.
   bool speaks() const { return arguments.is_client() && !json; }

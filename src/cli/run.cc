@@ -87,7 +87,7 @@ int Execute(const Arguments& arguments, const Environment& environment, const Co
     return refuse(Status::InvalidArgument("no store given"),
                   "say which directory holds it: --dir DIR, or the variable VARVE_DIR");
   }
-  const Context context{arguments, console, backend, dir, json, server};
+  const Context context{arguments, console, backend, dir, json, server, &environment};
   return FindCommand(&verb)->run(context);
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,19 +13,29 @@
 
 namespace varve::cli {
 
-// As on the command line; the rest is the server's own business.
+// As the settings say (cli/server_settings.h); the rest is the server's own business.
 struct ServeRequest {
   std::string dir;
-  std::vector<std::string> hosts;  // empty: loopback
+  std::vector<std::string> hosts = {"127.0.0.1", "::1"};
   uint16_t port = 6379;
   std::string unix_socket;
+  std::optional<uint16_t> http_port;  // absent: no HTTP
+  std::vector<std::string> http_hosts = {"127.0.0.1", "::1"};
+  std::optional<uint16_t> tls_port;  // absent: no TLS
+  bool tls_only = false;             // no TCP without TLS
+  std::string tls_certificate;       // paths of PEM files
+  std::string tls_key;
+  std::string tls_authorities;       // not empty: clients show a certificate that these have signed
   std::string password;
   bool is_unprotected = false;  // other hosts may come without a password
   int databases = 16;
   uint64_t max_clients = 10000;
   int threads = 0;  // 0: one a core
-  uint64_t client_memory_bytes = 0;  // 0: the default
+  uint64_t client_memory_bytes = uint64_t{1} << 30;
   bool syncs = false;
+  std::string log_format = "text";  // or "json"
+  // Only looks whether it could serve: starts nothing, and needs no directory.
+  bool only_checks = false;
 };
 
 // Serves until it is told to end. kInvalidArgument: nothing was started.

@@ -89,12 +89,28 @@ Result<std::unique_ptr<Client>> Client::Connect(const Endpoint& endpoint,
                                                 const ClientOptions& options) {
   VARVE_ASSIGN_OR_RETURN(StreamSocket socket, Dial(endpoint, options));
   auto client = std::make_unique<Client>(std::move(socket), endpoint.Name(), options);
+  if (endpoint.is_tls) VARVE_RETURN_IF_ERROR(client->BeginTls(endpoint));
   const std::string database = std::to_string(endpoint.database);
   const std::vector<Request> greeting = Greeting(endpoint, database);
   if (greeting.empty()) return client;
   VARVE_ASSIGN_OR_RETURN(const std::vector<Reply> replies, client->Run(greeting));
   for (const Reply& reply : replies) VARVE_RETURN_IF_ERROR(StatusOf(reply));
   return client;
+}
+
+Status Client::BeginTls(const Endpoint& endpoint) {
+  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<const tls::Context> context, tls::Context::ForClient(options_.tls));
+  tls_ = tls::Session::Create(std::move(context), endpoint.host);
+  if (tls_ == nullptr) return Status::InvalidArgument("no certificate can be for the host " + endpoint.host);
+  Status status = tls_->Receive("", &input_, &wire_);
+  while (status.ok() && (!tls_->is_established() || has_wire())) {
+    std::string_view nothing;
+    VARVE_RETURN_IF_ERROR(SendSome(&nothing));
+    if (tls_->is_established() && !has_wire()) break;
+    VARVE_ASSIGN_OR_RETURN(const bool can_read, AwaitSocket(has_wire()));
+    if (can_read) status = ReceiveSome();
+  }
+  return status;
 }
 
 Result<Reply> Client::Call(const Request& request) {
@@ -133,25 +149,50 @@ Status Client::Exchange(std::string_view bytes, size_t count, std::vector<Reply>
   while (true) {
     VARVE_RETURN_IF_ERROR(SendSome(&bytes));
     VARVE_RETURN_IF_ERROR(TakeReplies(count, replies));
-    if (bytes.empty() && replies->size() == count) return Status::Ok();
-    std::vector<SocketWait> waits = {{.socket = &socket_, .wants_to_write = !bytes.empty()}};
-    const uint64_t deadline = options_.clock->MonotonicNanos() + Nanos(options_.reply_timeout);
-    size_t ready = 0;
-    while (ready == 0) {
-      const uint64_t now = options_.clock->MonotonicNanos();
-      if (now >= deadline) {
-        return Break(Status::TimedOut(name_ + ": no answer within " + Seconds(options_.reply_timeout) +
-                                      "; whether the server has executed the command is not known"));
-      }
-      const Result<size_t> waited = WaitForSockets(&waits, deadline - now);
-      if (!waited.ok()) return Break(waited.status());
-      ready = *waited;
+    if (bytes.empty() && !has_wire() && replies->size() == count) return Status::Ok();
+    VARVE_ASSIGN_OR_RETURN(const bool can_read, AwaitSocket(!bytes.empty() || has_wire()));
+    if (can_read) VARVE_RETURN_IF_ERROR(ReceiveSome());
+  }
+}
+
+Result<bool> Client::AwaitSocket(bool wants_to_write) {
+  std::vector<SocketWait> waits = {{.socket = &socket_, .wants_to_write = wants_to_write}};
+  const bool is_connecting = tls_ != nullptr && !tls_->is_established();
+  const auto timeout = is_connecting ? options_.connect_timeout : options_.reply_timeout;
+  const uint64_t deadline = options_.clock->MonotonicNanos() + Nanos(timeout);
+  while (true) {
+    const uint64_t now = options_.clock->MonotonicNanos();
+    if (now >= deadline && is_connecting) {
+      return Break(Status::TimedOut(name_ + ": TLS has not begun within " + Seconds(timeout)));
     }
-    if (waits[0].can_read) VARVE_RETURN_IF_ERROR(ReceiveSome());
+    if (now >= deadline) {
+      return Break(Status::TimedOut(name_ + ": no answer within " + Seconds(options_.reply_timeout) +
+                                    "; whether the server has executed the command is not known"));
+    }
+    const Result<size_t> waited = WaitForSockets(&waits, deadline - now);
+    if (!waited.ok()) return Break(waited.status());
+    if (*waited > 0) return waits[0].can_read;
   }
 }
 
 Status Client::SendSome(std::string_view* bytes) {
+  if (tls_ == nullptr) return WriteSome(bytes);
+  if (!bytes->empty()) {
+    const Status status = tls_->Send(*bytes, &wire_);
+    *bytes = {};
+    if (!status.ok()) return Break(status.WithContext(name_));
+  }
+  std::string_view rest = std::string_view(wire_).substr(wire_sent_);
+  VARVE_RETURN_IF_ERROR(WriteSome(&rest));
+  wire_sent_ = wire_.size() - rest.size();
+  if (rest.empty()) {
+    std::string().swap(wire_);
+    wire_sent_ = 0;
+  }
+  return Status::Ok();
+}
+
+Status Client::WriteSome(std::string_view* bytes) {
   while (!bytes->empty()) {
     const Result<size_t> done = socket_.Write(*bytes);
     // A server that refuses says why before it closes: what it has sent can still be read.
@@ -173,13 +214,20 @@ Status Client::ReceiveSome() {
   }
   const size_t before = input_.size();
   // Room in proportion to what is there: a large reply comes in large pieces.
-  input_.resize(before + std::max(kReadBytes, before / 2));
-  const Result<std::optional<size_t>> got = socket_.Read(input_.data() + before, input_.size() - before);
-  input_.resize(before + (got.ok() ? got->value_or(0) : 0));
+  std::string encrypted;
+  std::string& target = tls_ == nullptr ? input_ : encrypted;
+  const size_t begin = target.size();
+  target.resize(begin + std::max(kReadBytes, before / 2));
+  const Result<std::optional<size_t>> got = socket_.Read(target.data() + begin, target.size() - begin);
+  target.resize(begin + (got.ok() ? got->value_or(0) : 0));
   if (!got.ok()) return Break(got.status().WithContext(name_));
-  if (got->has_value() && **got == 0) {
-    return Break(Status::Unavailable(name_ + ": the server has closed the connection"));
+  bool has_ended = got->has_value() && **got == 0;
+  if (tls_ != nullptr && !encrypted.empty()) {
+    const Status status = tls_->Receive(encrypted, &input_, &wire_);
+    if (!status.ok()) return Break(status.WithContext(name_));
+    has_ended = tls_->has_ended() && input_.size() == before;
   }
+  if (has_ended) return Break(Status::Unavailable(name_ + ": the server has closed the connection"));
   return Status::Ok();
 }
 

@@ -13,6 +13,7 @@
 #include "env/env.h"
 #include "env/stream_socket.h"
 #include "resp/reply_parser.h"
+#include "tls/session.h"
 #include "varve/status.h"
 
 namespace varve::client {
@@ -25,6 +26,8 @@ struct ClientOptions {
   std::chrono::milliseconds connect_timeout{5000};
   // Of every wait for the server: to take more bytes, or to send some.
   std::chrono::milliseconds reply_timeout{30000};
+  // With TLS. Without authorities the system's say which servers are trusted.
+  tls::Files tls = {};
   Clock* clock = Env::Default()->clock();
 };
 
@@ -46,8 +49,8 @@ void AppendRequest(const Request& request, std::string* bytes);
 class Client {
  public:
   // Connects, gives user and password and selects the database.
-  // kUnavailable, kTimedOut: nobody answers; kNotFound: no such host; kInvalidArgument: the server refuses
-  // the password or the database.
+  // kUnavailable, kTimedOut: nobody answers, or TLS finds a wrong certificate; kNotFound: no such host;
+  // kInvalidArgument: the server refuses the password or the database, or a file of ClientOptions::tls is wrong.
   static Result<std::unique_ptr<Client>> Connect(const Endpoint& endpoint,
                                                  const ClientOptions& options = {});
   // Over a connection that is there already; nothing is sent.
@@ -62,7 +65,8 @@ class Client {
   // connection, when none comes in `timeout_nanos`.
   Result<Reply> Await(uint64_t timeout_nanos);
 
-  // The connection, for somebody who drives it in another way. REQUIRES: nothing is under way.
+  // The connection, for somebody who drives it in another way. REQUIRES: nothing is under way, and no
+  // TLS.
   static StreamSocket Release(std::unique_ptr<Client> client) { return std::move(client->socket_); }
 
   const std::string& name() const { return name_; }
@@ -70,13 +74,22 @@ class Client {
 
  private:
   Status Exchange(std::string_view bytes, size_t count, std::vector<Reply>* replies);
+  Status BeginTls(const Endpoint& endpoint);
+  // Waits until there is something to read, or to write if that is wanted; true: to read. The connection is broken
+  // when that takes longer than the reply timeout, or the connect timeout while TLS begins.
+  Result<bool> AwaitSocket(bool wants_to_write);
+  bool has_wire() const { return wire_sent_ < wire_.size(); }
   Status SendSome(std::string_view* bytes);
+  Status WriteSome(std::string_view* bytes);
   Status ReceiveSome();
   // Takes replies out of the input, up to `count` altogether. kUnavailable when it makes no sense.
   Status TakeReplies(size_t count, std::vector<Reply>* replies);
   Status Break(Status status);
 
   StreamSocket socket_;
+  std::unique_ptr<tls::Session> tls_;  // nullptr: bytes are as they are
+  std::string wire_;                   // with TLS: encrypted, to be sent
+  size_t wire_sent_ = 0;
   const std::string name_;
   const ClientOptions options_;
   resp::ReplyParser parser_;

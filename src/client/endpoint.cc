@@ -9,7 +9,7 @@ namespace varve::client {
 
 namespace {
 
-constexpr std::string_view kShape = "an address is redis://[[user]:password@]host[:port][/database], "
+constexpr std::string_view kShape = "an address is redis://[[user]:password@]host[:port][/database], rediss:// for TLS, "
                                     "unix:///path, or host:port; ";
 
 Status Refuse(std::string_view why) {
@@ -142,8 +142,9 @@ std::string Endpoint::Name() const {
 
 Result<Endpoint> ParseEndpoint(std::string_view text) {
   if (TakeScheme("rediss://", &text)) {
-    return Status::NotSupported("rediss:// asks for TLS, which this version does not speak; use "
-                                "redis:// on a network that you trust, or a tunnel");
+    VARVE_ASSIGN_OR_RETURN(Endpoint endpoint, ParseTcp(text));
+    endpoint.is_tls = true;
+    return endpoint;
   }
   if (TakeScheme("redis://", &text)) return ParseTcp(text);
   if (TakeScheme("unix://", &text)) return ParseUnix(text);

@@ -19,6 +19,7 @@ struct Endpoint {
   std::string user;       // empty: the default user
   std::string password;   // empty: none is given
   uint32_t database = 0;
+  bool is_tls = false;
 
   // "127.0.0.1:6379", "[::1]:6379", a path. Without a password.
   std::string Name() const;
@@ -28,10 +29,11 @@ struct Endpoint {
 
 // Reads
 //   redis://[[user]:password@]host[:port][/database]
+//   rediss://...                                          the same over TLS
 //   unix://[[user]:password@]/path[?db=database]
 //   host[:port], [IPv6]:port, /path
 // In user, password and path %XX is the byte XX. What a URI leaves out is as above.
-// kInvalidArgument says what is wrong and never shows a password; kNotSupported: rediss://.
+// kInvalidArgument says what is wrong and never shows a password.
 Result<Endpoint> ParseEndpoint(std::string_view text);
 
 }  // namespace varve::client

@@ -4,15 +4,21 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
-#include <ctime>
-#include <ostream>
+#include <cstdlib>
+#include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "base/status_macros.h"
+#include "http/handler.h"
+#include "main/http_pages.h"
+#include "main/log.h"
+#include "main/service_manager.h"
 #include "net/server.h"
 #include "server/service.h"
+#include "tls/context.h"
 #include "varve/db.h"
 #include "varve/version.h"
 
@@ -23,24 +29,22 @@ namespace {
 // Descriptors for the store and for listening, beside those of connections.
 constexpr uint64_t kOtherDescriptors = 1024;
 
-// "2026-01-31T12:00:00.123Z info server: text"
-class Log {
+// Which protocol a connection speaks is said by its port.
+constexpr int kHttpService = 1;
+constexpr int kTlsService = 2;  // the same commands as at the main port
+
+class Loop final : public net::LoopHandler {
  public:
-  Log(std::ostream& out, Clock* clock) : out_(out), clock_(clock) {}
-  void Line(std::string_view text) {
-    const uint64_t millis = clock_->WallMillis();
-    const std::time_t seconds = static_cast<std::time_t>(millis / 1000);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::array<char, 32> time;
-    std::strftime(time.data(), time.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-    const std::string thousandths = std::to_string(1000 + millis % 1000).substr(1);
-    out_ << time.data() << "." << thousandths << "Z info server: " << text << std::endl;
+  Loop(std::unique_ptr<net::LoopHandler> commands, const http::Pages* pages)
+      : commands_(std::move(commands)), pages_(pages) {}
+  std::unique_ptr<net::ConnectionHandler> OnConnect(const net::Peer& peer) override {
+    return peer.service == kHttpService ? http::NewHandler(pages_) : commands_->OnConnect(peer);
   }
+  bool BeforeSend() override { return commands_->BeforeSend(); }
 
  private:
-  std::ostream& out_;
-  Clock* const clock_;
+  const std::unique_ptr<net::LoopHandler> commands_;
+  const http::Pages* const pages_;
 };
 
 bool IsLoopback(const std::string& host) {
@@ -61,35 +65,52 @@ uint64_t RaiseDescriptorLimit(uint64_t connections) {
                                                 : std::max<uint64_t>(1, limit.rlim_cur / 2);
 }
 
+tls::Files FilesOf(const cli::ServeRequest& request) {
+  return {.certificate = request.tls_certificate,
+          .key = request.tls_key,
+          .authorities = request.tls_authorities};
+}
+
 Result<server::Options> OptionsFrom(const cli::ServeRequest& request) {
   server::Options options;
-  if (!request.hosts.empty()) options.net.hosts = request.hosts;
+  options.net.hosts = request.hosts;
   const bool is_local =
       std::all_of(options.net.hosts.begin(), options.net.hosts.end(), IsLoopback);
-  if (!is_local && request.password.empty() && !request.is_unprotected) {
+  const bool all_show_certificates = request.tls_only && !request.tls_authorities.empty();
+  if (!is_local && request.password.empty() && !request.is_unprotected && !all_show_certificates) {
     return Status::InvalidArgument("other hosts could use the store without a password: give one with "
                                    "--requirepass, or say --unprotected");
   }
   options.net.port = request.port;
   options.net.unix_socket = request.unix_socket;
+  options.net.has_tcp = !request.tls_only;
+  if (request.tls_only && !request.tls_port) return Status::InvalidArgument("tls-only needs tls-port");
+  if (request.tls_port) {
+    options.net.extra_ports.push_back(
+        {.service = kTlsService, .hosts = request.hosts, .port = *request.tls_port});
+  }
+  if (request.http_port) {
+    options.net.extra_ports.push_back(
+        {.service = kHttpService, .hosts = request.http_hosts, .port = *request.http_port});
+  }
   options.net.loop_count =
       request.threads > 0 ? request.threads
                           : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 64u));
   options.net.max_connections = RaiseDescriptorLimit(request.max_clients);
   options.net.refusal = "-ERR max number of clients reached\r\n";
-  if (request.client_memory_bytes != 0) {
-    options.net.memory_budget_bytes = request.client_memory_bytes;
-  }
+  options.net.memory_budget_bytes = request.client_memory_bytes;
   options.databases = request.databases;
   options.password = request.password;
   options.syncs = request.syncs;
   return options;
 }
 
-// Blocks what ends the server, in this thread and in those that it starts.
-sigset_t BlockSignals() {
+// Blocks what ends the server, and SIGHUP if that is to read certificates again, in this thread and in those
+// that it starts.
+sigset_t BlockSignals(bool reloads) {
   sigset_t signals;
   ::sigemptyset(&signals);
+  if (reloads) ::sigaddset(&signals, SIGHUP);
   ::sigaddset(&signals, SIGTERM);
   ::sigaddset(&signals, SIGINT);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -97,35 +118,60 @@ sigset_t BlockSignals() {
   return signals;
 }
 
+// What is wrong with the new ones leaves the old ones in use.
+void ReloadCertificates(const cli::ServeRequest& request, net::Server* network, Log* log) {
+  if (!request.tls_port) return log->Info("nothing to reload");
+  Result<std::shared_ptr<const tls::Context>> context = tls::Context::ForServer(FilesOf(request));
+  if (!context.ok()) {
+    return log->Warn("certificates not reloaded", {{"error", {std::string(context.status().message())}}});
+  }
+  network->UseTls(kTlsService, *std::move(context));
+  log->Info("certificates reloaded");
+}
+
 }  // namespace
 
 Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& console) {
   Env* const env = Env::Default();
   VARVE_ASSIGN_OR_RETURN(const server::Options options, OptionsFrom(request));
-  Log log(console.err, env->clock());
-  const sigset_t signals = BlockSignals();
+  std::shared_ptr<const tls::Context> certificates;
+  if (request.tls_port) {
+    VARVE_ASSIGN_OR_RETURN(certificates, tls::Context::ForServer(FilesOf(request)));
+  }
+  if (request.only_checks) return Status::Ok();
+  Log log(console.err, env->clock(), request.log_format == "json");
+  const bool reloads = request.tls_port.has_value() || std::getenv("NOTIFY_SOCKET") != nullptr;
+  const sigset_t signals = BlockSignals(reloads);
   VARVE_ASSIGN_OR_RETURN(std::unique_ptr<Db> db, Db::Open(request.dir));
   server::Service service(db.get(), options, env, [] { ::kill(::getpid(), SIGTERM); });
   VARVE_RETURN_IF_ERROR(service.Load());
+  const http::Pages pages = MakeHttpPages(&service);
   net::Server network(options.net, env);
+  if (certificates != nullptr) network.UseTls(kTlsService, std::move(certificates));
   // The port is known before the first client asks for it.
-  const Status started = network.Start([&](int loop) { return service.NewLoop(loop); },
+  const Status started = network.Start([&](int loop) { return std::make_unique<Loop>(service.NewLoop(loop), &pages); },
                                        [&] { service.set_counters(&network.counters(), network.port()); });
   VARVE_RETURN_IF_ERROR(started);
-  std::string where;
-  for (const std::string& address : network.addresses()) where.append(" address=").append(address);
-  log.Line("listening" + where + " version=" + kVersion + " loops=" +
-           std::to_string(options.net.loop_count) + " pid=" + std::to_string(::getpid()));
+  log.Info("listening", {{"address", network.addresses(), /*is_list=*/true},
+                         {"tls", network.addresses(kTlsService), /*is_list=*/true},
+                         {"http", network.addresses(kHttpService), /*is_list=*/true},
+                         {"version", {kVersion}},
+                         {"loops", {std::to_string(options.net.loop_count)}},
+                         {"pid", {std::to_string(::getpid())}}});
+  NotifyServiceManager("READY=1\nSTATUS=serving\n");
   int signal = 0;
-  ::sigwait(&signals, &signal);
+  while (::sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+    if (signal == SIGHUP) ReloadCertificates(request, &network, &log);
+  }
   // From now on another one ends the process.
   ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-  log.Line("stopping signal=" + std::to_string(signal) + " connections=" +
-           std::to_string(network.counters().open.load()));
+  NotifyServiceManager("STOPPING=1\nSTATUS=waiting for clients\n");
+  log.Info("stopping", {{"signal", {std::to_string(signal)}},
+                        {"connections", {std::to_string(network.counters().open.load())}}});
   network.Stop();
   VARVE_RETURN_IF_ERROR(db->Sync());
   db.reset();
-  log.Line("stopped");
+  log.Info("stopped");
   return Status::Ok();
 }
 

@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   };
   const varve::cli::Environment environment{.dir = Variable("VARVE_DIR"),
                                             .url = Variable("VARVE_URL"),
-                                            .password = Variable("VARVE_PASSWORD")};
+                                            .password = Variable("VARVE_PASSWORD"),
+                                            .variable = Variable};
   return varve::cli::Run({argv + 1, argv + argc}, environment, console, backend);
 }

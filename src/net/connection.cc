@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kLeastRoom = 16 * 1024;
 // Output buffers above this are given back when they have been sent.
 constexpr size_t kMaxKeptOutput = 16 * 1024;
+constexpr uint64_t kHandshakeMillis = 10'000;
 }  // namespace
 
 InputBuffer::~InputBuffer() { std::free(data_); }
@@ -60,26 +61,28 @@ void InputBuffer::Consume(size_t size) {
 
 Connection::Connection(uint64_t id, Descriptor descriptor,
                        std::unique_ptr<ConnectionHandler> handler, const ServerOptions& options,
-                       Counters* counters)
+                       Counters* counters, std::unique_ptr<tls::Session> tls)
     : id_(id),
       descriptor_(std::move(descriptor)),
       handler_(std::move(handler)),
       options_(options),
-      counters_(counters) {}
+      counters_(counters),
+      tls_(std::move(tls)) {}
 
 Connection::~Connection() {
   counters_->buffer_bytes.fetch_sub(accounted_, std::memory_order_relaxed);
 }
 
 void Connection::Account() {
-  const size_t now = input_.capacity() + (output_.capacity() > 15 ? output_.capacity() : 0);
+  size_t now = input_.capacity() + (output_.capacity() > 15 ? output_.capacity() : 0);
+  if (clear_output_.capacity() > 15) now += clear_output_.capacity();
   // Modulo 2^64: the sum of all is right.
   counters_->buffer_bytes.fetch_add(now - accounted_, std::memory_order_relaxed);
   accounted_ = now;
 }
 
 bool Connection::ReadAndTurn(std::span<char> scratch) {
-  const bool is_buffered = input_.size() > 0;
+  const bool is_buffered = input_.size() > 0 && !tls_;
   const std::span<char> room = is_buffered ? input_.Room(wanted_) : scratch;
   const ssize_t count = ::recv(descriptor_.get(), room.data(), room.size(), 0);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
@@ -90,7 +93,9 @@ bool Connection::ReadAndTurn(std::span<char> scratch) {
   if (state_ != State::kOpen) return false;  // nobody listens any more
   const size_t size = static_cast<size_t>(count);
   counters_->input_bytes.fetch_add(size, std::memory_order_relaxed);
-  if (is_buffered) {
+  if (tls_) {
+    TakeEncrypted({room.data(), size});
+  } else if (is_buffered) {
     input_.Added(size);
     TakeTurn(input_.view(), true);
   } else {
@@ -99,9 +104,43 @@ bool Connection::ReadAndTurn(std::span<char> scratch) {
   return true;
 }
 
+uint64_t Connection::limit_millis() const {
+  if (tls_ && !tls_->is_established()) return kHandshakeMillis;
+  return handler_->lifetime_millis();
+}
+
+void Connection::TakeEncrypted(std::string_view bytes) {
+  std::string clear;
+  const Status status = tls_->Receive(bytes, &clear, &output_);
+  const bool is_buffered = input_.size() > 0;
+  if (!clear.empty() && is_buffered) {
+    for (std::string_view rest = clear; !rest.empty();) {
+      const std::span<char> room = input_.Room(wanted_);
+      const size_t size = rest.copy(room.data(), room.size());
+      input_.Added(size);
+      rest.remove_prefix(size);
+    }
+    TakeTurn(input_.view(), true);
+  } else if (!clear.empty()) {
+    TakeTurn(clear, false);
+  }
+  // What it has asked for before the end is still answered; after an error the alert says why.
+  if (!status.ok() || tls_->has_ended()) BeginClose();
+}
+
+void Connection::EncryptOutput() {
+  if (state_ == State::kGone) return;
+  if (!clear_output_.empty()) {
+    const Status status = tls_->Send(clear_output_, &output_);
+    std::string().swap(clear_output_);
+    if (!status.ok()) return Drop();
+  }
+  if (state_ == State::kClosing) tls_->Close(&output_);
+}
+
 void Connection::TakeTurn(std::string_view input, bool is_buffered) {
   if (state_ != State::kOpen) return;
-  const Turn turn = handler_->OnInput(input, &output_);
+  const Turn turn = handler_->OnInput(input, tls_ ? &clear_output_ : &output_);
   next_ = turn.next;
   wanted_ = turn.wanted;
   wait_millis_ = turn.wait_millis;
@@ -122,6 +161,7 @@ void Connection::TakeTurn(std::string_view input, bool is_buffered) {
 }
 
 void Connection::Flush() {
+  if (tls_) EncryptOutput();
   while (wants_write()) {
     const ssize_t count = ::send(descriptor_.get(), output_.data() + sent_, output_.size() - sent_,
                                  MSG_NOSIGNAL);

@@ -13,6 +13,7 @@
 #include "net/handler.h"
 #include "net/options.h"
 #include "net/socket.h"
+#include "tls/session.h"
 
 namespace varve::net {
 
@@ -55,7 +56,8 @@ class Connection {
   };
 
   Connection(uint64_t id, Descriptor descriptor, std::unique_ptr<ConnectionHandler> handler,
-             const ServerOptions& options, Counters* counters);
+             const ServerOptions& options, Counters* counters,
+             std::unique_ptr<tls::Session> tls = nullptr);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -68,8 +70,10 @@ class Connection {
   // A turn over what waits.
   void TurnAgain() { TakeTurn(input_.view(), /*is_buffered=*/true); }
   Turn::Next next() const { return next_; }
+  // How long after its begin the connection is cut, as it is now; 0: not at all.
+  uint64_t limit_millis() const;
   uint64_t wait_millis() const { return wait_millis_; }
-  void Write(std::string_view bytes) { output_.append(bytes); }
+  void Write(std::string_view bytes) { (tls_ ? clear_output_ : output_).append(bytes); }
   // Sends what it can.
   void Flush();
   // Sends what is left, then closes.
@@ -91,6 +95,8 @@ class Connection {
 
  private:
   void TakeTurn(std::string_view input, bool is_buffered);
+  void TakeEncrypted(std::string_view bytes);
+  void EncryptOutput();
   void FinishSending();
   void Account();
 
@@ -104,7 +110,9 @@ class Connection {
   uint64_t wait_millis_ = 0;
   size_t wanted_ = 0;
   InputBuffer input_;
-  std::string output_;
+  const std::unique_ptr<tls::Session> tls_;  // nullptr: bytes are as they are
+  std::string clear_output_;  // with TLS: what is not encrypted yet
+  std::string output_;        // for the socket
   size_t sent_ = 0;
   size_t accounted_ = 0;
 };

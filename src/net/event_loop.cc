@@ -165,7 +165,9 @@ void EventLoop::RunDue() {
     if (found == connections_.end() || found->second->deadline != deadline) continue;
     Connection* const connection = found->second.get();
     connection->deadline = 0;
-    if (connection->state() == Connection::State::kOpen) {
+    if (connection->state() == Connection::State::kOpen && connection->limit_millis() == 0) {
+      // Or a handshake of TLS that was done in time.
+      if (connection->next() != Turn::Next::kWait) continue;
       connection->TurnAgain();
     } else {
       connection->Drop();
@@ -197,8 +199,9 @@ void EventLoop::Settle(Connection* connection) {
     if (accept_again_at_ != 0) ResumeAccepting();
     return;
   }
-  if (connection->state() == Connection::State::kLingers && connection->deadline == 0) {
-    SetDeadline(connection, NowMillis() + kLingerMillis);
+  if (connection->state() == Connection::State::kLingers) {
+    const uint64_t until = NowMillis() + kLingerMillis;
+    if (connection->deadline == 0 || connection->deadline > until) SetDeadline(connection, until);
   }
   const uint32_t wanted = (connection->wants_read() ? uint32_t{EPOLLIN} : 0) |
                           (connection->wants_write() ? uint32_t{EPOLLOUT} : 0);
@@ -242,7 +245,13 @@ void EventLoop::ResumeAccepting() {
   }
 }
 
-void EventLoop::Adopt(Descriptor descriptor, const Listener& listener, uint64_t id) {
+void EventLoop::Adopt(Descriptor descriptor, const Listener& listener, uint64_t id,
+                      std::shared_ptr<const tls::Context> tls) {
+  std::unique_ptr<tls::Session> session;
+  if (tls != nullptr) {
+    session = tls::Session::Create(std::move(tls));
+    if (session == nullptr) return;  // no memory
+  }
   Peer peer{.id = id};
   Prepare(listener, descriptor, &peer);
   const auto post_turn = [this, id](bool closes) {
@@ -272,12 +281,15 @@ void EventLoop::Adopt(Descriptor descriptor, const Listener& listener, uint64_t 
   };
   const int fd = descriptor.get();
   auto connection = std::make_unique<Connection>(id, std::move(descriptor),
-                                                 handler_->OnConnect(peer), options_, counters_);
+                                                 handler_->OnConnect(peer), options_, counters_,
+                                                 std::move(session));
   connection->events = EPOLLIN;
   epoll_event event{.events = EPOLLIN, .data = {.u64 = id}};
   counters_->open.fetch_add(1, std::memory_order_relaxed);
   connection_count_.fetch_add(1, std::memory_order_relaxed);
   Connection* const adopted = (connections_[id] = std::move(connection)).get();
+  const uint64_t limit = adopted->limit_millis();
+  if (limit != 0) SetDeadline(adopted, NowMillis() + limit);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     adopted->Drop();
     NoteTurn(adopted);

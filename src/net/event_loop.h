@@ -48,7 +48,9 @@ class EventLoop {
   // Calls `on_accept` for each connection that comes in.
   using OnAccept = std::function<void(Descriptor, const Listener&)>;
   Status AddListener(const Listener* listener, OnAccept on_accept);
-  void Adopt(Descriptor descriptor, const Listener& listener, uint64_t id);
+  // `tls`: nullptr for connections without.
+  void Adopt(Descriptor descriptor, const Listener& listener, uint64_t id,
+             std::shared_ptr<const tls::Context> tls);
   // Sends the refusal and closes.
   void Refuse(Descriptor descriptor);
   // Asks that the largest connection goes while the budget is exceeded and it is here.

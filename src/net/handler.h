@@ -35,12 +35,16 @@ class ConnectionHandler {
   // appends its replies to `output`, which may already hold earlier ones. It should return with kMore when it
   // has appended about a megabyte.
   virtual Turn OnInput(std::string_view input, std::string* output) = 0;
+  // Whoever is still there so long after the connection began is cut. 0: no limit. A handler with a limit
+  // does not ask for Turn::Next::kWait.
+  virtual uint64_t lifetime_millis() const { return 0; }
 };
 
 // Who is at the other end.
 struct Peer {
   uint64_t id = 0;  // of the connection; from 1, never given twice by one process
   int descriptor = -1;
+  int service = 0;            // of the port it came to (ExtraPort); 0: the main one
   std::string address;        // "127.0.0.1:4711", "[::1]:4711", or the path of a Unix socket and ":0"
   std::string local_address;  // the same of this end
   bool is_local = false;      // came over loopback or a Unix socket

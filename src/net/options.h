@@ -10,12 +10,20 @@
 
 namespace varve::net {
 
+// A port beside the main one.
+struct ExtraPort {
+  int service = 1;  // what Peer::service says of its connections
+  std::vector<std::string> hosts = {"127.0.0.1", "::1"};
+  uint16_t port = 0;  // 0: the system chooses
+};
+
 struct ServerOptions {
   std::vector<std::string> hosts = {"127.0.0.1", "::1"};
   // 0: the system chooses. No port: no TCP.
   uint16_t port = 0;
   bool has_tcp = true;
   std::string unix_socket;  // a path; empty: none
+  std::vector<ExtraPort> extra_ports;
   int backlog = 511;
   int loop_count = 1;
   // Connections above these are told `refusal` and closed.

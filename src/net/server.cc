@@ -9,23 +9,33 @@
 
 namespace varve::net {
 
-Status Server::Listen() {
+Result<uint16_t> Server::ListenAtHosts(const ExtraPort& where) {
   Status failure;
-  if (options_.has_tcp) {
-    port_ = options_.port;
-    for (const std::string& host : options_.hosts) {
-      // A port that the system chose for the first is asked for by the others.
-      Result<std::vector<Listener>> listeners = ListenTcp(host, port_, options_.backlog);
-      if (!listeners.ok()) {
-        failure = listeners.status();
-        continue;
-      }
-      for (Listener& listener : *listeners) {
-        port_ = listener.port;
-        listeners_.push_back(std::move(listener));
-      }
+  uint16_t port = where.port;
+  const size_t before = listeners_.size();
+  for (const std::string& host : where.hosts) {
+    // A port that the system chose for the first is asked for by the others.
+    Result<std::vector<Listener>> listeners = ListenTcp(host, port, options_.backlog);
+    if (!listeners.ok()) {
+      failure = listeners.status();
+      continue;
     }
-    if (listeners_.empty()) return failure;
+    for (Listener& listener : *listeners) {
+      port = listener.port;
+      listener.service = where.service;
+      listeners_.push_back(std::move(listener));
+    }
+  }
+  if (listeners_.size() == before) return failure;
+  return port;
+}
+
+Status Server::Listen() {
+  if (options_.has_tcp) {
+    VARVE_ASSIGN_OR_RETURN(port_, ListenAtHosts({.service = 0, .hosts = options_.hosts, .port = options_.port}));
+  }
+  for (const ExtraPort& extra : options_.extra_ports) {
+    VARVE_RETURN_IF_ERROR(ListenAtHosts(extra).status());
   }
   if (!options_.unix_socket.empty()) {
     VARVE_ASSIGN_OR_RETURN(Listener listener, ListenUnix(options_.unix_socket, options_.backlog));
@@ -64,9 +74,12 @@ Status Server::Start(const LoopHandlerFactory& make_handler,
 
 // In the first loop. New connections go to the loop that has the fewest.
 void Server::Distribute(Descriptor descriptor, const Listener& listener) {
+  std::shared_ptr<const tls::Context> tls = TlsOf(listener.service);
   if (counters_.open.load(std::memory_order_relaxed) >= options_.max_connections) {
     counters_.refused.fetch_add(1, std::memory_order_relaxed);
-    return loops_[0]->Refuse(std::move(descriptor));
+    // Who wants TLS would not understand the reason.
+    if (tls == nullptr) loops_[0]->Refuse(std::move(descriptor));
+    return;
   }
   counters_.accepted.fetch_add(1, std::memory_order_relaxed);
   const uint64_t id = next_id_.fetch_add(1, std::memory_order_relaxed);
@@ -74,9 +87,22 @@ void Server::Distribute(Descriptor descriptor, const Listener& listener) {
   for (const auto& loop : loops_) {
     if (loop->connection_count() < chosen->connection_count()) chosen = loop.get();
   }
-  if (chosen == loops_[0].get()) return chosen->Adopt(std::move(descriptor), listener, id);
+  if (chosen == loops_[0].get()) return chosen->Adopt(std::move(descriptor), listener, id, std::move(tls));
   auto shared = std::make_shared<Descriptor>(std::move(descriptor));
-  chosen->Post([chosen, shared, &listener, id] { chosen->Adopt(std::move(*shared), listener, id); });
+  chosen->Post([chosen, shared, &listener, id, tls] {
+    chosen->Adopt(std::move(*shared), listener, id, tls);
+  });
+}
+
+std::shared_ptr<const tls::Context> Server::TlsOf(int service) {
+  MutexLock lock(&mu_);
+  const auto found = tls_.find(service);
+  return found == tls_.end() ? nullptr : found->second;
+}
+
+void Server::UseTls(int service, std::shared_ptr<const tls::Context> tls) {
+  MutexLock lock(&mu_);
+  tls_[service] = std::move(tls);
 }
 
 // The loop that asks has seen all of its own. If a connection elsewhere is larger, that loop is woken.
@@ -97,9 +123,11 @@ void Server::Stop() {
   listeners_.clear();
 }
 
-std::vector<std::string> Server::addresses() const {
+std::vector<std::string> Server::addresses(int service) const {
   std::vector<std::string> addresses;
-  for (const Listener& listener : listeners_) addresses.push_back(listener.address);
+  for (const Listener& listener : listeners_) {
+    if (listener.service == service) addresses.push_back(listener.address);
+  }
   return addresses;
 }
 

@@ -4,15 +4,19 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
+#include "base/thread_annotations.h"
 #include "env/env.h"
 #include "net/event_loop.h"
 #include "net/handler.h"
 #include "net/options.h"
 #include "net/socket.h"
+#include "tls/context.h"
 
 namespace varve::net {
 
@@ -35,12 +39,19 @@ class Server {
   void Stop();
 
   // After Start: where it listens, and the port of TCP.
-  std::vector<std::string> addresses() const;
+  std::vector<std::string> addresses(int service = 0) const;
   uint16_t port() const { return port_; }
   Counters& counters() { return counters_; }
+  // Connections to the ports of `service` that come from now on speak TLS: before Start, and again for other
+  // certificates. Thread-safe.
+  void UseTls(int service, std::shared_ptr<const tls::Context> tls) VARVE_EXCLUDES(mu_);
 
  private:
   Status Listen();
+  // At all hosts that can be had, at least one; returns the port.
+  Result<uint16_t> ListenAtHosts(const ExtraPort& where);
+  // nullptr: connections of this service do not speak TLS.
+  std::shared_ptr<const tls::Context> TlsOf(int service) VARVE_EXCLUDES(mu_);
   void Distribute(Descriptor descriptor, const Listener& listener);
   bool IsLargest(const EventLoop* loop, size_t bytes);
 
@@ -52,6 +63,8 @@ class Server {
   std::vector<std::unique_ptr<Thread>> threads_;
   std::atomic<uint64_t> next_id_{1};
   uint16_t port_ = 0;
+  Mutex mu_;
+  std::map<int, std::shared_ptr<const tls::Context>> tls_ VARVE_GUARDED_BY(mu_);
 };
 
 }  // namespace varve::net

@@ -149,6 +149,7 @@ Result<Descriptor> Accept(const Listener& listener) {
 
 void Prepare(const Listener& listener, const Descriptor& descriptor, Peer* peer) {
   peer->descriptor = descriptor.get();
+  peer->service = listener.service;
   if (listener.port == 0) {
     peer->address = peer->local_address = listener.address + ":0";
     peer->is_local = true;

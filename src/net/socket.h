@@ -38,6 +38,7 @@ struct Listener {
   Descriptor descriptor;
   std::string address;  // "127.0.0.1:6379", "[::1]:6379", a path
   uint16_t port = 0;    // of TCP: the one that was given, if 0 was asked for
+  int service = 0;
 };
 
 // Listens at all addresses that `host` stands for. An IPv6 socket takes no IPv4.

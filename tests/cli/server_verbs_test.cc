@@ -133,7 +133,8 @@ TEST_F(ServerVerbsTest, VerbsOfDirectoriesSayThatTheyAre) {
 
 TEST_F(ServerVerbsTest, AddressesThatMakeNoSenseAreUsageErrors) {
   for (const Words& words : std::vector<Words>{{"get", "k", "--server", "http://box"},
-                                               {"get", "k", "--server", "rediss://box"},
+                                               {"get", "k", "--server", "rediss://box:x"},
+                                               {"get", "k", "--socket", "/x", "--tls"},
                                                {"get", "k", "--port", "0"},
                                                {"get", "k", "--port", "x"},
                                                {"get", "k", "--user", "ada"},

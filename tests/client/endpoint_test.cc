@@ -73,11 +73,16 @@ TEST(EndpointTest, RefusesWhatIsNoAddressAndNamesNoPassword) {
   }
 }
 
-TEST(EndpointTest, RefusesTlsClearly) {
-  const Status status = ParseEndpoint("rediss://:hush@box").status();
-  EXPECT_EQ(status.code(), StatusCode::kNotSupported);
-  EXPECT_NE(status.message().find("TLS"), std::string_view::npos);
-  EXPECT_EQ(status.message().find("hush"), std::string_view::npos);
+TEST(EndpointTest, TlsIsTheSameWithAnotherWord) {
+  for (const std::string rest : {"box", "ada:hush@[::1]:7/3", "/2"}) {
+    Result<Endpoint> tls = ParseEndpoint("rediss://" + rest);
+    Result<Endpoint> plain = ParseEndpoint("redis://" + rest);
+    ASSERT_TRUE(tls.ok() && plain.ok()) << rest;
+    EXPECT_TRUE(tls->is_tls);
+    EXPECT_FALSE(plain->is_tls);
+    plain->is_tls = true;
+    EXPECT_EQ(*tls, *plain);
+  }
 }
 
 }  // namespace

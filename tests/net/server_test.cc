@@ -49,10 +49,17 @@ class Lines : public ConnectionHandler {
   }
 };
 
+// Lines, of a connection that ends by itself.
+class ShortLines : public Lines {
+ public:
+  uint64_t lifetime_millis() const override { return 30; }
+};
+
 class LinesLoop : public LoopHandler {
  public:
   explicit LinesLoop(const std::atomic<bool>* may_send) : may_send_(may_send) {}
-  std::unique_ptr<ConnectionHandler> OnConnect(const Peer&) override {
+  std::unique_ptr<ConnectionHandler> OnConnect(const Peer& peer) override {
+    if (peer.service != 0) return std::make_unique<ShortLines>();
     return std::make_unique<Lines>();
   }
   bool BeforeSend() override { return may_send_->load(); }
@@ -312,6 +319,27 @@ TEST_F(NetTest, NothingIsSentThatMayNotBe) {
   may_send_ = false;
   ASSERT_TRUE(client.Send("1 y\n"));
   EXPECT_EQ(client.ReadAll(), "");
+}
+
+// Whether it says nothing, half of a request, or whole ones; and the main port has no such limit.
+TEST_F(NetTest, ConnectionsOfALimitedLifetimeEnd) {
+  Start({.extra_ports = {{.service = 3, .hosts = {"127.0.0.1"}}}, .loop_count = 2}, /*has_tcp=*/true);
+  ASSERT_EQ(server_->addresses(3).size(), 1u);
+  ASSERT_EQ(server_->addresses(0).size(), 2u);
+  const std::string address = server_->addresses(3)[0];
+  const auto port = static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+  Client unlimited(path_);
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 6; ++i) clients.push_back(std::make_unique<Client>(port));
+  clients[1]->Send("1 half");
+  clients[2]->Send("1 x\n");
+  clients[3]->Send("1 x\nquit\n");
+  clients[4]->Send("1000000 0123456789\n");
+  EXPECT_EQ(clients[0]->ReadAll(), "");
+  EXPECT_EQ(clients[1]->ReadAll(), "");
+  Await([&] { return Count(server_->counters().open) == 1; });
+  ASSERT_TRUE(unlimited.Send("1 x\n"));
+  EXPECT_EQ(unlimited.Read(1), "x");
 }
 
 TEST_F(NetTest, SocketFilesOfTheDeadAreReplacedAndOthersNot) {
