@@ -32,6 +32,7 @@ struct ServeRequest {
   uint64_t max_clients = 10000;
   int threads = 0;  // 0: one a core
   uint64_t client_memory_bytes = uint64_t{1} << 30;
+  std::string backup_dir;  // empty: clients can make no backups
   bool syncs = false;
   std::string log_format = "text";  // or "json"
   // Only looks whether it could serve: starts nothing, and needs no directory.

@@ -189,6 +189,8 @@ const std::vector<Setting>& ServerSettings() {
       {.name = "client-memory", .value_name = "BYTES",
        .help = "memory for all connections together (1 GiB)",
        .place = &ServeRequest::client_memory_bytes, .min = 1 << 20, .max = uint64_t{1} << 62},
+      {.name = "backup-dir", .value_name = "PATH", .help = "where V.BACKUP puts files",
+       .place = &ServeRequest::backup_dir},
       {.name = "sync", .value_name = "", .help = "answer writes when they survive loss of power",
        .place = &ServeRequest::syncs},
       {.name = "log-format", .value_name = "FORMAT", .help = "of the log: text or json (text)",

@@ -101,6 +101,7 @@ Result<server::Options> OptionsFrom(const cli::ServeRequest& request) {
   options.net.memory_budget_bytes = request.client_memory_bytes;
   options.databases = request.databases;
   options.password = request.password;
+  options.backup_dir = request.backup_dir;
   options.syncs = request.syncs;
   return options;
 }
