@@ -337,7 +337,7 @@ TEST_F(NetTest, ConnectionsOfALimitedLifetimeEnd) {
   clients[4]->Send("1000000 0123456789\n");
   EXPECT_EQ(clients[0]->ReadAll(), "");
   EXPECT_EQ(clients[1]->ReadAll(), "");
-  Await([&] { return Count(server_->counters().open) == 1; });
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().open) == 1; }));
   ASSERT_TRUE(unlimited.Send("1 x\n"));
   EXPECT_EQ(unlimited.Read(1), "x");
 }
