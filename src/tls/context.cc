@@ -55,10 +55,8 @@ Result<std::shared_ptr<Context>> Context::Make(const Files& files, bool is_serve
     return Wrong("certificate", files.certificate);
   }
   if (!files.key.empty() && SSL_CTX_use_PrivateKey_file(handle, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return Wrong("key", files.key);
-  }
-  if (!files.key.empty() && SSL_CTX_check_private_key(handle) != 1) {
-    return Wrong("key and certificate do not belong together,", files.key);
+    const bool is_anothers = ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH;
+    return Wrong(is_anothers ? "the certificate " + files.certificate + " has not the key" : "key", files.key);
   }
   if (!files.authorities.empty() &&
       SSL_CTX_load_verify_locations(handle, files.authorities.c_str(), nullptr) != 1) {
