@@ -126,6 +126,66 @@ Status CheckBackupUsage(const Context& context, const std::string& path) {
   return Status::Ok();
 }
 
+// What V.BACKUP STATUS says.
+struct ServerBackup {
+  bool is_running = false;
+  BackupProgress progress;
+  std::string error;
+};
+
+Result<ServerBackup> LookAtServerBackup(client::Client& client) {
+  VARVE_ASSIGN_OR_RETURN(const client::Reply reply, client.Call({"V.BACKUP", "STATUS"}));
+  ServerBackup state;
+  for (size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
+    const std::string& name = reply.elements[i].text;
+    const client::Reply& value = reply.elements[i + 1];
+    if (name == "running") state.is_running = value.integer != 0;
+    if (name == "done_bytes") state.progress.done_bytes = static_cast<uint64_t>(value.integer);
+    if (name == "total_bytes") state.progress.total_bytes = static_cast<uint64_t>(value.integer);
+    if (name == "error") state.error = value.text;
+  }
+  return state;
+}
+
+// Has the server make the backup, in its own directory for them, and watches.
+Result<ServerBackup> MakeServerBackup(const Context& context, client::Client& client,
+                                      const std::string& name, uint64_t bytes_per_second) {
+  constexpr uint64_t kLookEveryNanos = 100'000'000;
+  const std::string since = context.arguments.Value("--since").value_or("");
+  const std::string rate = std::to_string(bytes_per_second);
+  client::Request request = {"V.BACKUP", "START", name};
+  if (!since.empty()) request.insert(request.end(), {"SINCE", since});
+  if (bytes_per_second > 0) request.insert(request.end(), {"RATE", rate});
+  VARVE_RETURN_IF_ERROR(client.Call(request).status());
+  Drawing drawing(context, {"backing up", "backed up", true});
+  const BackupProgressCallback draw = drawing.Callback();
+  while (true) {
+    VARVE_ASSIGN_OR_RETURN(ServerBackup state, LookAtServerBackup(client));
+    if (!state.is_running) return state;
+    draw(state.progress);
+    context.server->options.clock->SleepNanos(kLookEveryNanos);
+  }
+}
+
+int BackupOfServer(const Context& context, const std::string& name, uint64_t bytes_per_second) {
+  if (name == kStandardStream) {
+    return FailUsage(context, Status::InvalidArgument(
+                                  "a server writes backups to its own directory for them: give a name"));
+  }
+  const Result<std::unique_ptr<client::Client>> client = ConnectTo(context);
+  if (!client.ok()) return FailToOpen(context, client.status());
+  const uint64_t started_at = context.console.now_nanos();
+  const Result<ServerBackup> made = MakeServerBackup(context, **client, name, bytes_per_second);
+  if (!made.ok()) return Fail(context, made.status());
+  if (!made->error.empty()) return Fail(context, Status::IoError("the server's backup failed: " + made->error));
+  Facts facts;
+  facts.Text("name", name);
+  facts.Bytes("bytes", made->progress.done_bytes);
+  facts.Seconds("seconds", context.console.now_nanos() - started_at);
+  facts.Print(context.console, context.json);
+  return kExitOk;
+}
+
 int Backup(const Context& context) {
   const std::string& path = context.arguments.operands()[0];
   if (context.arguments.Has("--check")) return CheckFile(context, path);
@@ -133,6 +193,7 @@ int Backup(const Context& context) {
   if (!usage.ok()) return FailUsage(context, usage);
   const Result<std::optional<uint64_t>> rate = context.arguments.Number("--rate");
   if (!rate.ok()) return FailUsage(context, rate.status());
+  if (context.server) return BackupOfServer(context, path, rate->value_or(0));
   BackupOptions options;
   options.bytes_per_second = rate->value_or(0);
   BackupSummary earlier;
@@ -202,9 +263,13 @@ std::vector<Command> BackupCommands() {
         .examples = "varve --dir data backup monday.backup\n"
                     "varve --dir data backup tuesday.backup --since monday.backup\n"
                     "varve --dir data backup - | ssh host 'cat > data.backup'\n"
-                    "varve --dir data backup --check monday.backup\n",
+                    "varve backup --check monday.backup\n"
+                    "varve client backup monday.backup            # the server writes it\n",
         .details = "FILE gets its name when the backup is whole; until then it is FILE.partial.\n"
-                   "A damaged or cut off backup ends --check with exit code 6.\n"},
+                   "A damaged or cut off backup ends --check with exit code 6.\n"
+                   "A server writes FILE, which is a name without a path, to the directory that it was given with\n"
+                   "--backup-dir, and goes on when nobody waits any more.\n",
+        .target = Target::kEither},
        Backup},
       {{.name = "restore",
         .operands = "FILE|-...",

@@ -161,7 +161,8 @@ std::vector<Command> WriteCommands() {
         .max_operands = 2,
         .flags = {kNamespaceFlag, kSyncFlag},
         .summary = "Deletes all keys from A on and before B, at once",
-        .examples = "varve --dir data delrange log/2023 log/2024\n"},
+        .examples = "varve --dir data delrange log/2023 log/2024\n",
+        .target = Target::kEither},
        DelRange},
   };
 }

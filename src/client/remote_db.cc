@@ -104,7 +104,7 @@ Status RemoteDb::Write(const WriteBatch& batch, const WriteOptions& options) {
   uint32_t selected = space().database();
   WalOpReader changes(batch.rep(), batch.count());
   for (WalOp change; changes.Next(&change);) {
-    if (change.kind == kDeleteRangeOp) return NotRemote("a delete of a range");
+    if (change.kind == kDeleteRangeOp) return NotRemote("a delete of a range within a batch");
     const EntryKind kind = static_cast<EntryKind>(change.kind);
     const std::optional<uint32_t> id = NamespaceIdOf(change.key);
     const Keyspace keyspace = id ? Keyspace::Named(*id) : Keyspace();

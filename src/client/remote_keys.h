@@ -36,8 +36,8 @@ class RemoteKeys : public Base {
   Status Delete(std::string_view key, const WriteOptions& options) override {
     return space_.Delete(key, options);
   }
-  Status DeleteRange(std::string_view, std::string_view, const WriteOptions&) override {
-    return NotRemote("a delete of a range");
+  Status DeleteRange(std::string_view begin, std::string_view end, const WriteOptions& options) override {
+    return space_.DeleteRange(begin, end, options);
   }
   Status Clear(const WriteOptions& options) override { return space_.Clear(options); }
   Result<std::optional<std::chrono::milliseconds>> TimeToLive(std::string_view key,

@@ -114,6 +114,10 @@ Status RemoteSpace::Delete(std::string_view key, const WriteOptions& options) {
   return Apply({{"DEL", key}}, options);
 }
 
+Status RemoteSpace::DeleteRange(std::string_view begin, std::string_view end, const WriteOptions& options) {
+  return Apply({{"V.DELRANGE", begin, end}}, options);
+}
+
 Status RemoteSpace::Clear(const WriteOptions& options) { return Apply({{"FLUSHDB"}}, options); }
 
 Result<std::string> RemoteSpace::Get(std::string_view key) {

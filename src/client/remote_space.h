@@ -75,6 +75,8 @@ class RemoteSpace {
 
   Status Put(std::string_view key, std::string_view value, const WriteOptions& options);
   Status Delete(std::string_view key, const WriteOptions& options);
+  // V.DELRANGE: kNotSupported when the server does not know it.
+  Status DeleteRange(std::string_view begin, std::string_view end, const WriteOptions& options);
   Status Clear(const WriteOptions& options);
   Result<std::string> Get(std::string_view key);
   // std::nullopt: stays; kNotFound.

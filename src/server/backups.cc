@@ -32,25 +32,36 @@ Backups::~Backups() {
   }
 }
 
-Status Backups::Start(std::string_view name, uint64_t bytes_per_second) {
-  if (dir_.empty()) return Status::NotSupported("there is no directory for backups");
-  if (!IsBackupName(name)) {
+Status Backups::Check(const Request& request) const {
+  if (dir_.empty()) {
+    return Status::NotSupported("there is no directory for backups: start the server with --backup-dir");
+  }
+  if (!IsBackupName(request.name) || (!request.since.empty() && !IsBackupName(request.since))) {
     return Status::InvalidArgument("a backup's name has letters, digits, '-', '_' and '.', and does not begin with '.'");
   }
-  std::string file(name);
+  if (!request.since.empty() && !env_->FileExists(dir_ + "/" + request.since)) {
+    return Status::InvalidArgument("there is no backup of the name " + request.since);
+  }
+  return Status::Ok();
+}
+
+Status Backups::Start(const Request& request) {
+  VARVE_RETURN_IF_ERROR(Check(request));
   std::unique_ptr<Thread> ended;
   MutexLock lock(&mu_);
   if (state_.is_running) return Status(StatusCode::kBusy, "a backup is running: " + state_.name);
-  if (env_->FileExists(dir_ + "/" + file)) return Status::InvalidArgument("there is a backup of that name");
+  if (env_->FileExists(dir_ + "/" + request.name)) {
+    return Status::InvalidArgument("there is a backup of that name");
+  }
   // It has said that it is done, and needs nothing any more.
   ended = std::move(thread_);
   must_end_.store(false, std::memory_order_release);
   State begun;
   begun.is_running = true;
-  begun.name = file;
+  begun.name = request.name;
   begun.ended_millis = state_.ended_millis;
   state_ = std::move(begun);
-  thread_ = env_->StartThread("varve-backup", [this, file, bytes_per_second] { Run(file, bytes_per_second); });
+  thread_ = env_->StartThread("varve-backup", [this, request] { Run(request); });
   if (thread_ == nullptr) {
     state_.is_running = false;
     state_.error = "there is no thread";
@@ -71,24 +82,30 @@ Backups::State Backups::state() const {
   return state_;
 }
 
-void Backups::Run(const std::string& name, uint64_t bytes_per_second) {
-  const auto make = [&]() -> Status {
-    VARVE_ASSIGN_OR_RETURN(const std::unique_ptr<BackupSink> sink, NewFileBackupSink(dir_ + "/" + name, env_));
-    BackupOptions options;
-    options.bytes_per_second = bytes_per_second;
-    options.progress = [&](const BackupProgress& progress) {
-      MutexLock lock(&mu_);
-      state_.done_bytes = progress.done_bytes;
-      state_.total_bytes = progress.total_bytes;
-      return !must_end_.load(std::memory_order_acquire);
-    };
-    return db_->Backup(*sink, options).status();
-  };
-  const Status status = make();
+void Backups::Run(const Request& request) {
+  const Status status = Make(request);
   MutexLock lock(&mu_);
   state_.error = status.ok() ? std::string() : status.ToString();
   state_.ended_millis = env_->clock()->WallMillis();
   state_.is_running = false;
+}
+
+Status Backups::Make(const Request& request) {
+  BackupOptions options;
+  options.bytes_per_second = request.bytes_per_second;
+  BackupSummary earlier;
+  if (!request.since.empty()) {
+    VARVE_ASSIGN_OR_RETURN(earlier, ReadBackupSummary(dir_ + "/" + request.since, env_));
+    options.since = &earlier;
+  }
+  options.progress = [&](const BackupProgress& progress) {
+    MutexLock lock(&mu_);
+    state_.done_bytes = progress.done_bytes;
+    state_.total_bytes = progress.total_bytes;
+    return !must_end_.load(std::memory_order_acquire);
+  };
+  VARVE_ASSIGN_OR_RETURN(const std::unique_ptr<BackupSink> sink, NewFileBackupSink(dir_ + "/" + request.name, env_));
+  return db_->Backup(*sink, options).status();
 }
 
 }  // namespace varve::server

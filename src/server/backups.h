@@ -24,10 +24,15 @@ class Backups {
   Backups(const Backups&) = delete;
   Backups& operator=(const Backups&) = delete;
 
-  // Begins one to the file `name` of the directory. kNotSupported without a directory; kInvalidArgument when
-  // the name is none (letters, digits, '-', '_' and '.', which it does not begin with; at most 200 bytes) or
-  // taken; kBusy while one runs. `bytes_per_second`: 0: as fast as it goes.
-  Status Start(std::string_view name, uint64_t bytes_per_second) VARVE_EXCLUDES(mu_);
+  struct Request {
+    std::string name;                // of a file that is not there yet
+    std::string since;               // of an earlier backup, on which this builds; empty: a whole one
+    uint64_t bytes_per_second = 0;   // 0: as fast as it goes
+  };
+  // Begins one in the directory. kNotSupported without a directory; kInvalidArgument when a name is none
+  // (letters, digits, '-', '_' and '.', which it does not begin with; at most 200 bytes), or taken, or nothing
+  // has that of the earlier one; kBusy while one runs.
+  Status Start(const Request& request) VARVE_EXCLUDES(mu_);
   // False: none is running. What there is of it goes, soon.
   bool Abort() VARVE_EXCLUDES(mu_);
 
@@ -42,7 +47,9 @@ class Backups {
   State state() const VARVE_EXCLUDES(mu_);
 
  private:
-  void Run(const std::string& name, uint64_t bytes_per_second) VARVE_EXCLUDES(mu_);
+  Status Check(const Request& request) const;
+  void Run(const Request& request) VARVE_EXCLUDES(mu_);
+  Status Make(const Request& request) VARVE_EXCLUDES(mu_);
 
   Db* const db_;
   Env* const env_;

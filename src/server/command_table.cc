@@ -94,7 +94,7 @@ std::unique_ptr<Command> MakeCommand(const CommandSpec& spec, const std::string&
   command->categories = CategoriesOf(spec);
   command->tips = Words(spec.tips);
   FillKeys(command.get());
-  for (const std::string_view name : {"v.range", "v.ls", "v.tree", "v.rmtree", "v.mvtree"}) {
+  for (const std::string_view name : {"v.range", "v.delrange", "v.ls", "v.tree", "v.rmtree", "v.mvtree"}) {
     if (spec.name == name) command->spans = Command::Spans::kMany;
   }
   for (const CommandSpec& sub : spec.subcommands) {

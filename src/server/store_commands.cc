@@ -16,15 +16,23 @@ Status Stats(Call& call) {
   return Status::Ok();
 }
 
-// V.BACKUP START name [RATE bytes-per-second]
+// V.BACKUP START name [SINCE name] [RATE bytes-per-second]
 Status BackupStart(Call& call) {
-  int64_t rate = 0;
-  if (call.count() != 3 && !(call.count() == 5 && call.Is(3, "rate"))) return call.SyntaxError();
-  if (call.count() == 5) {
-    if (!call.TakeInteger(4, &rate)) return Status::Ok();
-    if (rate < 0) return call.Error("RATE can't be negative");
+  Backups::Request request{.name = std::string(call.arg(2))};
+  for (size_t i = 3; i < call.count(); i += 2) {
+    if (i + 1 == call.count()) return call.SyntaxError();
+    if (call.Is(i, "since")) {
+      request.since = call.arg(i + 1);
+    } else if (call.Is(i, "rate")) {
+      int64_t rate = 0;
+      if (!call.TakeInteger(i + 1, &rate)) return Status::Ok();
+      if (rate < 0) return call.Error("RATE can't be negative");
+      request.bytes_per_second = static_cast<uint64_t>(rate);
+    } else {
+      return call.SyntaxError();
+    }
   }
-  const Status status = call.service.backups().Start(call.arg(2), static_cast<uint64_t>(rate));
+  const Status status = call.service.backups().Start(request);
   if (!status.ok()) return call.Error(status.message());
   call.reply.Simple("Backup started");
   return Status::Ok();

@@ -118,6 +118,12 @@ Status RmTree(Call& call) {
   return call.Ok();
 }
 
+Status DelRange(Call& call) {
+  call.session.NoteWrite();
+  VARVE_RETURN_IF_ERROR(call.transaction->DeleteRange(call.space(), call.arg(1), call.arg(2)));
+  return call.Ok();
+}
+
 Status MvTree(Call& call) {
   if (call.count() > 4 || (call.count() == 4 && !call.Is(3, "replace"))) return call.SyntaxError();
   call.session.NoteWrite();
@@ -203,6 +209,8 @@ std::vector<CommandSpec> VarveCommands() {
   return {
       entry("v.range", -3, "readonly", "RO access@1:1,1",
             "Returns the keys from one up to but not another, with their values, in order", Range),
+      entry("v.delrange", 3, "write", "RM delete@1:1,1",
+            "Deletes the keys from one up to but not another, in constant time", DelRange, true),
       entry("v.ls", -2, "readonly", "RO access@1:0,1", "Lists the children of a node of nested keys", Ls),
       entry("v.tree", -2, "readonly !no_multi", "RO access@1:0,1",
             "Returns a node and all that is below it", WalkTree),

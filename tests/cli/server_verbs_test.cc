@@ -121,6 +121,40 @@ TEST_F(ServerVerbsTest, ADirectoryIsTakenBeforeTheServerOfTheEnvironment) {
   EXPECT_EQ(RunLine({"client", "--dir", "d", "get", "k"}), kExitUsage);
 }
 
+TEST_F(ServerVerbsTest, RangesAreDeleted) {
+  for (const char* key : {"a", "b", "b1", "c"}) Says({"put", key, "v"});
+  Says({"delrange", "b", "c"});
+  EXPECT_EQ(Says({"scan", "--keys"}), "a\nc\n");
+  EXPECT_EQ(RunLine({"delrange", "c", "b"}), kExitUsage);
+}
+
+TEST_F(ServerVerbsTest, BackupsAreMadeByTheServer) {
+  int looks = 0;
+  std::vector<Words> seen;
+  FakeServer other([&](const Words& request) -> std::string {
+    seen.push_back(request);
+    if (request[1] == "START") return request[2] == "taken" ? "-ERR there is a backup of that name\r\n" : "+Backup started\r\n";
+    const bool runs = ++looks < 3;
+    const std::string done = runs ? ":10\r\n" : ":40\r\n";
+    const std::string error = seen[0][2] == "bad" ? "$8\r\nno space\r\n" : "$0\r\n\r\n";
+    return "*10\r\n$7\r\nrunning\r\n" + std::string(runs ? ":1\r\n" : ":0\r\n") + "$4\r\nname\r\n$1\r\nm\r\n$10\r\ndone_bytes\r\n" +
+           done + "$11\r\ntotal_bytes\r\n:40\r\n$5\r\nerror\r\n" + error;
+  });
+  const std::string address = "redis://" + other.endpoint().Name();
+  const Words words = {address, "backup", "m", "--since", "n", "--rate", "5", "--progress"};
+  EXPECT_EQ(RunLine(words), kExitOk) << err_;
+  EXPECT_EQ(seen[0], (Words{"V.BACKUP", "START", "m", "SINCE", "n", "RATE", "5"}));
+  EXPECT_EQ(looks, 3);
+  EXPECT_TRUE(out_.starts_with("name\tm\nbytes\t40\nseconds\t")) << out_;
+  EXPECT_NE(err_.find("backed up"), std::string::npos) << err_;
+  EXPECT_EQ(RunLine({address, "backup", "-"}), kExitUsage);
+  EXPECT_EQ(RunLine({address, "backup", "taken"}), kExitError);
+  EXPECT_NE(err_.find("there is a backup of that name"), std::string::npos) << err_;
+  seen.clear();
+  EXPECT_EQ(RunLine({address, "backup", "bad"}), kExitError);
+  EXPECT_NE(err_.find("no space"), std::string::npos) << err_;
+}
+
 TEST_F(ServerVerbsTest, VerbsOfDirectoriesSayThatTheyAre) {
   for (const Command& command : AllCommands()) {
     if (command.spec.target != Target::kDirectory) continue;

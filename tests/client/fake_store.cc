@@ -116,6 +116,10 @@ class StoreSession : public FakeSession {
       }
       return reply.Integer(is_there ? 1 : 0);
     }
+    if (name == "V.DELRANGE" && store_->knows_range) {
+      if (request[1] < request[2]) keys().erase(keys().lower_bound(request[1]), keys().lower_bound(request[2]));
+      return reply.Ok();
+    }
     if (name == "V.RMTREE" && store_->knows_range) {
       const auto begin = keys().lower_bound(request[1] + "/");
       keys().erase(begin, keys().lower_bound(request[1] + "0"));

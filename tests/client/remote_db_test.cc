@@ -112,6 +112,21 @@ TEST_P(RemoteDbTest, ABatchIsOneTransactionOverDatabases) {
   EXPECT_EQ(db_->Write(batch).code(), StatusCode::kNotSupported);
 }
 
+TEST_P(RemoteDbTest, RangesAreDeletedByServersThatKnowHow) {
+  for (const char* key : {"a", "b", "b1", "c"}) ASSERT_TRUE(db_->Put(key, "v").ok());
+  const Status status = db_->DeleteRange("b", "c");
+  EXPECT_EQ(db_->Get("c").ok(), true);
+  if (!GetParam()) {
+    EXPECT_EQ(status.code(), StatusCode::kNotSupported) << status.ToString();
+    EXPECT_TRUE(db_->Get("b").ok());
+    return;
+  }
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_TRUE(db_->Get("a").ok());
+  EXPECT_TRUE(db_->Get("b").status().IsNotFound());
+  EXPECT_TRUE(db_->Get("b1").status().IsNotFound());
+}
+
 TEST_P(RemoteDbTest, NamespacesAreDatabases) {
   for (const char* name : {"", "users", "db", "db0", "db01", "dbx", "db-1"}) {
     EXPECT_EQ(db_->OpenNamespace(name).status().code(), StatusCode::kInvalidArgument) << name;

@@ -137,6 +137,9 @@ TEST(Acl, RangesOfKeysNeedThemAll) {
   EXPECT_FALSE(may({"V.RANGE", "a:1", ""}));
   EXPECT_FALSE(may({"V.RANGE", "b", "b"}));
   EXPECT_FALSE(may({"V.RANGE", "cx", "cx"}));
+  EXPECT_TRUE(may({"V.DELRANGE", "a:1", "a:2"}));
+  EXPECT_FALSE(may({"V.DELRANGE", "d:1", "d:2"})) << "only to be read";
+  EXPECT_FALSE(may({"V.DELRANGE", "a:1", "b"}));
   EXPECT_TRUE(may({"V.TREE", "a:x"}));
   EXPECT_TRUE(may({"V.RMTREE", "a:x"}));
   EXPECT_FALSE(may({"V.TREE", "b"})) << "what is below b is not b";

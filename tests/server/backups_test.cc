@@ -35,6 +35,9 @@ TEST_F(BackupsTest, NamesAreConfined) {
   EXPECT_TRUE(client->Call({"V.BACKUP", "START", std::string(201, 'x')}).starts_with("-ERR a backup's name"));
   EXPECT_EQ(client->Call({"V.BACKUP", "START", "a", "RATE"}), "-ERR syntax error\r\n");
   EXPECT_EQ(client->Call({"V.BACKUP", "START", "a", "RATE", "-1"}), "-ERR RATE can't be negative\r\n");
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "a", "OFTEN", "1"}), "-ERR syntax error\r\n");
+  EXPECT_TRUE(client->Call({"V.BACKUP", "START", "a", "SINCE", "../x"}).starts_with("-ERR a backup's name has"));
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "a", "SINCE", "b"}), "-ERR there is no backup of the name b\r\n");
   EXPECT_EQ(client->Call({"V.BACKUP", "ABORT"}), ":0\r\n");
   EXPECT_EQ(service_->backups().state().name, "");
 }
@@ -53,6 +56,26 @@ TEST_F(BackupsTest, CopiesAreWholeAndNeverReplaced) {
   EXPECT_EQ(client->Call({"V.BACKUP", "START", "monday.backup"}), "-ERR there is a backup of that name\r\n");
   const std::string info = client->Call({"INFO", "persistence"});
   EXPECT_NE(info.find("backup_in_progress:0\r\nbackup_name:monday.backup\r\n"), std::string::npos) << info;
+}
+
+TEST_F(BackupsTest, IncrementsHaveWhatIsNew) {
+  const auto client = Connect();
+  client->Call({"SET", "k", "v"});
+  client->Call({"V.BACKUP", "START", "monday"});
+  EXPECT_EQ(WaitForEnd().error, "");
+  client->Call({"SET", "k", "w"});
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "tuesday", "RATE", "100000000", "SINCE", "monday"}), "+Backup started\r\n");
+  EXPECT_EQ(WaitForEnd().error, "");
+  const Result<BackupSummary> monday = ReadBackupSummary("/backups/monday", &env_);
+  const Result<BackupSummary> tuesday = ReadBackupSummary("/backups/tuesday", &env_);
+  ASSERT_OK(monday);
+  ASSERT_OK(tuesday);
+  EXPECT_EQ(tuesday->since, monday->id);
+  // What is no backup is found out when it is read.
+  ASSERT_OK(env_.WriteFileForTest("/backups/nothing", "nothing"));
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "wednesday", "SINCE", "nothing"}), "+Backup started\r\n");
+  EXPECT_NE(WaitForEnd().error, "");
+  EXPECT_FALSE(env_.FileExists("/backups/wednesday"));
 }
 
 }  // namespace

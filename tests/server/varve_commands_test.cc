@@ -33,6 +33,11 @@ TEST_F(VarveCommandsTest, NestedKeys) {
   EXPECT_EQ(a->Call({"V.MVTREE", "u", "t", "REPLACE"}), "+OK\r\n");
   EXPECT_EQ(a->Call({"V.RMTREE", "t"}), "+OK\r\n");
   EXPECT_EQ(a->Call({"KEYS", "*"}), "*1\r\n$3\r\ns/v\r\n");
+  for (const std::string_view key : {"r1", "r2", "r3"}) a->Call({"SET", key, "1"});
+  EXPECT_EQ(a->Call({"V.DELRANGE", "r1", "r3"}), "+OK\r\n");
+  EXPECT_EQ(a->Call({"V.DELRANGE", "r4", "r3"}), "+OK\r\n");
+  EXPECT_EQ(a->Call({"V.DELRANGE", "r3", ""}), "+OK\r\n") << "nothing is before an empty text";
+  EXPECT_EQ(a->Call({"KEYS", "r*"}), "*1\r\n$2\r\nr3\r\n");
   EXPECT_TRUE(a->Call({"V.LS", "a//b"}).starts_with("-ERR "));
   a->Call({"MULTI"});
   a->Call({"SET", "s/w", "1"});
