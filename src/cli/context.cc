@@ -26,7 +26,7 @@ std::string DamageHint(const Context& context) {
 
 bool MakesStores(const Context& context) {
   const std::string_view verb = context.arguments.verb()->name;
-  return verb == "put" || verb == "load";
+  return verb == "put" || verb == "load" || verb == "server";
 }
 
 std::string ServerHint(const Context& context, const Status& status) {

@@ -9,7 +9,8 @@ int Serve(const Context& context, const ServeRequest& request) {
   const Status status = context.backend.serve(request, context.console);
   if (status.ok()) return kExitOk;
   if (status.code() == StatusCode::kInvalidArgument) return FailUsage(context, status);
-  return FailToOpen(context, status);
+  // The directory may be the configuration's.
+  return FailToOpen(Context{context.arguments, context.console, context.backend, request.dir, context.json}, status);
 }
 
 int Server(const Context& context) {

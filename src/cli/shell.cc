@@ -169,6 +169,10 @@ int Shell::RunCommand(const std::vector<std::string>& words) {
   const Result<client::Client*> client = Connection();
   if (!client.ok()) return FailToOpen(context_, client.status());
   const Result<std::vector<client::Reply>> replies = (*client)->Run({RequestOf(words)});
+  // No answer is what a server says that has done it.
+  const bool is_the_end = Upper(words[0]) == "SHUTDOWN" && (*client)->is_broken() &&
+                          replies.status().code() == StatusCode::kUnavailable;
+  if (is_the_end) return kExitOk;
   if (!replies.ok()) return Fail(context_, replies.status());
   const client::Reply& reply = replies->front();
   console_.out << ReplyText(reply, console_) << std::flush;

@@ -82,6 +82,7 @@ void Descriptor::Close() {
 }
 
 Status SocketError(const std::string& operation) {
+  if (errno == EADDRINUSE) return Status::IoError(operation + ": another server has this address; take another port");
   return Status::IoError(operation + ": " + std::strerror(errno));
 }
 

@@ -33,7 +33,9 @@ class CliTest : public testing::Test {
                           .color_allowed = color_,
                           .terminal = terminal_at_,
                           .now_nanos = [this] { return now_ += 1'000'000; }};
-    const int exit_code = cli::Run(words, environment_, console, stores_.MakeBackend());
+    Backend backend = stores_.MakeBackend();
+    backend.serve = serve_;
+    const int exit_code = cli::Run(words, environment_, console, backend);
     out_ = out.str();
     err_ = err.str();
     return exit_code;
@@ -53,6 +55,7 @@ class CliTest : public testing::Test {
 
   MemoryStores stores_;
   Environment environment_;
+  Serve serve_;
   std::string input_;
   bool terminal_ = false;
   Terminal* terminal_at_ = nullptr;

@@ -138,6 +138,16 @@ TEST_F(RunTest, AStoreThatCannotBeMadeIsNotAdvisedToBeMade) {
   EXPECT_NE(err_.find("make the directory above it first"), std::string::npos) << err_;
 }
 
+TEST_F(RunTest, AServerNamesTheStoreThatItCannotOpen) {
+  Status failure = Status::NotFound("create directory a/d: No such file or directory");
+  serve_ = [&](const ServeRequest&, const Console&) { return failure; };
+  EXPECT_EQ(RunLine({"server", "a/d"}), kExitError);
+  EXPECT_NE(err_.find("make the directory above it first"), std::string::npos) << err_;
+  failure = Status::Busy("a/d/LOCK is held");
+  EXPECT_EQ(RunLine({"server", "a/d"}), kExitError);
+  EXPECT_NE(err_.find("fuser -v a/d/*"), std::string::npos) << err_;
+}
+
 TEST_F(RunTest, FailuresAreJsonOnRequest) {
   Fill({}).open_status = Status::Busy("d/LOCK is held");
   EXPECT_EQ(Varve({"scan", "--json"}), kExitError);

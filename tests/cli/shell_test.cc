@@ -62,6 +62,20 @@ TEST_F(ShellTest, TheExitCodeIsThatOfTheLastFailure) {
   EXPECT_EQ(exit_code_, kExitUsage);
 }
 
+TEST_F(ShellTest, NoAnswerToShutdownIsWhatOneWants) {
+  client::FakeServer other([](const Words& request) -> std::optional<std::string> {
+    if (request.size() > 1) return "-ERR Errors trying to SHUTDOWN. Check logs.\r\n";
+    return std::nullopt;
+  });
+  environment_.url = "redis://" + other.endpoint().Name();
+  EXPECT_EQ(Says("SHUTDOWN\n"), "");
+  EXPECT_EQ(exit_code_, kExitOk);
+  Says("SHUTDOWN SAVE\n");
+  EXPECT_EQ(exit_code_, kExitError);
+  Says("FLUSHALL\n");
+  EXPECT_EQ(exit_code_, kExitConnection);
+}
+
 TEST_F(ShellTest, CommentsEmptyLinesAndTheEnd) {
   EXPECT_EQ(Says("# a comment\n\n  \nECHO a\nquit\nECHO b\n"), "\"a\"\n");
   EXPECT_EQ(exit_code_, kExitOk);
