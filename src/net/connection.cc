@@ -140,6 +140,12 @@ void Connection::EncryptOutput() {
 
 void Connection::TakeTurn(std::string_view input, bool is_buffered) {
   if (state_ != State::kOpen) return;
+  was_paused_ = is_paused();
+  if (was_paused_) {
+    if (!is_buffered) input_.Append(input);
+    CheckInput();
+    return Account();
+  }
   const Turn turn = handler_->OnInput(input, tls_ ? &clear_output_ : &output_);
   next_ = turn.next;
   wanted_ = turn.wanted;
@@ -153,11 +159,16 @@ void Connection::TakeTurn(std::string_view input, bool is_buffered) {
     Drop();
   } else if (turn.next == Turn::Next::kCloseAfterReplies) {
     BeginClose();
-  } else if (input_.size() > options_.max_input_bytes) {
-    counters_->cut_for_input.fetch_add(1, std::memory_order_relaxed);
-    Drop();
+  } else {
+    CheckInput();
   }
   Account();
+}
+
+void Connection::CheckInput() {
+  if (input_.size() <= options_.max_input_bytes) return;
+  counters_->cut_for_input.fetch_add(1, std::memory_order_relaxed);
+  Drop();
 }
 
 void Connection::Flush() {
@@ -180,7 +191,7 @@ void Connection::Flush() {
     output_.erase(0, sent_);
     sent_ = 0;
   }
-  if (output_.size() - sent_ > options_.max_output_bytes && state_ != State::kGone &&
+  if (unsent_bytes() > options_.max_output_bytes && state_ != State::kGone &&
       !VARVE_PLANTED_BUG("net.slow_readers_not_cut")) {
     counters_->cut_for_output.fetch_add(1, std::memory_order_relaxed);
     Drop();

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/planted_bug.h"
 #include "net/handler.h"
 #include "net/options.h"
 #include "net/socket.h"
@@ -70,6 +71,14 @@ class Connection {
   // A turn over what waits.
   void TurnAgain() { TakeTurn(input_.view(), /*is_buffered=*/true); }
   Turn::Next next() const { return next_; }
+  // Whether the other end has so much to read that nothing more is executed for it now.
+  bool is_paused() const {
+    return unsent_bytes() > options_.pause_output_bytes && !VARVE_PLANTED_BUG("net.output_without_pause");
+  }
+  // Whether there is something to execute, and it may be.
+  bool wants_turn() const {
+    return state_ == State::kOpen && (next_ == Turn::Next::kMore || was_paused_) && !is_paused();
+  }
   // How long after its begin the connection is cut, as it is now; 0: not at all.
   uint64_t limit_millis() const;
   uint64_t wait_millis() const { return wait_millis_; }
@@ -82,7 +91,9 @@ class Connection {
   }
   void Drop() { state_ = State::kGone; }
   bool wants_read() const {
-    return state_ == State::kLingers || (state_ == State::kOpen && next_ == Turn::Next::kRead);
+    // Paused, it reads all the same: who sends before reading would wait for ever.
+    return state_ == State::kLingers ||
+           (state_ == State::kOpen && (next_ == Turn::Next::kRead || (next_ == Turn::Next::kMore && is_paused())));
   }
   bool wants_write() const { return state_ != State::kGone && sent_ < output_.size(); }
   size_t buffer_bytes() const { return accounted_; }
@@ -95,6 +106,8 @@ class Connection {
 
  private:
   void TakeTurn(std::string_view input, bool is_buffered);
+  void CheckInput();
+  size_t unsent_bytes() const { return output_.size() - sent_ + clear_output_.size(); }
   void TakeEncrypted(std::string_view bytes);
   void EncryptOutput();
   void FinishSending();
@@ -107,6 +120,7 @@ class Connection {
   Counters* const counters_;
   State state_ = State::kOpen;
   Turn::Next next_ = Turn::Next::kRead;
+  bool was_paused_ = false;  // there may be something to execute that came meanwhile
   uint64_t wait_millis_ = 0;
   size_t wanted_ = 0;
   InputBuffer input_;

@@ -139,13 +139,15 @@ void EventLoop::NoteTurn(Connection* connection) {
     turned_.push_back(connection->id());
   }
   if (connection->state() != Connection::State::kOpen) return;
-  if (connection->next() == Turn::Next::kMore && !connection->is_due_again) {
-    connection->is_due_again = true;
-    due_again_.push_back(connection->id());
-  }
+  NoteDue(connection);
   if (connection->next() == Turn::Next::kWait) {
     SetDeadline(connection, NowMillis() + connection->wait_millis());
   }
+}
+
+void EventLoop::NoteDue(Connection* connection) {
+  if (!connection->wants_turn() || std::exchange(connection->is_due_again, true)) return;
+  due_again_.push_back(connection->id());
 }
 
 void EventLoop::SetDeadline(Connection* connection, uint64_t deadline) {
@@ -203,6 +205,7 @@ void EventLoop::Settle(Connection* connection) {
     const uint64_t until = NowMillis() + kLingerMillis;
     if (connection->deadline == 0 || connection->deadline > until) SetDeadline(connection, until);
   }
+  NoteDue(connection);  // if it was paused before it has sent
   const uint32_t wanted = (connection->wants_read() ? uint32_t{EPOLLIN} : 0) |
                           (connection->wants_write() ? uint32_t{EPOLLOUT} : 0);
   if (wanted == connection->events) return;
@@ -348,8 +351,9 @@ void EventLoop::Drain() {
   std::vector<uint64_t> ids;
   for (const auto& [id, connection] : connections_) {
     while (connection->state() == Connection::State::kOpen &&
-           connection->next() == Turn::Next::kMore && NowMillis() < until &&
-           connection->buffer_bytes() <= options_.max_output_bytes) {
+           connection->next() == Turn::Next::kMore && NowMillis() < until) {
+      if (connection->is_paused() && handler_->BeforeSend()) connection->Flush();
+      if (connection->is_paused()) break;
       connection->TurnAgain();
     }
     ids.push_back(id);

@@ -71,6 +71,8 @@ class EventLoop {
   void ResumeAccepting();
   void ReadFrom(Connection* connection);
   void NoteTurn(Connection* connection);
+  // Has it take its turn again, if it wants one.
+  void NoteDue(Connection* connection);
   void RunDue();
   void SendAll();
   void Settle(Connection* connection);

@@ -27,7 +27,14 @@ void ReplyWriter::Error(std::string_view text) {
   out_->append("\r\n");
 }
 
+bool ReplyWriter::HasRoom(size_t size) {
+  const size_t written = out_->size() - begin_;
+  is_full_ = is_full_ || written > limit_ || size > limit_ - written;
+  return !is_full_;
+}
+
 void ReplyWriter::Bulk(std::string_view bytes) {
+  if (!HasRoom(bytes.size())) return;
   Number('$', static_cast<int64_t>(bytes.size()));
   out_->append(bytes).append("\r\n");
 }
@@ -67,6 +74,7 @@ void ReplyWriter::Boolean(bool value) {
 
 void ReplyWriter::Verbatim(std::string_view format, std::string_view text) {
   if (version_ < 3) return Bulk(text);
+  if (!HasRoom(text.size())) return;
   Number('=', static_cast<int64_t>(format.size() + 1 + text.size()));
   out_->append(format).append(":").append(text).append("\r\n");
 }

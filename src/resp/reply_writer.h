@@ -12,9 +12,24 @@ namespace varve::resp {
 // Appends to a string that it borrows. What version 2 lacks is written as what clients of it expect: a map
 // as an array of twice the size, a set or a push as an array, a double as a bulk string, a boolean as 1 or
 // 0, a verbatim text as a bulk string. Thread-compatible.
+//
+// Memory is bounded by a limit: a text that would take the reply beyond it is left out, and is_full() says
+// that the reply is not whole and must be taken back.
 class ReplyWriter {
  public:
-  explicit ReplyWriter(std::string* out, int version = 2) : out_(out), version_(version) {}
+  static constexpr size_t kNoLimit = ~size_t{0};
+
+  // `limit`: bytes of one reply, from the last Begin.
+  explicit ReplyWriter(std::string* out, int version = 2, size_t limit = kNoLimit)
+      : out_(out), version_(version), limit_(limit), begin_(out->size()) {}
+
+  // Another reply begins here. Returns size().
+  size_t Begin() {
+    is_full_ = false;
+    return begin_ = out_->size();
+  }
+  bool is_full() const { return is_full_; }
+  size_t limit() const { return limit_; }
 
   int version() const { return version_; }
   void set_version(int version) { version_ = version; }
@@ -41,7 +56,10 @@ class ReplyWriter {
 
   // For taking back: size now, and the end of all that was written since.
   size_t size() const { return out_->size(); }
-  void Truncate(size_t size) { out_->resize(size); }
+  void Truncate(size_t size) {
+    out_->resize(size);
+    is_full_ = false;
+  }
   // What has been written since.
   std::string_view Since(size_t size) const { return std::string_view(*out_).substr(size); }
 
@@ -50,8 +68,14 @@ class ReplyWriter {
   void Number(char type, int64_t value);
   void Aggregate(char type, size_t count, size_t factor);
 
+  // Whether there is room for `size` bytes more.
+  bool HasRoom(size_t size);
+
   std::string* const out_;
   int version_;
+  const size_t limit_;
+  size_t begin_;
+  bool is_full_ = false;
 };
 
 }  // namespace varve::resp

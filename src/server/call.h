@@ -51,6 +51,11 @@ class Call {
   Status ArityError();
   // "invalid expire time in '...' command".
   Status ExpireTimeError();
+  // For returning, before such a reply is made: it has more bytes than a reply may.
+  Status TooLarge() const {
+    return Status::InvalidArgument("the reply would have more than " + std::to_string(reply.limit()) +
+                                   " bytes: ask for less at a time");
+  }
   Status Integer(int64_t value) { reply.Integer(value); return Status::Ok(); }
   Status Ok() { reply.Ok(); return Status::Ok(); }
   Status NeedTransaction() { wants_transaction = true; return Status::Ok(); }

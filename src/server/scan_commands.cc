@@ -22,8 +22,12 @@ Status Keys(Call& call) {
   const std::string_view pattern = call.arg(1);
   const std::unique_ptr<Iterator> iterator = Walk(call, {.prefix = LiteralPrefix(pattern)});
   std::vector<std::string> keys;
+  size_t bytes = 0;
   for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
-    if (pattern == "*" || MatchesGlob(pattern, iterator->key())) keys.emplace_back(iterator->key());
+    if (pattern != "*" && !MatchesGlob(pattern, iterator->key())) continue;
+    keys.emplace_back(iterator->key());
+    bytes += keys.back().size();
+    if (bytes > call.reply.limit()) return call.TooLarge();
   }
   VARVE_RETURN_IF_ERROR(iterator->status());
   call.reply.Array(keys.size());
@@ -72,6 +76,9 @@ bool ParseScan(Call& call, ScanOptions* options) {
   return true;
 }
 
+// Keys that are collected for one reply; the cursor is for the rest, whatever COUNT says.
+constexpr size_t kScanBytes = 16 << 20;
+
 // Looks at `count` keys and shows those that match, except that keys outside of the pattern's beginning are
 // not looked at.
 Status Scan(Call& call) {
@@ -88,9 +95,12 @@ Status Scan(Call& call) {
   std::vector<std::string> keys;
   std::string last;
   int64_t seen = 0;
-  for (; iterator->Valid() && seen < options.count; iterator->Next(), ++seen) {
+  size_t bytes = 0;
+  for (; iterator->Valid() && seen < options.count && bytes < kScanBytes; iterator->Next(), ++seen) {
     last = iterator->key();
-    if (is_type && (is_all || MatchesGlob(options.pattern, last))) keys.push_back(last);
+    if (!is_type || !(is_all || MatchesGlob(options.pattern, last))) continue;
+    keys.push_back(last);
+    bytes += last.size();
   }
   VARVE_RETURN_IF_ERROR(iterator->status());
   const uint64_t next = iterator->Valid() ? call.service.scan_cursors().After(last) : 0;

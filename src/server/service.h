@@ -98,6 +98,17 @@ class Service {
   int64_t max_bulk_bytes() const { return max_bulk_bytes_.load(std::memory_order_relaxed); }
   void set_max_bulk_bytes(int64_t bytes) { max_bulk_bytes_.store(bytes, std::memory_order_relaxed); }
 
+  // A larger reply is an error instead. Its connection can have as much besides.
+  size_t max_reply_bytes() const { return options_.net.max_output_bytes - options_.net.pause_output_bytes; }
+  // What sessions keep between requests, queued commands and names of channels, together has no more bytes
+  // than connections may have. False: there is no room.
+  bool Keep(size_t bytes) {
+    if (kept_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= options_.net.memory_budget_bytes) return true;
+    Release(bytes);
+    return false;
+  }
+  void Release(size_t bytes) { kept_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
   // Nobody's commands (or writes) are executed before this time; 0: no pause.
   void Pause(uint64_t until, bool only_writes);
   void Unpause();
@@ -131,6 +142,7 @@ class Service {
   const uint64_t started_at_;
   std::string run_id_;
   std::atomic<int64_t> max_bulk_bytes_;
+  std::atomic<size_t> kept_bytes_{0};
   std::atomic<uint64_t> paused_until_{0};
   std::atomic<bool> pauses_only_writes_{false};
   const net::Counters* counters_ = nullptr;

@@ -55,6 +55,7 @@ Session::Session(Service* service, LoopState* loop, const net::Peer& peer)
 }
 
 Session::~Session() {
+  DropQueue();
   UnsubscribeAll();
   service_->clients().Remove(id());
 }
@@ -64,7 +65,7 @@ Session::~Session() {
 net::Turn Session::OnInput(std::string_view input, std::string* output) {
   net::Turn turn;
   const size_t begin = output->size();
-  resp::ReplyWriter reply(output, protocol_);
+  resp::ReplyWriter reply(output, protocol_, service_->max_reply_bytes());
   MutexLock lock(service_->databases().loop_lock(loop_index()));
   idle_since_ = service_->NowNanos();
   while (true) {
@@ -196,16 +197,12 @@ void Session::Process(const Command& command, const std::vector<std::string_view
                                 "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
                                 "allowed in this context", reply);
   }
-  if (MustQueue(command)) {
-    queue_.push_back({&command, {args.begin(), args.end()}});
-    client_->queued.store(static_cast<int>(queue_.size()), std::memory_order_relaxed);
-    return reply->Simple("QUEUED");
-  }
+  if (MustQueue(command)) return Enqueue(command, args, reply);
   service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
   if (!service_->monitors().empty() && IsShownToMonitors(command)) {
     service_->monitors().Feed(*client_, args, now_);
   }
-  const size_t mark = reply->size();
+  const size_t mark = reply->Begin();
   const uint64_t begin = idle_since_;
   const Status status = Run(command, args, nullptr, reply);
   if (status.ok()) {
@@ -218,20 +215,37 @@ void Session::Process(const Command& command, const std::vector<std::string_view
   NoteCall(command, args, begin, reply->Since(mark));
 }
 
+void Session::Enqueue(const Command& command, const std::vector<std::string_view>& args,
+                      resp::ReplyWriter* reply) {
+  size_t bytes = sizeof(Queued);
+  for (const std::string_view arg : args) bytes += sizeof(std::string) + arg.size();
+  if (!service_->Keep(bytes)) {
+    return Reject(&command, "ERR there is no memory for more queued commands", reply);
+  }
+  queued_bytes_ += bytes;
+  queue_.push_back({&command, {args.begin(), args.end()}});
+  client_->queued.store(static_cast<int>(queue_.size()), std::memory_order_relaxed);
+  reply->Simple("QUEUED");
+}
+
 Status Session::Run(const Command& command, const std::vector<std::string_view>& args,
                     Transaction* transaction, resp::ReplyWriter* reply) {
   VARVE_ASSIGN_OR_RETURN(space_, service_->databases().Get(database_));
   Call call(command, args, *reply, *this, *service_, space_);
   call.now = now_;
   call.transaction = transaction;
-  if (transaction != nullptr) return command.spec.run(call);
-  return RunAlone(&call, reply->size());
+  return transaction != nullptr ? RunCall(&call) : RunAlone(&call, reply->size());
+}
+
+Status Session::RunCall(Call* call) {
+  VARVE_RETURN_IF_ERROR(call->command.spec.run(*call));
+  return call->reply.is_full() && !VARVE_PLANTED_BUG("server.large_replies_cut_short") ? call->TooLarge() : Status::Ok();
 }
 
 Status Session::RunAlone(Call* call, size_t mark) {
   const Command& command = call->command;
   if (!command.spec.is_transaction) {
-    VARVE_RETURN_IF_ERROR(command.spec.run(*call));
+    VARVE_RETURN_IF_ERROR(RunCall(call));
     if (!call->wants_transaction) return Status::Ok();
   }
   TransactionOptions options;
@@ -243,7 +257,7 @@ Status Session::RunAlone(Call* call, size_t mark) {
         call->reply.Truncate(mark);
         events_.clear();
         call->transaction = &transaction;
-        return command.spec.run(*call);
+        return RunCall(call);
       },
       options);
 }
@@ -314,11 +328,11 @@ void Session::SetProtocol(int version, resp::ReplyWriter* reply) {
 
 void Session::DropQueue() {
   queue_.clear();
+  service_->Release(std::exchange(queued_bytes_, 0));
   is_queueing_ = false;
   is_queue_bad_ = false;
   client_->queued.store(-1, std::memory_order_relaxed);
-  watch_.Clear();
-  client_->watches.store(false, std::memory_order_relaxed);
+  Unwatch();
 }
 
 void Session::Reset(resp::ReplyWriter* reply) {
@@ -334,63 +348,6 @@ void Session::Reset(resp::ReplyWriter* reply) {
   Client::Names names = client_->names();
   names.name.clear();
   client_->SetNames(std::move(names));
-}
-
-// --- Publishing and subscribing.
-
-void Session::Subscribe(Subscription kind, std::string_view name) {
-  const size_t i = static_cast<size_t>(kind);
-  if (!subscriptions_[i].insert(std::string(name)).second) return;
-  service_->pubsub().Subscribe(kind, name, client_);
-  client_->subscriptions[i].store(static_cast<int>(subscriptions_[i].size()), std::memory_order_relaxed);
-}
-
-void Session::Unsubscribe(Subscription kind, std::string_view name) {
-  const size_t i = static_cast<size_t>(kind);
-  const auto found = subscriptions_[i].find(name);
-  if (found == subscriptions_[i].end()) return;
-  service_->pubsub().Unsubscribe(kind, name, *client_);
-  subscriptions_[i].erase(found);
-  client_->subscriptions[i].store(static_cast<int>(subscriptions_[i].size()), std::memory_order_relaxed);
-}
-
-std::vector<std::string> Session::Subscriptions(Subscription kind) const {
-  const auto& names = subscriptions_[static_cast<size_t>(kind)];
-  return {names.begin(), names.end()};
-}
-
-int64_t Session::SubscriptionCount(Subscription kind) const {
-  if (kind == Subscription::kShard) return static_cast<int64_t>(subscriptions_[2].size());
-  return static_cast<int64_t>(subscriptions_[0].size() + subscriptions_[1].size());
-}
-
-bool Session::is_subscribed() const {
-  return !subscriptions_[0].empty() || !subscriptions_[1].empty() || !subscriptions_[2].empty();
-}
-
-bool Session::MayRunWhileSubscribed(const Command& command) const {
-  for (const std::string_view name : {"ping", "subscribe", "psubscribe", "ssubscribe", "unsubscribe",
-                                      "punsubscribe", "sunsubscribe", "quit", "reset"}) {
-    if (command.spec.name == name) return true;
-  }
-  return false;
-}
-
-void Session::UnsubscribeAll() {
-  for (const auto kind : {Subscription::kChannel, Subscription::kPattern, Subscription::kShard}) {
-    for (const std::string& name : Subscriptions(kind)) Unsubscribe(kind, name);
-  }
-  if (client_->monitors.exchange(false, std::memory_order_relaxed)) service_->monitors().Remove(id());
-}
-
-void Session::BeginMonitor() {
-  client_->monitors.store(true, std::memory_order_relaxed);
-  service_->monitors().Add(client_);
-}
-
-void Session::PublishEvents() {
-  for (const Event& event : events_) service_->Publish(event);
-  events_.clear();
 }
 
 }  // namespace varve::server

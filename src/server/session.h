@@ -82,7 +82,9 @@ class Session final : public net::ConnectionHandler {
   void BeginQueue() { is_queueing_ = true; client_->queued.store(0, std::memory_order_relaxed); }
   void DropQueue();
   Status Execute(resp::ReplyWriter* reply);
-  Watch& watch() { return watch_; }
+  // Lets EXEC do nothing when these have changed by then. kInvalidArgument: there is no memory for more.
+  Status WatchKeys(Namespace* space, const std::vector<std::string_view>& keys);
+  void Unwatch();
   // As if it had just connected.
   void Reset(resp::ReplyWriter* reply);
 
@@ -113,9 +115,12 @@ class Session final : public net::ConnectionHandler {
                 std::string_view reply);
   void Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply);
   bool MustQueue(const Command& command) const;
+  void Enqueue(const Command& command, const std::vector<std::string_view>& args, resp::ReplyWriter* reply);
   // Runs it, in `transaction` or as it needs, and replies whatever happens.
   Status Run(const Command& command, const std::vector<std::string_view>& args,
              Transaction* transaction, resp::ReplyWriter* reply);
+  // kInvalidArgument when the reply is larger than a reply may be.
+  Status RunCall(Call* call);
   Status RunAlone(Call* call, size_t mark);
   // The queued commands; replies their results.
   Status RunQueue(Transaction& transaction, size_t mark, resp::ReplyWriter* reply);
@@ -139,7 +144,9 @@ class Session final : public net::ConnectionHandler {
   bool is_queueing_ = false;
   bool is_queue_bad_ = false;
   std::vector<Queued> queue_;
+  size_t queued_bytes_ = 0;
   Watch watch_;
+  size_t watched_bytes_ = 0;
   std::array<std::set<std::string, std::less<>>, kSubscriptionKinds> subscriptions_;
   std::vector<Event> events_;
   std::string error_;  // reused

@@ -8,6 +8,9 @@ namespace varve::server {
 
 namespace {
 
+// What a watched key takes besides its bytes, and a transaction that watches.
+constexpr size_t kWatchBytes = 256;
+
 // Of a command that was queued when it was allowed.
 std::string ExecDenialText(AclDenial::Reason reason) {
   const std::string text =
@@ -90,6 +93,22 @@ Status Session::Execute(resp::ReplyWriter* reply) {
   reply->Truncate(mark);
   reply->NullArray();
   return Status::Ok();
+}
+
+Status Session::WatchKeys(Namespace* space, const std::vector<std::string_view>& keys) {
+  size_t bytes = kWatchBytes;
+  for (const std::string_view key : keys) bytes += kWatchBytes + key.size();
+  if (!service_->Keep(bytes)) return Status::InvalidArgument("there is no memory for more watched keys");
+  watched_bytes_ += bytes;
+  VARVE_RETURN_IF_ERROR(watch_.Add(service_->db(), space, keys));
+  client_->watches.store(true, std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+void Session::Unwatch() {
+  watch_.Clear();
+  service_->Release(std::exchange(watched_bytes_, 0));
+  client_->watches.store(false, std::memory_order_relaxed);
 }
 
 // One attempt. kConflict: others were faster, perhaps with keys that are not watched.

@@ -27,17 +27,13 @@ Status Discard(Call& call) {
 Status WatchKeys(Call& call) {
   if (call.session.is_queueing()) return call.Error("WATCH inside MULTI is not allowed");
   const std::vector<std::string_view> keys(call.args.begin() + 1, call.args.end());
-  VARVE_RETURN_IF_ERROR(call.session.watch().Add(call.service.db(), &call.space(), keys));
-  call.session.client().watches.store(true, std::memory_order_relaxed);
+  VARVE_RETURN_IF_ERROR(call.session.WatchKeys(&call.space(), keys));
   return call.Ok();
 }
 
 Status Unwatch(Call& call) {
   // Within EXEC the keys have been looked at already.
-  if (call.transaction == nullptr) {
-    call.session.watch().Clear();
-    call.session.client().watches.store(false, std::memory_order_relaxed);
-  }
+  if (call.transaction == nullptr) call.session.Unwatch();
   return call.Ok();
 }
 

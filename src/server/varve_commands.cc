@@ -45,15 +45,35 @@ bool ParseList(Call& call, size_t first, ListOptions* options) {
   return true;
 }
 
-// An array of keys, or of keys and values in turn: maps of clients have no order.
-void ReplyPairs(Call& call, const std::vector<std::pair<std::string, std::string>>& pairs,
-                bool only_keys) {
-  call.reply.Array(pairs.size() * (only_keys ? 1 : 2));
-  for (const auto& [key, value] : pairs) {
-    call.reply.Bulk(key);
-    if (!only_keys) call.reply.Bulk(value);
+// An array of keys, or of keys and values in turn: maps of clients have no order. Written at the end, for
+// its count stands first.
+class PairsReply {
+ public:
+  PairsReply(Call& call, const ListOptions& options) : call_(call), options_(options) {}
+
+  // False when there are enough, or too many bytes.
+  bool Add(std::string_view key, std::string_view value) {
+    pairs_.emplace_back(key, options_.only_keys ? std::string_view() : value);
+    bytes_ += key.size() + pairs_.back().second.size();
+    return !is_full() && bytes_ <= call_.reply.limit();
   }
-}
+  bool is_full() const { return pairs_.size() >= static_cast<uint64_t>(options_.limit); }
+  Status Write() {
+    if (bytes_ > call_.reply.limit()) return call_.TooLarge();
+    call_.reply.Array(pairs_.size() * (options_.only_keys ? 1 : 2));
+    for (const auto& [key, value] : pairs_) {
+      call_.reply.Bulk(key);
+      if (!options_.only_keys) call_.reply.Bulk(value);
+    }
+    return Status::Ok();
+  }
+
+ private:
+  Call& call_;
+  const ListOptions& options_;
+  std::vector<std::pair<std::string, std::string>> pairs_;
+  size_t bytes_ = 0;
+};
 
 Status Range(Call& call) {
   ListOptions options{.may_reverse = true, .may_hide_values = true};
@@ -64,15 +84,14 @@ Status Range(Call& call) {
   const std::unique_ptr<Iterator> iterator =
       call.transaction != nullptr ? call.transaction->NewIterator(call.space(), bounds)
                                   : call.space().NewIterator(bounds);
-  std::vector<std::pair<std::string, std::string>> pairs;
+  PairsReply reply(call, options);
   options.is_reverse ? iterator->SeekToLast() : iterator->SeekToFirst();
-  while (iterator->Valid() && pairs.size() < static_cast<uint64_t>(options.limit)) {
-    pairs.emplace_back(iterator->key(), options.only_keys ? std::string_view() : iterator->value());
+  while (iterator->Valid() && !reply.is_full()) {
+    if (!reply.Add(iterator->key(), options.only_keys ? std::string_view() : iterator->value())) break;
     options.is_reverse ? iterator->Prev() : iterator->Next();
   }
   VARVE_RETURN_IF_ERROR(iterator->status());
-  ReplyPairs(call, pairs, options.only_keys);
-  return Status::Ok();
+  return reply.Write();
 }
 
 Tree TreeOf(Call& call) { return Tree(call.service.db(), &call.space()); }
@@ -100,16 +119,10 @@ Status WalkTree(Call& call) {
   ListOptions options{.may_follow = true, .may_hide_values = true};
   if (!ParseList(call, 2, &options)) return Status::Ok();
   const TreePageOptions page{.start_after = options.after, .limit = static_cast<size_t>(options.limit)};
-  std::vector<std::pair<std::string, std::string>> pairs;
+  PairsReply reply(call, options);
   VARVE_RETURN_IF_ERROR(TreeOf(call).Walk(
-      call.arg(1),
-      [&](std::string_view path, std::string_view value) {
-        pairs.emplace_back(path, options.only_keys ? std::string_view() : value);
-        return true;
-      },
-      page));
-  ReplyPairs(call, pairs, options.only_keys);
-  return Status::Ok();
+      call.arg(1), [&](std::string_view path, std::string_view value) { return reply.Add(path, value); }, page));
+  return reply.Write();
 }
 
 Status RmTree(Call& call) {

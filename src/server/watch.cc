@@ -23,13 +23,7 @@ Result<bool> IsPresent(Transaction* transaction, Namespace& space, std::string_v
 Status Watch::Add(Db* db, Namespace* space, const std::vector<std::string_view>& keys) {
   Seen seen{db->Begin(), {}};
   for (const std::string_view key : keys) {
-    bool is_watched = false;
-    for (const Seen& earlier : seen_) {
-      for (const Key& watched : earlier.keys) {
-        is_watched = is_watched || (watched.space == space && watched.key == key);
-      }
-    }
-    if (is_watched) continue;
+    if (!watched_.emplace(space, key).second) continue;
     VARVE_ASSIGN_OR_RETURN(const bool is_present, IsPresent(seen.transaction.get(), *space, key));
     seen.keys.push_back({space, std::string(key), is_present});
   }

@@ -8,8 +8,10 @@
 #define VARVE_SERVER_WATCH_H_
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "varve/db.h"
@@ -22,7 +24,10 @@ class Watch {
   bool empty() const { return seen_.empty(); }
   // From now on. Keys that are watched already stay watched from then on.
   Status Add(Db* db, Namespace* space, const std::vector<std::string_view>& keys);
-  void Clear() { seen_.clear(); }
+  void Clear() {
+    seen_.clear();
+    watched_.clear();
+  }
 
   // Whether all keys are as they were when they were watched. They are read by `transaction`, which has
   // already begun, and are watched from now on. `mark` is where the marks go.
@@ -40,6 +45,7 @@ class Watch {
   };
 
   std::vector<Seen> seen_;
+  std::set<std::pair<const Namespace*, std::string>> watched_;  // all keys of seen_
 };
 
 }  // namespace varve::server

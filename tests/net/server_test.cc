@@ -207,6 +207,31 @@ TEST_F(NetTest, SlowReadersAreCut) {
   ASSERT_TRUE(Await([&] { return Count(server_->counters().buffer_bytes) == 0; }));
 }
 
+// Who first sends everything and then reads gets it all, in order, however much it is.
+TEST_F(NetTest, PipelinesWhoseRepliesNobodyReadsYetArePaused) {
+  Start({.pause_output_bytes = 1 << 20, .max_output_bytes = 4 << 20});
+  Client client(path_);
+  std::string requests;
+  std::string replies;
+  for (int i = 0; i < 20; ++i) {
+    requests += "100000 0123456789\n";
+    for (int j = 0; j < 1000; ++j) requests += "1 " + std::to_string(i * 1000 + j) + "\n";
+  }
+  for (int part = 0; part < 3; ++part) ASSERT_TRUE(client.Send(requests));
+  for (int part = 0; part < 3; ++part) {
+    for (int i = 0; i < 20; ++i) {
+      const std::string large = client.Read(1'000'000);
+      ASSERT_EQ(large.size(), 1'000'000u);
+      EXPECT_EQ(large.compare(999'980, 20, "01234567890123456789"), 0);
+      for (int j = 0; j < 1000; ++j) {
+        const std::string wanted = std::to_string(i * 1000 + j);
+        ASSERT_EQ(client.Read(wanted.size()), wanted);
+      }
+    }
+  }
+  EXPECT_EQ(Count(server_->counters().cut_for_output), 0u);
+}
+
 TEST_F(NetTest, EndlessRequestsAreCut) {
   Start({.max_input_bytes = 1 << 20});
   Client client(path_);

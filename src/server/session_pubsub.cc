@@ -1,0 +1,69 @@
+// What a session has subscribed to, and what it publishes.
+#include "server/session.h"
+
+namespace varve::server {
+
+namespace {
+// What the entry of one takes besides its name.
+constexpr size_t kSubscriptionBytes = 128;
+}  // namespace
+
+void Session::Subscribe(Subscription kind, std::string_view name) {
+  const size_t i = static_cast<size_t>(kind);
+  if (subscriptions_[i].contains(name)) return;
+  if (!service_->Keep(name.size() + kSubscriptionBytes)) return CloseAfterReplies();
+  subscriptions_[i].emplace(name);
+  service_->pubsub().Subscribe(kind, name, client_);
+  client_->subscriptions[i].store(static_cast<int>(subscriptions_[i].size()), std::memory_order_relaxed);
+}
+
+void Session::Unsubscribe(Subscription kind, std::string_view name) {
+  const size_t i = static_cast<size_t>(kind);
+  const auto found = subscriptions_[i].find(name);
+  if (found == subscriptions_[i].end()) return;
+  service_->pubsub().Unsubscribe(kind, name, *client_);
+  service_->Release(found->size() + kSubscriptionBytes);
+  subscriptions_[i].erase(found);
+  client_->subscriptions[i].store(static_cast<int>(subscriptions_[i].size()), std::memory_order_relaxed);
+}
+
+std::vector<std::string> Session::Subscriptions(Subscription kind) const {
+  const auto& names = subscriptions_[static_cast<size_t>(kind)];
+  return {names.begin(), names.end()};
+}
+
+int64_t Session::SubscriptionCount(Subscription kind) const {
+  if (kind == Subscription::kShard) return static_cast<int64_t>(subscriptions_[2].size());
+  return static_cast<int64_t>(subscriptions_[0].size() + subscriptions_[1].size());
+}
+
+bool Session::is_subscribed() const {
+  return !subscriptions_[0].empty() || !subscriptions_[1].empty() || !subscriptions_[2].empty();
+}
+
+bool Session::MayRunWhileSubscribed(const Command& command) const {
+  for (const std::string_view name : {"ping", "subscribe", "psubscribe", "ssubscribe", "unsubscribe",
+                                      "punsubscribe", "sunsubscribe", "quit", "reset"}) {
+    if (command.spec.name == name) return true;
+  }
+  return false;
+}
+
+void Session::UnsubscribeAll() {
+  for (const auto kind : {Subscription::kChannel, Subscription::kPattern, Subscription::kShard}) {
+    for (const std::string& name : Subscriptions(kind)) Unsubscribe(kind, name);
+  }
+  if (client_->monitors.exchange(false, std::memory_order_relaxed)) service_->monitors().Remove(id());
+}
+
+void Session::BeginMonitor() {
+  client_->monitors.store(true, std::memory_order_relaxed);
+  service_->monitors().Add(client_);
+}
+
+void Session::PublishEvents() {
+  for (const Event& event : events_) service_->Publish(event);
+  events_.clear();
+}
+
+}  // namespace varve::server
