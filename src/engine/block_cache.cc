@@ -22,6 +22,8 @@ constexpr int kMaxStepsPerEviction = 16;
 // collections, a hundred nanoseconds or so each; the limit is what EpochRetire lets pile up anyway.
 constexpr uint64_t kHeadroomShare = 32;
 constexpr uint64_t kMaxHeadroomFrames = 64;
+// From this size on what has been retired is freed before another frame is allocated.
+constexpr size_t kCollectedBytes = 1 << 20;
 
 uint64_t HeadroomBytes(uint64_t capacity) {
   return std::min(capacity / kHeadroomShare,
@@ -92,6 +94,8 @@ BlockCache::~BlockCache() {
 Frame* BlockCache::AllocateFrame(size_t size) {
   VARVE_CHECK(size <= std::numeric_limits<uint32_t>::max());
   const uint64_t charge = FrameAllocator::Charge(size);
+  // Passing frames are retired one by one and can be as large as values: none waits for a round number.
+  if (size > kCollectedBytes) EpochCollect();
   Frame* victims = nullptr;
   Frame* frame = nullptr;
   {

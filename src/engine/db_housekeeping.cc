@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/epoch.h"
 #include "base/planted_bug.h"
 #include "engine/db_impl.h"
 
@@ -200,6 +201,7 @@ void DbImpl::LogHelperLoop() {
     RetireOldSupers();
     RetireLogs();
     RemoveDoomedFiles();
+    EpochCollect();  // what has been retired since the last round number
     MutexLock lock(&mu_);
     if (stop_.load(std::memory_order_relaxed)) return;
     if (!again) helper_work_.WaitFor(&mu_, kHelperPollMicros);

@@ -73,7 +73,10 @@ Connection::~Connection() {
   counters_->buffer_bytes.fetch_sub(accounted_, std::memory_order_relaxed);
 }
 
+// And whether it is paused from now on.
 void Connection::Account() {
+  is_paused_ = unsent_bytes() > (is_paused_ ? 0 : options_.pause_output_bytes) &&
+               !VARVE_PLANTED_BUG("net.output_without_pause");
   size_t now = input_.capacity() + (output_.capacity() > 15 ? output_.capacity() : 0);
   if (clear_output_.capacity() > 15) now += clear_output_.capacity();
   // Modulo 2^64: the sum of all is right.
@@ -140,8 +143,8 @@ void Connection::EncryptOutput() {
 
 void Connection::TakeTurn(std::string_view input, bool is_buffered) {
   if (state_ != State::kOpen) return;
-  was_paused_ = is_paused();
-  if (was_paused_) {
+  has_kept_ = is_paused_;
+  if (is_paused_) {
     if (!is_buffered) input_.Append(input);
     CheckInput();
     return Account();

@@ -10,7 +10,6 @@
 #include <string_view>
 #include <utility>
 
-#include "base/planted_bug.h"
 #include "net/handler.h"
 #include "net/options.h"
 #include "net/socket.h"
@@ -71,13 +70,11 @@ class Connection {
   // A turn over what waits.
   void TurnAgain() { TakeTurn(input_.view(), /*is_buffered=*/true); }
   Turn::Next next() const { return next_; }
-  // Whether the other end has so much to read that nothing more is executed for it now.
-  bool is_paused() const {
-    return unsent_bytes() > options_.pause_output_bytes && !VARVE_PLANTED_BUG("net.output_without_pause");
-  }
+  // Whether the other end had so much to read that nothing more is executed for it until it has read all.
+  bool is_paused() const { return is_paused_; }
   // Whether there is something to execute, and it may be.
   bool wants_turn() const {
-    return state_ == State::kOpen && (next_ == Turn::Next::kMore || was_paused_) && !is_paused();
+    return state_ == State::kOpen && (next_ == Turn::Next::kMore || has_kept_) && !is_paused_;
   }
   // How long after its begin the connection is cut, as it is now; 0: not at all.
   uint64_t limit_millis() const;
@@ -120,7 +117,8 @@ class Connection {
   Counters* const counters_;
   State state_ = State::kOpen;
   Turn::Next next_ = Turn::Next::kRead;
-  bool was_paused_ = false;  // there may be something to execute that came meanwhile
+  bool is_paused_ = false;
+  bool has_kept_ = false;  // something came while it was paused
   uint64_t wait_millis_ = 0;
   size_t wanted_ = 0;
   InputBuffer input_;

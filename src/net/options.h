@@ -30,7 +30,7 @@ struct ServerOptions {
   uint64_t max_connections = 10000;
   std::string refusal;
   // Of one connection, in bytes: input that is not consumed, output that is not read. Who has more is
-  // closed. Above pause_output_bytes its input is kept and not executed until some of it has been read, so
+  // closed. Above pause_output_bytes its input is kept and not executed until all of it has been read, so
   // that replies alone, if none is larger than the difference, close nobody.
   size_t max_input_bytes = size_t{1} << 30;
   size_t pause_output_bytes = size_t{64} << 20;

@@ -6,6 +6,11 @@
 
 namespace varve::resp {
 
+namespace {
+constexpr size_t kLargeBytes = 64 * 1024;
+constexpr size_t kFrameBytes = 32;
+}  // namespace
+
 void ReplyWriter::Line(char type, std::string_view text) {
   out_->push_back(type);
   out_->append(text).append("\r\n");
@@ -35,6 +40,8 @@ bool ReplyWriter::HasRoom(size_t size) {
 
 void ReplyWriter::Bulk(std::string_view bytes) {
   if (!HasRoom(bytes.size())) return;
+  // The end of the line behind a large text must not double the memory.
+  if (bytes.size() >= kLargeBytes) out_->reserve(out_->size() + bytes.size() + kFrameBytes);
   Number('$', static_cast<int64_t>(bytes.size()));
   out_->append(bytes).append("\r\n");
 }
