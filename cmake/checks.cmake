@@ -48,6 +48,11 @@ if(TARGET varve_cli_binary)
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.process ${CMAKE_SOURCE_DIR}/tests/server/server_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
+  varve_check(server.abuse ${CMAKE_SOURCE_DIR}/tests/server/abuse_test.py
+              $<TARGET_FILE:varve_cli_binary>)
+  if(VARVE_SANITIZE)
+    set_tests_properties(server.abuse PROPERTIES ENVIRONMENT VARVE_SANITIZED=1)
+  endif()
   # Says so, and is counted as skipped, where Debian's redis-server is absent.
   varve_check(server.compare ${CMAKE_SOURCE_DIR}/tests/server/compare_test.py
               $<TARGET_FILE:varve_cli_binary>)

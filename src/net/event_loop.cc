@@ -18,6 +18,8 @@ constexpr size_t kScratchBytes = 64 * 1024;
 constexpr int kMaxEvents = 256;
 constexpr uint64_t kAcceptPauseMillis = 100;
 constexpr uint64_t kLingerMillis = 1000;
+// What a task takes beside the bytes that it brings.
+constexpr size_t kTaskBytes = 128;
 // Connections taken from a listener in one wake-up.
 constexpr int kMaxAccepts = 64;
 // What epoll knows things by: connections by their number, and these.
@@ -100,6 +102,10 @@ void EventLoop::Run() {
     for (const uint64_t id : due) {
       const auto found = connections_.find(id);
       if (found == connections_.end()) continue;
+      if (IsOverBudget()) {
+        due_again_.push_back(id);
+        continue;
+      }
       found->second->is_due_again = false;
       found->second->TurnAgain();
       NoteTurn(found->second.get());
@@ -129,6 +135,8 @@ void EventLoop::HandleEvent(uint64_t key, uint32_t events) {
 }
 
 void EventLoop::ReadFrom(Connection* connection) {
+  // Until somebody has been cut for it: or all that are ready would add a turn each.
+  if (IsOverBudget()) return;
   connection->ReadAndTurn({scratch_.get(), kScratchBytes});
   NoteTurn(connection);
 }
@@ -274,7 +282,9 @@ void EventLoop::Adopt(Descriptor descriptor, const Listener& listener, uint64_t 
   peer.close = [post_turn] { post_turn(true); };
   peer.wake = [post_turn] { post_turn(false); };
   peer.write = [this, id](std::string bytes) {
+    counters_->posted_bytes.fetch_add(bytes.size() + kTaskBytes, std::memory_order_relaxed);
     Post([this, id, bytes = std::move(bytes)] {
+      counters_->posted_bytes.fetch_sub(bytes.size() + kTaskBytes, std::memory_order_relaxed);
       const auto found = connections_.find(id);
       if (found == connections_.end()) return;
       if (found->second->state() != Connection::State::kOpen) return;
@@ -322,23 +332,31 @@ void EventLoop::Refuse(Descriptor descriptor) {
 
 // --- Memory.
 
+bool EventLoop::IsOverBudget() const {
+  return counters_->buffer_bytes.load(std::memory_order_relaxed) +
+                 counters_->posted_bytes.load(std::memory_order_relaxed) >
+             options_.memory_budget_bytes &&
+         !VARVE_PLANTED_BUG("net.turns_above_the_budget");
+}
+
 void EventLoop::KeepWithinBudget() {
   const size_t budget = options_.memory_budget_bytes;
-  if (counters_->buffer_bytes.load(std::memory_order_relaxed) <= budget / 2) return;
-  // Near the limit it is worth knowing who has how much.
-  Connection* largest = nullptr;
-  for (const auto& [id, connection] : connections_) {
-    if (largest == nullptr || connection->buffer_bytes() > largest->buffer_bytes()) {
-      largest = connection.get();
+  while (counters_->buffer_bytes.load(std::memory_order_relaxed) > budget / 2) {
+    // Near the limit it is worth knowing who has how much.
+    Connection* largest = nullptr;
+    for (const auto& [id, connection] : connections_) {
+      if (largest == nullptr || connection->buffer_bytes() > largest->buffer_bytes()) {
+        largest = connection.get();
+      }
     }
+    const size_t bytes = largest == nullptr ? 0 : largest->buffer_bytes();
+    largest_bytes_.store(bytes, std::memory_order_relaxed);
+    if (bytes == 0 || counters_->buffer_bytes.load(std::memory_order_relaxed) <= budget) return;
+    if (is_largest_ && !is_largest_(bytes)) return;
+    counters_->cut_for_memory.fetch_add(1, std::memory_order_relaxed);
+    largest->Drop();
+    Settle(largest);
   }
-  const size_t bytes = largest == nullptr ? 0 : largest->buffer_bytes();
-  largest_bytes_.store(bytes, std::memory_order_relaxed);
-  if (bytes == 0 || counters_->buffer_bytes.load(std::memory_order_relaxed) <= budget) return;
-  if (is_largest_ && !is_largest_(bytes)) return;
-  counters_->cut_for_memory.fetch_add(1, std::memory_order_relaxed);
-  largest->Drop();
-  Settle(largest);
 }
 
 // --- The end.
@@ -351,7 +369,8 @@ void EventLoop::Drain() {
   std::vector<uint64_t> ids;
   for (const auto& [id, connection] : connections_) {
     while (connection->state() == Connection::State::kOpen &&
-           connection->next() == Turn::Next::kMore && NowMillis() < until) {
+           connection->next() == Turn::Next::kMore && NowMillis() < until &&
+           !IsOverBudget()) {
       if (connection->is_paused() && handler_->BeforeSend()) connection->Flush();
       if (connection->is_paused()) break;
       connection->TurnAgain();

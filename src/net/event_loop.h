@@ -76,6 +76,7 @@ class EventLoop {
   void RunDue();
   void SendAll();
   void Settle(Connection* connection);
+  bool IsOverBudget() const;
   void KeepWithinBudget();
   void RunPosted() VARVE_EXCLUDES(mu_);
   int TimeoutMillis() const;

@@ -35,8 +35,8 @@ class ConnectionHandler {
   // appends its replies to `output`, which may already hold earlier ones. It should return with kMore when it
   // has appended about a megabyte.
   virtual Turn OnInput(std::string_view input, std::string* output) = 0;
-  // Whoever is still there so long after the connection began is cut. 0: no limit. A handler with a limit
-  // does not ask for Turn::Next::kWait.
+  // Whoever is still there so long after the connection began is cut, unless there is no limit any more by
+  // then. 0: no limit. A handler with a limit does not ask for Turn::Next::kWait.
   virtual uint64_t lifetime_millis() const { return 0; }
 };
 

@@ -35,7 +35,8 @@ struct ServerOptions {
   size_t max_input_bytes = size_t{1} << 30;
   size_t pause_output_bytes = size_t{64} << 20;
   size_t max_output_bytes = size_t{640} << 20;
-  // Of all together. Above that the largest are closed, until it is kept again.
+  // Of all together. Above that the largest are closed, and nobody gets a turn, until it is kept again: it is
+  // exceeded by one turn of each loop at most.
   size_t memory_budget_bytes = size_t{1} << 30;
   // How long Stop waits for clients to take their last replies.
   uint64_t drain_millis = 2000;
@@ -53,6 +54,7 @@ struct Counters {
   std::atomic<uint64_t> cut_for_memory{0};
   std::atomic<uint64_t> accept_pauses{0};
   std::atomic<uint64_t> buffer_bytes{0};  // of all connections, now
+  std::atomic<uint64_t> posted_bytes{0};  // on their way to connections from other threads, now
 };
 
 }  // namespace varve::net

@@ -167,6 +167,7 @@ void Prepare(const Listener& listener, const Descriptor& descriptor, Peer* peer)
     peer->local_address = Text(address);
   }
   SetOption(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+  // Who has vanished without a word is found out after ten minutes at most.
   SetOption(descriptor.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
   SetOption(descriptor.get(), IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveSeconds);
   SetOption(descriptor.get(), IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveSeconds / 3);

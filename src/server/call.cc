@@ -1,8 +1,10 @@
 #include "server/call.h"
 
 #include <chrono>
+#include <functional>
 #include <limits>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "resp/number.h"
 #include "server/service.h"
@@ -143,6 +145,14 @@ WriteOptions Call::Writes(uint64_t expire_at) {
 
 Status Call::Put(Namespace& target, std::string_view key, std::string_view value,
                  uint64_t expire_at) {
+  if (VARVE_PLANTED_BUG("server.answers_before_the_write") && transaction == nullptr) {
+    static thread_local std::function<void()> late;
+    if (late) late();
+    late = [&target, k = std::string(key), v = std::string(value), options = Writes(expire_at)] {
+      static_cast<void>(target.Put(k, v, options));
+    };
+    return Status::Ok();
+  }
   if (transaction == nullptr) return target.Put(key, value, Writes(expire_at));
   session.NoteWrite();
   if (expire_at == 0) return transaction->Put(target, key, value);

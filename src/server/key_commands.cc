@@ -30,6 +30,8 @@ Status Del(Call& call) {
 }
 
 Status Exists(Call& call) {
+  // Several keys as of one moment.
+  if (call.count() > 2 && call.transaction == nullptr) return call.NeedTransaction();
   int64_t count = 0;
   for (size_t i = 1; i < call.count(); ++i) {
     VARVE_ASSIGN_OR_RETURN(const bool is_present, call.Exists(call.arg(i)));

@@ -77,6 +77,11 @@ net::Turn Session::OnInput(std::string_view input, std::string* output) {
       turn.next = net::Turn::Next::kMore;
       return turn;
     }
+    if (output->size() > kMaxOutputBeforeAuth && !is_authenticated() &&
+        !VARVE_PLANTED_BUG("server.strangers_get_much")) {
+      turn.next = net::Turn::Next::kClose;
+      return turn;
+    }
     const auto outcome = parser_.Parse(input.substr(turn.consumed), is_authenticated());
     if (outcome == resp::RequestParser::Outcome::kError) {
       reply.Error("ERR " + std::string(parser_.error()));

@@ -28,12 +28,17 @@ struct LoopState {
   bool must_sync = false;    // somebody who has written asked for that
 };
 
+// Who has not authenticated by then is cut; and who does not read this many bytes of replies until then.
+inline constexpr uint64_t kMillisToAuthenticate = 30'000;
+inline constexpr size_t kMaxOutputBeforeAuth = 64 * 1024;
+
 class Session final : public net::ConnectionHandler {
  public:
   Session(Service* service, LoopState* loop, const net::Peer& peer);
   ~Session() override;
 
   net::Turn OnInput(std::string_view input, std::string* output) override;
+  uint64_t lifetime_millis() const override { return is_authenticated() ? 0 : kMillisToAuthenticate; }
 
   // --- For commands.
 

@@ -1,6 +1,7 @@
 // EXEC: the queue of a session as one transaction.
 #include <utility>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "server/session.h"
 
@@ -43,7 +44,8 @@ Status Session::RunQueue(Transaction& transaction, size_t mark, resp::ReplyWrite
     }
     service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
     const size_t begin = reply->size();
-    VARVE_RETURN_IF_ERROR(Run(*queued.command, args, &transaction, reply));
+    Transaction* const run_in = VARVE_PLANTED_BUG("server.exec_is_no_transaction") ? nullptr : &transaction;
+    VARVE_RETURN_IF_ERROR(Run(*queued.command, args, run_in, reply));
     NoteCall(*queued.command, args, idle_since_, reply->Since(begin));
   }
   return Status::Ok();

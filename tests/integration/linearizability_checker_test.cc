@@ -38,6 +38,11 @@ class HistoryOf {
       op.outcome = how;
     });
   }
+  HistoryOf& UnknownPutUntil(uint64_t call, uint64_t latest, const std::string& value) {
+    UnknownPut(call, value);
+    history_.back().latest = latest;
+    return *this;
+  }
   Verdict Check() const { return CheckLinearizability(history_).verdict; }
 
  private:
@@ -85,6 +90,116 @@ TEST(LinearizabilityCheckerTest, UnknownWriteMayTakeEffectLateOrNever) {
   undone.UnknownPut(1, "a").Get(2, 3, "a").Get(4, 5, std::nullopt);
   EXPECT_EQ(undone.Check(), Verdict::kNotLinearizable);
   EXPECT_EQ(HistoryOf().Get(1, 2, "a").UnknownPut(3, "a").Check(), Verdict::kNotLinearizable);
+}
+
+TEST(LinearizabilityCheckerTest, UnknownWriteDoesNotTakeEffectAfterItsLatestMoment) {
+  EXPECT_EQ(HistoryOf().UnknownPutUntil(1, 9, "a").Get(10, 11, "a").Check(), Verdict::kLinearizable);
+  EXPECT_EQ(HistoryOf().UnknownPutUntil(1, 9, "a").Get(10, 11, {}).Check(), Verdict::kLinearizable);
+  EXPECT_EQ(HistoryOf().UnknownPutUntil(1, 9, "a").Get(10, 11, {}).Get(12, 13, "a").Check(),
+            Verdict::kNotLinearizable);
+  // The first read fits at once, and must not be taken at once: the write comes before it, or never.
+  EXPECT_EQ(HistoryOf().UnknownPutUntil(1, 9, "a").Get(10, 20, {}).Get(11, 19, "a").Delete(12, 18).Check(),
+            Verdict::kLinearizable);
+  // The equal one before it is too late; it need not be.
+  EXPECT_EQ(HistoryOf().UnknownPutUntil(1, 3, "a").UnknownPutUntil(2, 30, "a").Get(10, 11, {}).Get(12, 13, "a").Check(),
+            Verdict::kLinearizable);
+}
+
+// Every order of a small history, tried one after another.
+bool IsLinearizableByTrial(const std::vector<Operation>& history) {
+  // Which of the open-ended ones take effect is a choice of its own.
+  for (uint32_t absent = 0; absent < (1u << history.size()); absent++) {
+    std::vector<size_t> rest;
+    bool is_choice = true;
+    for (size_t i = 0; i < history.size(); i++) {
+      const bool is_absent = (absent >> i & 1) != 0;
+      if (!is_absent) rest.push_back(i);
+      is_choice = is_choice && (!is_absent || history[i].outcome == Outcome::kUnknown);
+    }
+    if (!is_choice) continue;
+    do {
+      KeyState state;
+      uint64_t now = 0;  // the moment of the one before
+      bool fits = true;
+      for (const size_t i : rest) {
+        const Operation& op = history[i];
+        const uint64_t end = op.outcome == Outcome::kUnknown ? op.latest : op.return_time;
+        now = std::max(now, op.call_time);
+        fits = fits && now <= end;
+        switch (op.kind) {
+          case OperationKind::kGet: fits = fits && op.observed == state; break;
+          case OperationKind::kPut: state = op.argument; break;
+          case OperationKind::kAppend: state = state.value_or("") + *op.argument; break;
+          case OperationKind::kDelete: {
+            fits = fits && (!op.observed || op.observed == (state ? "1" : "0"));
+            state.reset();
+            break;
+          }
+          case OperationKind::kIncrement: {
+            const bool is_number = !state || state->find_first_not_of("0123456789") == std::string::npos;
+            fits = fits && (is_number || op.outcome != Outcome::kOk) &&
+                   (!is_number || op.outcome != Outcome::kConflict);
+            if (is_number) state = std::to_string(std::stoi(state.value_or("0")) + 1);
+            fits = fits && (op.outcome != Outcome::kOk || op.observed == state);
+            break;
+          }
+          case OperationKind::kSwap:
+            fits = fits && (op.outcome == Outcome::kUnknown || op.observed == state);
+            state = op.argument;
+            break;
+          default: fits = false;
+        }
+      }
+      if (fits) return true;
+    } while (std::next_permutation(rest.begin(), rest.end()));
+  }
+  return false;
+}
+
+TEST(LinearizabilityCheckerTest, AgreesWithTryingEveryOrder) {
+  Random random(7);
+  int good = 0;
+  constexpr int kHistories = 4000;
+  for (int round = 0; round < kHistories; round++) {
+    SCOPED_TRACE(round);
+    std::vector<Operation> history;
+    const uint64_t count = 2 + random.Uniform(5);
+    for (uint64_t i = 0; i < count; i++) {
+      Operation op;
+      op.client = static_cast<int>(i);
+      op.key = "k";
+      const OperationKind kinds[] = {OperationKind::kGet, OperationKind::kGet,       OperationKind::kPut,
+                                     OperationKind::kSwap, OperationKind::kIncrement, OperationKind::kDelete};
+      op.kind = kinds[random.Uniform(6)];
+      op.call_time = random.Uniform(12);
+      op.return_time = op.call_time + 1 + random.Uniform(6);
+      const auto some = [&]() -> KeyState {
+        const uint64_t which = random.Uniform(4);
+        if (which == 0) return std::nullopt;
+        return which == 1 ? "x" : std::to_string(which - 1);
+      };
+      if (op.kind == OperationKind::kPut) op.argument = random.Uniform(2) == 0 ? "x" : "1";
+      if (op.kind == OperationKind::kSwap) op.argument = some();
+      if (op.kind == OperationKind::kIncrement) op.observed = std::to_string(1 + random.Uniform(3));
+      if (op.kind == OperationKind::kDelete && random.Uniform(2) == 0) op.observed = random.Uniform(2) == 0 ? "0" : "1";
+      if (op.kind == OperationKind::kGet || op.kind == OperationKind::kSwap) op.observed = some();
+      if (op.kind == OperationKind::kIncrement && random.Uniform(4) == 0) op.outcome = Outcome::kConflict;
+      if (op.kind != OperationKind::kGet && random.Uniform(3) == 0) {
+        op.outcome = Outcome::kUnknown;
+        op.observed.reset();
+        if (random.Uniform(2) == 0) op.latest = op.call_time + 1 + random.Uniform(6);
+      }
+      history.push_back(std::move(op));
+    }
+    const bool is_good = IsLinearizableByTrial(history);
+    good += is_good ? 1 : 0;
+    std::string text;
+    for (const Operation& op : history) text += op.ToString() + "\n";
+    ASSERT_EQ(CheckLinearizability(history).verdict,
+              is_good ? Verdict::kLinearizable : Verdict::kNotLinearizable) << text;
+  }
+  EXPECT_GT(good, kHistories / 20);
+  EXPECT_LT(good, kHistories * 19 / 20);
 }
 
 TEST(LinearizabilityCheckerTest, DeletedValueDoesNotComeBack) {

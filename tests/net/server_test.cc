@@ -23,6 +23,9 @@
 namespace varve::net {
 namespace {
 
+// What "wait" waits for.
+std::atomic<bool> may_go_on{false};
+
 class Lines : public ConnectionHandler {
  public:
   Turn OnInput(std::string_view input, std::string* output) override {
@@ -38,6 +41,10 @@ class Lines : public ConnectionHandler {
       }
       turn.consumed += end + 1;
       const std::string line(rest.substr(0, end));
+      if (line == "wait") {
+        while (!may_go_on.load()) std::this_thread::yield();
+        continue;
+      }
       if (line == "quit" || line == "drop") {
         turn.next = line == "quit" ? Turn::Next::kCloseAfterReplies : Turn::Next::kClose;
         return turn;
@@ -49,10 +56,17 @@ class Lines : public ConnectionHandler {
   }
 };
 
-// Lines, of a connection that ends by itself.
+// Lines, of a connection that ends by itself, unless it has said that it stays.
 class ShortLines : public Lines {
  public:
-  uint64_t lifetime_millis() const override { return 30; }
+  Turn OnInput(std::string_view input, std::string* output) override {
+    stays_ = stays_ || input.starts_with("1 stay");
+    return Lines::OnInput(input, output);
+  }
+  uint64_t lifetime_millis() const override { return stays_ ? 0 : 300; }
+
+ private:
+  bool stays_ = false;
 };
 
 class LinesLoop : public LoopHandler {
@@ -259,6 +273,32 @@ TEST_F(NetTest, MemoryOfAllIsBounded) {
   EXPECT_EQ(small.Read(5), "still");
 }
 
+// Many that are ready at once, each with a large reply: nobody gets a turn while there is too much already.
+TEST_F(NetTest, TurnsStopAboveTheBudget) {
+  constexpr size_t kBudget = 16 << 20;
+  may_go_on = false;
+  Start({.memory_budget_bytes = kBudget});
+  Client waiting(path_);
+  std::vector<std::unique_ptr<Client>> hogs;
+  for (int i = 0; i < 60; ++i) hogs.push_back(std::make_unique<Client>(path_));
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().open) == 61; }));
+  ASSERT_TRUE(waiting.Send("wait\n"));
+  const std::string line = "400 " + std::string(10'000, 'x') + '\n';
+  for (const auto& hog : hogs) ASSERT_TRUE(hog->Send(line));
+  std::atomic<bool> is_over{false};
+  uint64_t most = 0;
+  std::thread watch([&] {
+    while (!is_over.load()) most = std::max(most, Count(server_->counters().buffer_bytes));
+  });
+  may_go_on = true;
+  const bool are_cut = Await([&] { return Count(server_->counters().cut_for_memory) >= 4; });
+  is_over = true;
+  watch.join();
+  EXPECT_TRUE(are_cut);
+  // And one reply of four megabytes, in a string that doubles.
+  EXPECT_LE(most, kBudget + (8 << 20));
+}
+
 TEST_F(NetTest, TooManyConnectionsAreTold) {
   Start({.max_connections = 3, .refusal = "-full\n"});
   std::vector<std::unique_ptr<Client>> clients;
@@ -356,15 +396,20 @@ TEST_F(NetTest, ConnectionsOfALimitedLifetimeEnd) {
   Client unlimited(path_);
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 6; ++i) clients.push_back(std::make_unique<Client>(port));
+  Client stays(port);
+  ASSERT_TRUE(stays.Send("1 stay\n"));
+  EXPECT_EQ(stays.Read(4), "stay");
   clients[1]->Send("1 half");
   clients[2]->Send("1 x\n");
   clients[3]->Send("1 x\nquit\n");
   clients[4]->Send("1000000 0123456789\n");
   EXPECT_EQ(clients[0]->ReadAll(), "");
   EXPECT_EQ(clients[1]->ReadAll(), "");
-  ASSERT_TRUE(Await([&] { return Count(server_->counters().open) == 1; }));
-  ASSERT_TRUE(unlimited.Send("1 x\n"));
-  EXPECT_EQ(unlimited.Read(1), "x");
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().open) == 2; }));
+  for (Client* const client : {&unlimited, &stays}) {
+    ASSERT_TRUE(client->Send("1 x\n"));
+    EXPECT_EQ(client->Read(1), "x");
+  }
 }
 
 TEST_F(NetTest, SocketFilesOfTheDeadAreReplacedAndOthersNot) {

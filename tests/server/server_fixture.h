@@ -64,6 +64,7 @@ class TestClient {
     return std::exchange(inbox_->bytes, {});
   }
   const net::Turn& turn() const { return turn_; }
+  uint64_t lifetime_millis() const { return session_->lifetime_millis(); }
   size_t left() const { return input_.size(); }
 
  private:

@@ -1,6 +1,7 @@
 // Sessions without sockets: any split of the bytes, authentication, transactions, pauses, databases.
 #include <thread>
 
+#include "server/session.h"
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
@@ -37,6 +38,25 @@ std::string Conversation() {
     bytes += Encode(args);
   }
   return bytes;
+}
+
+TEST_F(SessionTest, StrangersHaveLittleTimeAndRoom) {
+  Options options;
+  options.password = "secret";
+  Restart(options);
+  const auto client = Connect();
+  EXPECT_EQ(client->lifetime_millis(), kMillisToAuthenticate);
+  std::string requests;
+  for (int i = 0; i < 10'000; ++i) requests += "GET k\r\n";
+  const std::string errors = client->Send(requests);
+  EXPECT_EQ(client->turn().next, net::Turn::Next::kClose);
+  EXPECT_LT(errors.size(), kMaxOutputBeforeAuth + 100);
+  const auto known = Connect();
+  EXPECT_EQ(known->Call({"AUTH", "secret"}), "+OK\r\n");
+  EXPECT_EQ(known->lifetime_millis(), 0u);
+  EXPECT_EQ(known->Send(requests).size(), 10'000 * std::string("$-1\r\n").size());
+  EXPECT_EQ(known->Call({"RESET"}), "+RESET\r\n");
+  EXPECT_TRUE(known->Call({"GET", "k"}).starts_with("-NOAUTH"));
 }
 
 TEST_F(SessionTest, AnySplitOfTheBytesGivesTheSameReplies) {

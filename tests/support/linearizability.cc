@@ -1,6 +1,7 @@
 #include "tests/support/linearizability.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -20,6 +21,16 @@ std::string Quote(const KeyState& state) {
   if (state->size() <= 2 * kShown) return "\"" + *state + "\"";
   return "\"" + state->substr(0, kShown) + "..." + state->substr(state->size() - kShown) + "\" (" +
          std::to_string(state->size()) + " bytes)";
+}
+
+// The number that a state stands for, to be counted up.
+std::optional<int64_t> NumberIn(const KeyState& state) {
+  if (!state.has_value()) return 0;
+  int64_t number = 0;
+  const char* const end = state->data() + state->size();
+  const auto [parsed_to, error] = std::from_chars(state->data(), end, number);
+  if (error != std::errc() || parsed_to != end) return std::nullopt;
+  return number;
 }
 
 // The set of operations that have been given their moment.
@@ -60,7 +71,8 @@ class StateTable {
 // Three cuts that lose no answer keep the search small:
 //  - a read (or a compare-and-set that conflicted) that fits is taken at once and without an
 //    alternative: no later moment suits it or the others better. A write that happens to change
-//    nothing now is no such case: it may be the one that explains a later state;
+//    nothing now is no such case: it may be the one that explains a later state. Nor is a read that was
+//    called after the latest moment of an open-ended operation which could still come before it;
 //  - an open-ended operation that would change nothing is left out;
 //  - of equal open-ended operations the one called first goes first.
 class KeySearch {
@@ -139,6 +151,7 @@ class KeySearch {
   struct Taken {
     size_t entry;
     uint32_t state_before;
+    uint64_t last_call_before;
     bool is_forced;  // there was no alternative
   };
 
@@ -184,7 +197,8 @@ class KeySearch {
     return operation.kind == OperationKind::kGet || operation.outcome == Outcome::kConflict;
   }
   static bool AreTwins(const Operation& a, const Operation& b) {
-    return a.kind == b.kind && a.argument == b.argument && a.expected == b.expected;
+    return a.kind == b.kind && a.argument == b.argument && a.expected == b.expected &&
+           a.latest <= b.latest;
   }
   void FindTwins() {
     twin_before_.assign(operations_.size(), kNone);
@@ -192,6 +206,7 @@ class KeySearch {
     for (size_t at = entries_[kHead].next; at != kNone; at = entries_[at].next) {
       const size_t operation = entries_[at].operation;
       if (!IsOpenEnded(*operations_[operation])) continue;
+      if (operations_[operation]->latest != Operation::kNever) limited_.push_back(operation);
       for (size_t earlier : open_ended) {
         if (AreTwins(*operations_[earlier], *operations_[operation])) {
           twin_before_[operation] = earlier;
@@ -213,10 +228,27 @@ class KeySearch {
         *after = states_.Number(operation.argument);
         return true;
       case OperationKind::kDelete:
+        if (operation.observed && operation.observed != (before.has_value() ? "1" : "0")) return false;
         *after = states_.Number(std::nullopt);
         return true;
-      case OperationKind::kAppend:
-        *after = states_.Number(before.value_or("") + operation.argument.value_or(""));
+      case OperationKind::kAppend: {
+        const std::string value = before.value_or("") + operation.argument.value_or("");
+        if (operation.observed && operation.observed != std::to_string(value.size())) return false;
+        *after = states_.Number(value);
+        return true;
+      }
+      case OperationKind::kIncrement: {
+        const std::optional<int64_t> number = NumberIn(before);
+        if (operation.outcome == Outcome::kConflict) return !number.has_value();
+        if (!number.has_value()) return operation.outcome == Outcome::kUnknown;
+        const std::string sum = std::to_string(*number + 1);
+        if (operation.outcome == Outcome::kOk && operation.observed != sum) return false;
+        *after = states_.Number(sum);
+        return true;
+      }
+      case OperationKind::kSwap:
+        if (operation.outcome == Outcome::kOk && operation.observed != before) return false;
+        *after = states_.Number(operation.argument);
         return true;
       case OperationKind::kCompareAndSet: {
         const bool matches = before == operation.expected;
@@ -232,9 +264,21 @@ class KeySearch {
   bool MayComeNext(size_t operation, uint32_t* next_state) {
     if (!Apply(*operations_[operation], state_, next_state)) return false;
     if (!IsOpenEnded(*operations_[operation])) return true;
-    if (*next_state == state_) return false;
+    if (*next_state == state_ || IsTooLate(operation)) return false;
     const size_t twin = twin_before_[operation];
-    return twin == kNone || linearized_.Contains(twin);
+    return twin == kNone || linearized_.Contains(twin) || IsTooLate(twin);
+  }
+  // Whether something has been taken that was called after the latest moment of `operation`.
+  bool IsTooLate(size_t operation) const { return operations_[operation]->latest < last_call_; }
+  // Whether taking `operation` would make one too late that could still come now.
+  bool MakesOthersTooLate(size_t operation) const {
+    const uint64_t call = operations_[operation]->call_time;
+    for (const size_t limited : limited_) {
+      if (operations_[limited]->latest < call && !IsTooLate(limited) && !linearized_.Contains(limited)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   void TakeFittingReads() {
@@ -244,7 +288,8 @@ class KeySearch {
       const size_t next = entries_[at].next;
       uint32_t next_state = 0;
       const bool fits =
-          IsRead(*operations_[operation]) && Apply(*operations_[operation], state_, &next_state);
+          IsRead(*operations_[operation]) &&
+          Apply(*operations_[operation], state_, &next_state) && !MakesOthersTooLate(operation);
       if (!fits) {
         at = next;
         continue;
@@ -276,8 +321,9 @@ class KeySearch {
     if (e.next != kNone) entries_[e.next].previous = entry;
   }
   void Take(size_t call, uint32_t state_after, bool is_forced) {
-    taken_.push_back({call, state_, is_forced});
+    taken_.push_back({call, state_, last_call_, is_forced});
     state_ = state_after;
+    last_call_ = std::max(last_call_, operations_[entries_[call].operation]->call_time);
     Unlink(call);
     if (entries_[call].match == kNone) return;
     Unlink(entries_[call].match);
@@ -289,6 +335,7 @@ class KeySearch {
       const Taken taken = taken_.back();
       taken_.pop_back();
       state_ = taken.state_before;
+      last_call_ = taken.last_call_before;
       PutBack(taken.entry);
       linearized_.Remove(entries_[taken.entry].operation);
       if (taken.is_forced) continue;
@@ -324,7 +371,9 @@ class KeySearch {
   std::vector<size_t> twin_before_;  // of an open-ended operation: the equal one called before it
   size_t entry_ = kHead;             // the next to try
   uint32_t state_ = 0;
-  size_t open_count_ = 0;  // returns in the list
+  uint64_t last_call_ = 0;       // of those taken
+  std::vector<size_t> limited_;  // open-ended operations that have a latest moment
+  size_t open_count_ = 0;        // returns in the list
   std::vector<Taken> taken_;
   OperationSet linearized_;
   StateTable states_;
@@ -353,8 +402,15 @@ std::string Operation::ToString() const {
     case OperationKind::kCompareAndSet:
       text += "compare-and-set \"" + key + "\" " + Quote(expected) + " -> " + Quote(argument);
       break;
+    case OperationKind::kIncrement:
+      text += "increment \"" + key + "\" = " + Quote(observed);
+      break;
+    case OperationKind::kSwap:
+      text += "swap \"" + key + "\" " + Quote(argument) + " = " + Quote(observed);
+      break;
   }
   if (outcome == Outcome::kConflict) text += ", conflict";
+  if (outcome == Outcome::kUnknown && latest != kNever) text += ", until " + std::to_string(latest);
   text += " [" + std::to_string(call_time) + ", ";
   text += outcome == Outcome::kUnknown ? "unknown" : std::to_string(return_time);
   return text + "]";

@@ -18,13 +18,21 @@ namespace varve::test {
 // Absent, or a value. The state of one key, and what a read of it saw.
 using KeyState = std::optional<std::string>;
 
-enum class OperationKind { kGet, kPut, kDelete, kAppend, kCompareAndSet };
+enum class OperationKind {
+  kGet,
+  kPut,
+  kDelete,
+  kAppend,
+  kCompareAndSet,
+  kIncrement,  // by one, from 0 if absent; kConflict: the value was no number
+  kSwap,       // puts the argument, or deletes, and answers what was there
+};
 
 // How an operation ended, as its client saw it.
 enum class Outcome {
   kOk,        // took effect between call and return
   kConflict,  // a compare-and-set that found another value
-  kUnknown,   // no answer: may take effect at any time after the call, or never
+  kUnknown,   // no answer: may take effect at any time after the call until `latest`, or never
 };
 
 struct Operation {
@@ -34,16 +42,20 @@ struct Operation {
   int client = 0;
   OperationKind kind = OperationKind::kGet;
   std::string key;
-  // What put and append were given; the desired state of a compare-and-set.
+  // What put, append and swap were given; the desired state of a compare-and-set.
   KeyState argument;
   // What a compare-and-set expected.
   KeyState expected;
-  // What a get saw.
+  // What a get or a swap saw, and the number that an increment came to. Where it is known: the length that an
+  // append came to, and "1" or "0" for whether a delete found anything.
   KeyState observed;
   Outcome outcome = Outcome::kOk;
   // Any clock that all clients share. An operation that returns at t overlaps one called at t.
   uint64_t call_time = 0;
   uint64_t return_time = kNever;  // ignored when the outcome is kUnknown
+  // Of one without an answer: it has not taken effect after this, since whoever would have executed it was
+  // gone by then.
+  uint64_t latest = kNever;
 
   // "client 3: get \"k\" = \"v\" [10, 20]".
   std::string ToString() const;
