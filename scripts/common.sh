@@ -55,10 +55,27 @@ build() {
   }
 }
 
+# install_node_clients: the clients of npm that tests/clients pins, to build/node_clients. Touches no network when they
+# are there.
+install_node_clients() {
+  local dir=build/node_clients
+  command -v npm > /dev/null || install_packages nodejs npm
+  mkdir -p "$dir"
+  if [[ -d $dir/node_modules ]] && cmp -s tests/clients/package-lock.json "$dir/package-lock.json"; then return 0; fi
+  say "installing the clients of tests/clients/package.json (log: build/logs/npm.log)"
+  rm -rf "$dir/node_modules"
+  cp tests/clients/package.json tests/clients/package-lock.json "$dir"
+  # What is absent is skipped by the tests, and said so.
+  (cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund) > build/logs/npm.log 2>&1 < /dev/null || {
+    rm -rf "$dir/node_modules"
+    say "they could not be installed: they are not tested"
+  }
+}
+
 BUILD_PACKAGES=(cmake ninja-build g++ pkgconf liblz4-dev libzstd-dev libxxhash-dev
                 nlohmann-json3-dev libtomlplusplus-dev libssl-dev)
 DEMO_PACKAGES=(redis-tools)  # redis-cli
 TEST_PACKAGES=("${BUILD_PACKAGES[@]}" python3 clang libgtest-dev libgmock-dev libbenchmark-dev
                libmsgpack-cxx-dev libcereal-dev binutils redis-tools
-               python3-redis libhiredis-dev openssl dpkg-dev
+               python3-redis libhiredis-dev prometheus-redis-exporter openssl dpkg-dev
                python3-pytest python3-pip python3-setuptools python3-wheel)

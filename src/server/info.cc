@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/status_macros.h"
+#include "env/process_usage.h"
 #include "server/command.h"
 #include "server/service.h"
 #include "varve/version.h"
@@ -44,6 +45,13 @@ std::string HumanBytes(uint64_t bytes) {
          std::string(kUnits[unit]);
 }
 
+std::string Decimal(double value, int digits) {
+  std::array<char, 64> text{};
+  const auto [end, error] =
+      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed, digits);
+  return {text.data(), end};
+}
+
 void ServerSection(Service& service, Lines& lines) {
   const uint64_t uptime = (service.NowNanos() - service.started_at()) / 1'000'000'000;
   lines.Add("redis_version", kRedisVersion);
@@ -54,6 +62,7 @@ void ServerSection(Service& service, Lines& lines) {
   lines.Add("os", "Linux");
   lines.Add("arch_bits", sizeof(void*) * 8);
   lines.Add("multiplexing_api", "epoll");
+  lines.Add("process_id", static_cast<uint64_t>(ReadProcessUsage().process_id));
   lines.Add("run_id", service.run_id());
   lines.Add("tcp_port", service.port());
   lines.Add("server_time_usec", service.NowMillis() * 1000);
@@ -78,6 +87,7 @@ void MemorySection(Service& service, Lines& lines) {
       stats.memtable_bytes + stats.cache_bytes + stats.index_bytes + stats.iterator_bytes + buffers;
   lines.Add("used_memory", used);
   lines.Add("used_memory_human", HumanBytes(used));
+  lines.Add("used_memory_rss", ReadProcessUsage().resident_bytes);
   lines.Add("mem_clients_normal", buffers);
   lines.Add("maxmemory", "0");
   lines.Add("maxmemory_human", "0B");
@@ -117,6 +127,9 @@ void StatsSection(Service& service, Lines& lines) {
   lines.Add("evicted_clients", Value(net.cut_for_memory));
   lines.Add("keyspace_hits", Value(totals.hits));
   lines.Add("keyspace_misses", Value(totals.misses));
+  lines.Add("evicted_keys", "0");
+  lines.Add("pubsub_channels", static_cast<uint64_t>(service.pubsub().NameCount(Subscription::kChannel)));
+  lines.Add("pubsub_patterns", static_cast<uint64_t>(service.pubsub().NameCount(Subscription::kPattern)));
   lines.Add("total_error_replies", Value(totals.errors));
 }
 
@@ -139,13 +152,6 @@ void LsmSection(Service& service, Lines& lines) {
   lines.Add("lsm_cache_misses", stats.cache_miss_count);
 }
 
-std::string Decimal(double value, int digits) {
-  std::array<char, 64> text{};
-  const auto [end, error] =
-      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed, digits);
-  return {text.data(), end};
-}
-
 // Calls `visit` for every command that has been called or refused.
 template <typename Visit>
 void ForEachUsed(Service& service, const Visit& visit) {
@@ -158,6 +164,12 @@ void ForEachUsed(Service& service, const Visit& visit) {
     look(*command);
     for (const auto& [sub_name, sub] : command->subcommands) look(*sub);
   }
+}
+
+void CpuSection(Service&, Lines& lines) {
+  const ProcessUsage usage = ReadProcessUsage();
+  lines.Add("used_cpu_sys", Decimal(static_cast<double>(usage.system_micros) / 1e6, 6));
+  lines.Add("used_cpu_user", Decimal(static_cast<double>(usage.user_micros) / 1e6, 6));
 }
 
 void CommandStatsSection(Service& service, Lines& lines) {
@@ -221,6 +233,7 @@ constexpr Section kSections[] = {
     {"Persistence", true, PersistenceSection},
     {"Stats", true, StatsSection},
     {"Replication", true, ReplicationSection},
+    {"CPU", true, CpuSection},
     {"Lsm", false, LsmSection},
     {"Commandstats", false, CommandStatsSection},
     {"Errorstats", true, ErrorStatsSection},

@@ -14,6 +14,7 @@
 
 #include "base/random.h"
 #include "client/client.h"
+#include "env/env.h"
 #include "tests/support/linearizability.h"
 #include "tests/support/server_process.h"
 #include "tests/support/status_matchers.h"
@@ -100,7 +101,7 @@ class WireClient {
       client_ = *std::move(connected);
       connected_at_.push_back(Now());
     } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));  // it is being started
+      Env::Default()->clock()->SleepNanos(1'000'000);  // it is being started
     }
   }
 
@@ -316,7 +317,7 @@ class WireHistoryTest : public ::testing::TestWithParam<const char*> {
   void LiveAndDie(ServerProcess* server, Clients* clients, Random* random, const Words& options) {
     ASSERT_OK(server->Start(options));
     if (random->Uniform(4) == 0) {
-      std::this_thread::sleep_for(std::chrono::microseconds(random->Uniform(20'000)));
+      Env::Default()->clock()->SleepNanos(random->Uniform(20'000'000));
     } else {
       ASSERT_OK(server->AwaitListening());
       const uint64_t enough = clients->answered.load() + 50 + random->Uniform(Scaled(600));

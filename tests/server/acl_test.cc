@@ -112,6 +112,62 @@ TEST(AclMatrix, ByKey) {
   EXPECT_GT(with_keys, 60);
 }
 
+// One selector must allow all that a call does: the command, and every use of every key.
+TEST(AclMatrix, BySelector) {
+  for (const Command* command : Callable()) {
+    if (IsOpen(*command)) continue;
+    SCOPED_TRACE(command->full_name);
+    const Args args = LineOf(*command);
+    const std::string plus = "+" + command->full_name;
+    bool reads = false;
+    bool writes = false;
+    bool has_keys = false;
+    for (const KeyPosition& position : KeysOf(*command, args)) {
+      for (const std::string_view flag : KeyFlagsFor(*command, *position.spec, args)) {
+        reads = reads || flag == "access";
+        writes = writes || flag == "insert" || flag == "delete" || flag == "update";
+      }
+      const auto& flags = position.spec->flags;
+      has_keys = has_keys || std::find(flags.begin(), flags.end(), "not_key") == flags.end();
+    }
+    const auto may = [&](const std::vector<std::string_view>& rules) {
+      return !UserWith(rules).Check(*command, args);
+    };
+    const std::string whole = "(" + plus + " ~k* &k* &k)";
+    EXPECT_TRUE(may({whole}));
+    EXPECT_TRUE(may({"~other", "+ping", whole}));
+    EXPECT_FALSE(may({"~*", "&*", "+@all", "-" + command->full_name, "(~k* &k*)"}));
+    const std::string elsewhere = "(" + plus + " ~other &k* &k)";
+    EXPECT_EQ(may({"~*", elsewhere}), !has_keys);
+    EXPECT_EQ(may({"(~* &*)", elsewhere}), !has_keys);
+    const std::string reading = "(" + plus + " %R~k* &k* &k)";
+    const std::string writing = "(" + plus + " %W~k* &k* &k)";
+    EXPECT_EQ(may({reading, writing}), !(reads && writes));
+    EXPECT_TRUE(may({"(" + plus + " %R~k* %W~k* &k* &k)"}));
+    EXPECT_FALSE(may({whole, "clearselectors"}));
+  }
+}
+
+TEST(AclMatrix, ByChannel) {
+  const AclUser none = UserWith({"~*", "+@all", "resetchannels", "&other"});
+  const AclUser some = UserWith({"~*", "+@all", "resetchannels", "&k*"});
+  // A pattern is subscribed to by who may have just that pattern.
+  const AclUser literal = UserWith({"~*", "+@all", "resetchannels", "&k"});
+  int with_channels = 0;
+  for (const Command* command : Callable()) {
+    SCOPED_TRACE(command->full_name);
+    bool has_channels = false;
+    for (const std::string_view name : {"publish", "spublish", "subscribe", "psubscribe", "ssubscribe"}) {
+      has_channels = has_channels || command->full_name == name;
+    }
+    with_channels += has_channels ? 1 : 0;
+    EXPECT_EQ(!none.Check(*command, LineOf(*command)), !has_channels);
+    EXPECT_EQ(!some.Check(*command, LineOf(*command)), command->full_name != "psubscribe");
+    EXPECT_FALSE(literal.Check(*command, LineOf(*command)));
+  }
+  EXPECT_EQ(with_channels, 5);
+}
+
 TEST(Acl, WritesAreWhatTheTableCallsWrites) {
   for (const Command* command : Callable()) {
     if ((command->flags & kFlagWrite) == 0 || command->key_specs.empty()) continue;

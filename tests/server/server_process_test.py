@@ -170,6 +170,55 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(connection.call("AUTH", "secret"), (b"+", b"OK"))
         self.assertEqual(connection.call("GET", "k"), (b"$", None))
 
+    def test_rules_of_users_for_every_command(self):
+        """The table comes from the server itself: what a rule takes away is refused, over the wire as well."""
+        server = self.start()
+        admin, user = self.connect(server), self.connect(server)
+
+        def rules(*words):
+            self.assertEqual(admin.call("ACL", "SETUSER", "u", "reset", "on", "nopass", "&*", *words), (b"+", b"OK"))
+
+        def is_refused(line):
+            reply = user.call(*line)
+            return reply[0] == b"-" and b"NOPERM" in reply[1]
+
+        rules("+@all", "~*")
+        user.call("AUTH", "u", "x")
+        commands = []
+        for entry in admin.call("COMMAND")[1]:
+            commands += [sub[1] for sub in entry[1][9][1]] or [entry[1]]
+        # Those end the connection, the server or the order of replies.
+        ending = {b"shutdown", b"monitor", b"subscribe", b"psubscribe", b"ssubscribe", b"unsubscribe", b"punsubscribe",
+                  b"sunsubscribe", b"client|reply", b"multi"}
+        checked = with_keys = 0
+        for entry in commands:
+            name, arity, flags = entry[0][1], abs(int(entry[1][1])), {flag[1] for flag in entry[2][1]}
+            if b"no_auth" in flags:
+                continue
+            line = name.split(b"|")
+            line += [b"k"] * (arity - len(line))
+            with self.subTest(command=name):
+                rules("+@all", "~*", b"-" + name)
+                self.assertTrue(is_refused(line))
+                self.assertEqual(admin.call("ACL", "DRYRUN", "u", *line)[0], b"$")
+                rules(b"+" + name, "~*")
+                self.assertEqual(admin.call("ACL", "DRYRUN", "u", *line), (b"+", b"OK"))
+                if name not in ending:
+                    self.assertFalse(is_refused(line))
+                # It names channels of shards, too.
+                has_keys = name not in (b"spublish", b"ssubscribe", b"sunsubscribe") and \
+                    admin.call("COMMAND", "GETKEYS", *line)[0] == b"*"
+                rules("+@all", "~other")
+                if has_keys:
+                    self.assertTrue(is_refused(line))
+                for category in [category[1] for category in entry[6][1]]:
+                    rules("+@all", "~*", b"-" + category)
+                    self.assertTrue(is_refused(line), category)
+                checked += 1
+                with_keys += has_keys
+        self.assertGreater(checked, 150)
+        self.assertGreater(with_keys, 50)
+
     def test_limits_before_authentication(self):
         server = self.start("--requirepass", "secret")
         for data, error in ((b"*11\r\n", b"ERR Protocol error: unauthenticated multibulk length"),

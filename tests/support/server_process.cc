@@ -11,10 +11,10 @@
 #include <chrono>
 #include <fstream>
 #include <iterator>
-#include <thread>
 #include <utility>
 
 #include "base/check.h"
+#include "env/env.h"
 
 extern char** environ;
 
@@ -63,7 +63,7 @@ Status ServerProcess::AwaitListening() {
       pid_ = -1;
       break;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    Env::Default()->clock()->SleepNanos(1'000'000);
   }
   const std::string log = Log();
   return Status(StatusCode::kUnavailable, "no server: " + log.substr(log.size() - std::min<size_t>(log.size(), 500)));

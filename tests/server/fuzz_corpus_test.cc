@@ -1,0 +1,60 @@
+// The fuzz target of sessions as a plain test: over its corpus, and over changes of every input there.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "tests/support/workload.h"
+
+#define LLVMFuzzerTestOneInput FuzzSession
+#include "tests/fuzz/session_fuzz.cc"
+#undef LLVMFuzzerTestOneInput
+
+namespace varve::server::test {
+namespace {
+
+// Exactly as long as it is, so that the address sanitizer sees a read past its end.
+void Feed(const std::string& input) {
+  const std::vector<uint8_t> bytes(input.begin(), input.end());
+  FuzzSession(bytes.data(), bytes.size());
+}
+
+TEST(SessionCorpusTest, CorpusAndChangesOfIt) {
+  const std::filesystem::path dir = std::filesystem::path(VARVE_SOURCE_DIR) / "tests/testdata/fuzz/session";
+  std::vector<std::string> inputs;
+  for (const auto& file : std::filesystem::directory_iterator(dir)) {
+    std::ifstream in(file.path(), std::ios::binary);
+    inputs.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  std::sort(inputs.begin(), inputs.end());
+  ASSERT_FALSE(inputs.empty());
+  Random random(1);
+  for (const std::string& content : inputs) {
+    Feed(content);
+    for (size_t round = 0; round < varve::test::Scaled(5); ++round) {
+      std::string input = content;
+      for (uint64_t i = 1 + random.Uniform(4); i > 0 && !input.empty(); --i) {
+        const size_t at = random.Uniform(input.size());
+        switch (random.Uniform(4)) {
+          case 0: input[at] = static_cast<char>(random.Uniform(256)); break;
+          case 1: input.erase(at, 1 + random.Uniform(20)); break;
+          case 2: input.insert(at, 1, "\r\n *$-10\"'"[random.Uniform(10)]); break;
+          default: {
+            const std::string& other = inputs[random.Uniform(inputs.size())];
+            const size_t from = random.Uniform(other.size());
+            input.insert(at, other, from, random.Uniform(60));
+          }
+        }
+      }
+      Feed(input);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace varve::server::test
