@@ -102,6 +102,10 @@ class [[nodiscard]] Result {
  public:
   Result(Status status) : status_(std::move(status)) {}     // NOLINT: implicit on purpose
   Result(T value) : value_(std::in_place, std::move(value)) {}  // NOLINT: implicit on purpose
+  // A T made of `arguments`, where it will stay.
+  template <typename... Arguments>
+  explicit Result(std::in_place_t, Arguments&&... arguments)
+      : value_(std::in_place, std::forward<Arguments>(arguments)...) {}
 
   bool ok() const { return value_.has_value(); }
   bool has_value() const { return value_.has_value(); }

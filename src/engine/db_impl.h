@@ -417,7 +417,7 @@ class DbImpl final : public Db {
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
                     SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
   // Keys that are looked up together, so that their cache misses overlap.
-  class MultiGetGroup;
+  class MultiGetBelt;
   std::vector<Result<std::string>> MultiGetAt(SuperVersion* super, SequenceNumber sequence,
                                               const std::vector<std::string_view>& keys,
                                               uint64_t* runs_asked);

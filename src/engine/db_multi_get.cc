@@ -1,5 +1,4 @@
 // MultiGet: lookups whose cache misses overlap (docs/design/0006-read-path.md).
-#include <algorithm>
 #include <array>
 
 #include "engine/db_impl.h"
@@ -8,73 +7,78 @@ namespace varve {
 
 namespace {
 
-// Keys that are looked up together: enough to keep the processor's queue of misses full, few enough
-// that what they bring near stays in its first cache.
-constexpr size_t kMultiGetKeys = 32;
+// A key takes a step, and so many keys later its next one: time enough for what the step has asked for to
+// arrive, and few enough misses at once that the processor drops none of them.
+constexpr size_t kStepDistance = 3;
+constexpr size_t kSteps = 5;
+constexpr size_t kLastStepAt = (kSteps - 1) * kStepDistance;
+// Keys under way, a power of two.
+constexpr size_t kKeysUnderWay = 16;
+static_assert(kLastStepAt < kKeysUnderWay);
 
-// Of the runs up to here, newest first, the slice of each key of a group is remembered.
+// Of the runs up to here, newest first, the slice of each key under way is remembered.
 constexpr size_t kRememberedRuns = 8;
 
 }  // namespace
 
-// The steps of a group. Each goes over all keys, waits for one link of the chain of cache misses and
-// starts the next one: bucket of the point index -> word of the block -> slot array and, by a guess,
-// entry -> entry. A key that turns out to be in a memtable, or off this way, is looked up as any other.
-class DbImpl::MultiGetGroup {
+// Keys pass through as on a conveyor belt. Each step of a key waits for one link of the chain of cache
+// misses and starts the next one: bucket of the point index -> word of the block -> slot array and, by a
+// guess, entry -> entry. A key that turns out to be in a memtable, or off this way, is looked up as any other.
+class DbImpl::MultiGetBelt {
  public:
-  MultiGetGroup(DbImpl* db, SuperVersion* super, const std::string_view* keys, size_t count)
-      : db_(db), super_(super), runs_(super->version->runs()), count_(count) {
-    for (size_t i = 0; i < count; ++i) Start(i, keys[i]);
-    for (size_t i = 0; i < count; ++i) Probe(i);
-    for (size_t i = 0; i < count; ++i) {
-      if (keys_[i].segment != nullptr) keys_[i].segment->PrefetchEntry(keys_[i].probe);
-    }
-    for (size_t i = 0; i < count; ++i) {
-      if (keys_[i].segment != nullptr) keys_[i].segment->PrefetchValue(keys_[i].probe);
-    }
-  }
+  MultiGetBelt(DbImpl* db, SuperVersion* super, SequenceNumber sequence)
+      : db_(db), super_(super), runs_(super->version->runs()), sequence_(sequence) {}
 
-  void Finish(SequenceNumber sequence, std::vector<Result<std::string>>* results,
-              uint64_t* runs_asked) {
-    for (size_t i = 0; i < count_; ++i) {
-      Lookup found;
-      Status status = db_->Find(super_, keys_[i], sequence, &found);
-      *runs_asked += found.runs;
-      if (status.ok() && found.entry.kind == EntryKind::kValue) {
-        results->emplace_back(std::string(found.entry.value));
-        continue;
+  // Calls done(status, lookup) for each key, in their order.
+  template <typename Done>
+  void Run(const std::string_view* keys, size_t count, Done&& done) {
+    for (size_t i = 0; i < count + kLastStepAt; ++i) {
+      if (i < count) Start(&KeyAt(i), keys[i]);
+      if (const size_t at = i - kStepDistance; at < count) Probe(&KeyAt(at));
+      if (const size_t at = i - 2 * kStepDistance; at < count) {
+        LookupKey& key = KeyAt(at).key;
+        if (key.segment != nullptr) key.segment->PrefetchEntry(&key.probe);
       }
-      std::string value;
-      if (status.ok()) status = db_->CopyValue(found, &value);
-      if (status.ok()) {
-        results->emplace_back(std::move(value));
-      } else {
-        results->emplace_back(std::move(status));
+      if (const size_t at = i - 3 * kStepDistance; at < count) {
+        LookupKey& key = KeyAt(at).key;
+        if (key.segment != nullptr) key.segment->PrefetchValue(&key.probe);
+      }
+      if (const size_t at = i - kLastStepAt; at < count) {
+        Lookup found;
+        const Status status = db_->Find(super_, KeyAt(at).key, sequence_, &found);
+        done(status, found);
       }
     }
   }
 
  private:
-  const SegmentSlice* SliceOf(size_t i, size_t run) const {
-    return run < kRememberedRuns ? slices_[i][run] : runs_[run]->Find(keys_[i].key);
+  struct KeyUnderWay {
+    LookupKey key;
+    std::array<const SegmentSlice*, kRememberedRuns> slices;
+  };
+
+  KeyUnderWay& KeyAt(size_t i) { return keys_[i % kKeysUnderWay]; }
+  const SegmentSlice* SliceOf(const KeyUnderWay& key, size_t run) const {
+    return run < kRememberedRuns ? key.slices[run] : runs_[run]->Find(key.key.key);
   }
 
-  void Start(size_t i, std::string_view key) {
-    keys_[i] = db_->KeyFor(key);
-    super_->active->memtable->PrefetchFilter(keys_[i].hash);
-    for (const auto& slot : super_->immutables) slot->memtable->PrefetchFilter(keys_[i].hash);
+  void Start(KeyUnderWay* under_way, std::string_view key) {
+    under_way->key = db_->KeyFor(key);
+    const uint64_t hash = under_way->key.hash;
+    super_->active->memtable->PrefetchFilter(hash);
+    for (const auto& slot : super_->immutables) slot->memtable->PrefetchFilter(hash);
     for (size_t run = 0; run < runs_.size(); ++run) {
       const SegmentSlice* slice = runs_[run]->Find(key);
-      if (run < kRememberedRuns) slices_[i][run] = slice;
-      if (slice != nullptr) slice->segment->Prefetch(keys_[i].hash);
+      if (run < kRememberedRuns) under_way->slices[run] = slice;
+      if (slice != nullptr) slice->segment->Prefetch(hash);
     }
   }
 
   // Passes over the runs whose indexes say that they do not hold the key.
-  void Probe(size_t i) {
-    LookupKey& key = keys_[i];
+  void Probe(KeyUnderWay* under_way) const {
+    LookupKey& key = under_way->key;
     for (; key.first_run < runs_.size(); ++key.first_run) {
-      const SegmentSlice* slice = SliceOf(i, key.first_run);
+      const SegmentSlice* slice = SliceOf(*under_way, key.first_run);
       if (slice == nullptr) continue;
       key.probe = slice->segment->Probe(key.hash);
       if (key.probe.state == PointProbe::State::kAbsent) {
@@ -88,10 +92,9 @@ class DbImpl::MultiGetGroup {
 
   DbImpl* const db_;
   SuperVersion* const super_;
-  const std::vector<std::shared_ptr<const Run>>& runs_;
-  const size_t count_;
-  std::array<LookupKey, kMultiGetKeys> keys_;
-  std::array<std::array<const SegmentSlice*, kRememberedRuns>, kMultiGetKeys> slices_;
+  const std::vector<std::shared_ptr<const varve::Run>>& runs_;
+  const SequenceNumber sequence_;
+  std::array<KeyUnderWay, kKeysUnderWay> keys_;
 };
 
 std::vector<Result<std::string>> DbImpl::MultiGetStored(const std::vector<std::string_view>& keys,
@@ -111,10 +114,20 @@ std::vector<Result<std::string>> DbImpl::MultiGetAt(SuperVersion* super, Sequenc
                                                     uint64_t* runs_asked) {
   std::vector<Result<std::string>> results;
   results.reserve(keys.size());
-  for (size_t first = 0; first < keys.size(); first += kMultiGetKeys) {
-    const size_t count = std::min(kMultiGetKeys, keys.size() - first);
-    MultiGetGroup(this, super, keys.data() + first, count).Finish(sequence, &results, runs_asked);
-  }
+  MultiGetBelt(this, super, sequence).Run(keys.data(), keys.size(), [&](Status status, const Lookup& found) {
+    *runs_asked += found.runs;
+    if (status.ok() && found.entry.kind == EntryKind::kValue) {
+      results.emplace_back(std::in_place, found.entry.value);
+      return;
+    }
+    std::string value;
+    if (status.ok()) status = CopyValue(found, &value);
+    if (status.ok()) {
+      results.emplace_back(std::move(value));
+    } else {
+      results.emplace_back(std::move(status));
+    }
+  });
   return results;
 }
 

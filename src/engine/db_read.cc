@@ -104,7 +104,7 @@ Status DbImpl::Find(SuperVersion* super, const LookupKey& key, SequenceNumber se
   }
   if (!is_found && key.segment != nullptr) {
     FoundEntry entry;
-    is_found = key.segment->FindAt(key.probe, key.key, sequence, &entry);
+    is_found = SegmentReader::FindAt(key.probe, key.key, sequence, &entry);
     if (is_found) {
       found->entry = entry.entry;
       found->frame = entry.frame;

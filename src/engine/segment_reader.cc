@@ -172,10 +172,10 @@ PointProbe SegmentReader::Probe(uint64_t hash) const {
   return probe;
 }
 
-void SegmentReader::PrefetchEntry(const PointProbe& probe) const {
+void SegmentReader::PrefetchEntry(PointProbe* probe) const {
   const OpenState* state = state_.load(std::memory_order_acquire);
-  const std::string_view block = BlockCache::Peek(*state->data_slots, probe.location.block);
-  if (!block.empty()) PrefetchEntryIn(*state, block, probe.location.slot);
+  probe->frame = BlockCache::Lookup(*state->data_slots, probe->location.block, &probe->bytes);
+  if (probe->frame != nullptr) PrefetchEntryIn(*state, probe->bytes, probe->location.slot);
 }
 
 // Finding an entry takes two misses that depend on each other: the slot array at the block's end, and
@@ -197,11 +197,9 @@ void SegmentReader::PrefetchEntryIn(const OpenState& state, std::string_view blo
   }
 }
 
-void SegmentReader::PrefetchValue(const PointProbe& probe) const {
-  const OpenState* state = state_.load(std::memory_order_acquire);
-  BlockView view;
-  if (view.Parse(BlockCache::Peek(*state->data_slots, probe.location.block))) {
-    view.Prefetch(probe.location.slot);
+void SegmentReader::PrefetchValue(PointProbe* probe) {
+  if (probe->frame != nullptr && probe->view.Parse(probe->bytes)) {
+    probe->view.Prefetch(probe->location.slot);
   }
 }
 
@@ -336,13 +334,9 @@ Result<bool> SegmentReader::FindSparingIndex(std::string_view key, uint64_t hash
 }
 
 bool SegmentReader::FindAt(const PointProbe& probe, std::string_view key,
-                           SequenceNumber max_sequence, FoundEntry* found) const {
-  const OpenState* state = state_.load(std::memory_order_acquire);
-  std::string_view bytes;
-  found->frame = BlockCache::Lookup(*state->data_slots, probe.location.block, &bytes);
-  BlockView view;
-  return found->frame != nullptr && view.Parse(bytes) &&
-         view.Decode(probe.location.slot, &found->entry) && found->entry.key == key &&
+                           SequenceNumber max_sequence, FoundEntry* found) {
+  found->frame = probe.frame;
+  return probe.view.Decode(probe.location.slot, &found->entry) && found->entry.key == key &&
          found->entry.sequence <= max_sequence;
 }
 

@@ -61,6 +61,9 @@ struct PointProbe {
   };
   State state = State::kUnknown;
   PointLocation location;
+  Frame* frame = nullptr;  // of the block, if it is cached, from step 3 on
+  std::string_view bytes;
+  BlockView view;          // of the block, from step 4 on
 };
 
 // Thread-safe. The last reference removes the file when it has been marked obsolete.
@@ -84,21 +87,22 @@ class SegmentReader final : public BlockSource {
   // come and stay in it only for keys that are absent.
   Result<bool> FindSparingIndex(std::string_view key, uint64_t hash, SequenceNumber max_sequence,
                                 FoundEntry* found);
-  // The steps of a lookup before Find, for lookups that are done in groups: each waits for one cache
-  // miss, and starts the next. Leaving them out, or stopping anywhere, changes no result. They count as
-  // no use of the blocks. REQUIRE: an EpochGuard.
-  //   1. the point-index bucket of `hash`
+  // The steps of a lookup before Find, for lookups whose cache misses overlap: each waits for one of them, and
+  // starts the next. Leaving them all out, or stopping anywhere, changes no result. REQUIRE: one EpochGuard
+  // for all of them.
+  //   1. the point-index bucket of `hash`. This and the next count as no use of the index page.
   void Prefetch(uint64_t hash) const;
   //   2. where it leads, and the cache's word for that block
   PointProbe Probe(uint64_t hash) const;
-  //   3. the slot array and, if entries have one size, the entry. REQUIRES: probe.state == kFound
-  void PrefetchEntry(const PointProbe& probe) const;
-  //   4. the entry, whatever its size. REQUIRES: as for 3
-  void PrefetchValue(const PointProbe& probe) const;
+  //   3. the block, which counts as used; its slot array and, if entries have one size, the entry.
+  //      REQUIRES: probe->state == kFound
+  void PrefetchEntry(PointProbe* probe) const;
+  //   4. the entry, whatever its size. REQUIRES: step 3
+  static void PrefetchValue(PointProbe* probe);
   // Find for the entry that `probe` leads to. False when that is not at hand in memory, or is not it:
-  // Find will tell. The same REQUIRES.
-  bool FindAt(const PointProbe& probe, std::string_view key, SequenceNumber max_sequence,
-              FoundEntry* found) const;
+  // Find will tell. REQUIRES: step 4
+  static bool FindAt(const PointProbe& probe, std::string_view key, SequenceNumber max_sequence,
+                     FoundEntry* found);
 
   Status Install(const MissingBlock& block, const Result<size_t>& got, const char* data,
                  CachedBlock* loaded) override;
