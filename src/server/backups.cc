@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 
 namespace varve::server {
@@ -34,14 +35,14 @@ Backups::~Backups() {
 
 Status Backups::Start(std::string_view name, uint64_t bytes_per_second) {
   if (dir_.empty()) return Status::NotSupported("there is no directory for backups");
-  if (!IsBackupName(name)) {
+  if (!IsBackupName(name) && !VARVE_PLANTED_BUG("backups.any_path")) {
     return Status::InvalidArgument("a backup's name has letters, digits, '-', '_' and '.', and does not begin with '.'");
   }
   std::string file(name);
   std::unique_ptr<Thread> ended;
   MutexLock lock(&mu_);
   if (state_.is_running) return Status(StatusCode::kBusy, "a backup is running: " + state_.name);
-  if (env_->FileExists(dir_ + "/" + file)) return Status::InvalidArgument("there is a backup of that name");
+  if (!VARVE_PLANTED_BUG("backups.replaced") && env_->FileExists(dir_ + "/" + file)) return Status::InvalidArgument("there is a backup of that name");
   // It has said that it is done, and needs nothing any more.
   ended = std::move(thread_);
   must_end_.store(false, std::memory_order_release);

@@ -26,7 +26,7 @@ Status Watch::Add(Db* db, Namespace* space, const std::vector<std::string_view>&
     bool is_watched = false;
     for (const Seen& earlier : seen_) {
       for (const Key& watched : earlier.keys) {
-        is_watched = is_watched || (watched.space == space && watched.key == key);
+        is_watched = is_watched || VARVE_PLANTED_BUG("watch.second_watch_ignored") || (watched.space == space && watched.key == key);
       }
     }
     if (is_watched) continue;
@@ -46,7 +46,7 @@ Result<bool> Watch::Renew(Db* db, Namespace* mark, Transaction* transaction) {
       VARVE_RETURN_IF_ERROR(IsPresent(next.transaction.get(), *key.space, key.key).status());
       VARVE_ASSIGN_OR_RETURN(const bool is_present, IsPresent(transaction, *key.space, key.key));
       // One that has expired changes without being written.
-      is_same = is_same && is_present == key.was_present;
+      is_same = is_same && (is_present == key.was_present || VARVE_PLANTED_BUG("watch.expiry_unseen"));
     }
     VARVE_RETURN_IF_ERROR(seen.transaction->Put(*mark, kMarkKey, {}));
     const Status status = seen.transaction->Commit();
