@@ -27,17 +27,24 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PLANT = re.compile(r'VARVE_PLANTED_BUG\(\s*"([^"]+)"\)')
 FAILED = re.compile(r"^\[  FAILED  \] ([\w/.]+)", re.MULTILINE)
+PYTHON_FAILED = re.compile(r"^(?:FAIL|ERROR): (\w+) \(\w+\.(\w+)", re.MULTILINE)
 BEGUN = re.compile(r"^\[ RUN      \] ([\w/.]+)", re.MULTILINE)
 
-# Name -> program, filter of its tests, VARVE_TEST_SCALE. The quick ones first.
+# Name -> program, filter of its tests, VARVE_TEST_SCALE; or a file of Python's unittest, "", scale. The quick ones
+# first.
 CAMPAIGNS = {
     "format": ("format", "*-*FuzzCorpusTest*", 1),
     "open_errors": ("integration", "OpenErrorsTest.*", 1),
     "regression": ("integration", "*Regression*", 1),
     "engine": ("engine", "*", 1),
     "env": ("env", "*", 0.2),
+    "http": ("http", "*", 1),
+    "tls": ("tls", "*", 1),
     "net": ("net", "*", 1),
-    "server": ("server", "*", 1),
+    "server": ("server", "*-*CorpusTest*", 1),
+    "settings": ("cli", "ServerSettings*", 1),
+    "ports": ("tests/cli/server_ports_test.py", "", 1),
+    "process": ("tests/server/server_process_test.py", "", 1),
     "wire": ("integration", "*WireHistoryTest*", 1),
     "backup": ("integration", "*Backup*:*Checkpoint*:*Restore*", 1),
     "corruption": ("integration", "CorruptionTest.*", 0.3),
@@ -55,11 +62,19 @@ CAMPAIGNS = {
 
 # Which campaign finds which bug soonest; of the others the order above decides.
 KNOWN = {
+    "acl.changes_come_late": "server",
+    "acl.first_key_alone": "server",
+    "acl.queue_not_checked": "server",
+    "acl.ranges_are_one_key": "server",
+    "acl.readers_write": "server",
+    "acl.wider_patterns_heard": "server",
     "async.acknowledged_before_the_sync": "engine",
     "async.looks_again_at_another_state": "engine",
     "backup.checksum_not_compared": "format",
     "backup.files_known_by_number": "backup",
     "backup.increment_trusts_what_is_not_settled": "backup",
+    "backups.any_path": "server",
+    "backups.replaced": "server",
     "block.checksum_not_compared": "format",
     "check.order_not_looked_at": "engine",
     "check.values_of_other_keys_accepted": "engine",
@@ -79,6 +94,9 @@ KNOWN = {
     "flush.full_disk_is_final": "disk_full",
     "flush.gives_up_logs_too_early": "model",
     "flush.loses_range_deletes": "engine",
+    "http.anything_is_done": "http",
+    "http.bodies_ignored": "http",
+    "http.endless_headers": "http",
     "iterator.prev_shows_what_is_trimmed": "engine",
     "iterator.prev_skips_the_last_of_a_block": "engine",
     "lock.of_another_process_ignored": "open_errors",
@@ -108,6 +126,10 @@ KNOWN = {
     "net.turns_above_the_budget": "net",
     "open.name_of_the_store_not_synced": "regression",
     "point_index.overflow_not_noted": "format",
+    "pubsub.patterns_match_all": "server",
+    "pubsub.tells_of_what_failed": "server",
+    "pubsub.tells_of_what_was_refused": "server",
+    "pubsub.the_gone_still_count": "server",
     "read.half_a_batch_visible": "regression",
     "recovery.continued_log_taken_for_durable": "regression",
     "recovery.foreign_logs_stay": "regression",
@@ -136,11 +158,17 @@ KNOWN = {
     "server.rename_keeps_source": "server",
     "server.strangers_get_much": "server",
     "server.watch_not_checked": "server",
+    "settings.file_before_environment": "settings",
+    "settings.secrets_printed": "settings",
+    "settings.unknown_keys_ignored": "settings",
     "statistics.every_64th_is_timed": "engine",
     "statistics.waits_weigh_like_the_others": "engine",
     "store_builder.mark_not_synced": "backup",
     "store_builder.names_not_synced": "backup",
     "sync_group.write_taken_for_sync": "engine",
+    "tls.any_name_will_do": "tls",
+    "tls.certificate_is_optional": "tls",
+    "tls.first_certificate_stays": "ports",
     "transaction.drops_not_checked": "engine",
     "transaction.own_writes_invisible": "engine",
     "transaction.ranges_not_validated": "engine",
@@ -154,6 +182,9 @@ KNOWN = {
     "wal.checksum_not_compared": "format",
     "wal.damage_taken_for_the_end": "format",
     "wal.records_of_an_earlier_use_accepted": "format",
+    "watch.expiry_unseen": "server",
+    "watch.outlives_exec": "server",
+    "watch.second_watch_ignored": "server",
     "write.acknowledged_before_the_sync": "engine",
     "write.goes_on_after_a_failed_sync": "engine",
     "write.values_not_synced": "crash",
@@ -184,6 +215,9 @@ def run(build, campaign, bug):
     if bug:
         environment["VARVE_PLANTED_BUG"] = bug
     command = [str(build / "tests" / f"varve_{program}_test"), f"--gtest_filter={tests}", "--gtest_fail_fast"]
+    if program.endswith(".py"):
+        # --failfast: the first failure is enough.
+        command = [sys.executable, str(ROOT / program), str(build / "varve"), "--failfast"]
     begin = time.monotonic()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                stdin=subprocess.DEVNULL, start_new_session=True)
@@ -198,7 +232,7 @@ def run(build, campaign, bug):
     if process.returncode == 0:
         return "", seconds
     text = output.decode(errors="replace")
-    failed = FAILED.findall(text) or BEGUN.findall(text)[-1:] or ["?"]
+    failed = [f"{suite}.{test}" for test, suite in PYTHON_FAILED.findall(text)] or FAILED.findall(text) or BEGUN.findall(text)[-1:] or ["?"]
     return failed[0] + end, seconds
 
 

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <type_traits>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "cli/config_file.h"
 
@@ -96,6 +97,7 @@ Status ApplyEntry(const ConfigEntry& entry, const std::string& origin, ServerCon
     return Status::Ok();
   }
   const Setting* const setting = FindSetting(entry.key);
+  if (setting == nullptr && VARVE_PLANTED_BUG("settings.unknown_keys_ignored")) return Status::Ok();
   if (setting == nullptr) {
     std::vector<std::string_view> names = {"dir"};
     for (const Setting& known : ServerSettings()) names.push_back(known.name);
@@ -266,6 +268,7 @@ Result<ServerConfig> ReadServerConfig(const Arguments& arguments, const Variable
     if (!text) {
       origin = VariableName(setting);
       text = look_up(origin);
+      if (VARVE_PLANTED_BUG("settings.file_before_environment") && config.origins.contains(setting.name)) continue;
     }
     if (!text) continue;
     VARVE_RETURN_IF_ERROR(SetSetting(setting, *text, &config.request).WithContext(origin));
@@ -283,7 +286,7 @@ std::string PrintedConfig(const ServerConfig& config) {
   const auto line = [&](std::string_view name, const std::string& value, bool is_secret) {
     const auto origin = config.origins.find(name);
     const std::string from = origin == config.origins.end() ? "default" : origin->second;
-    if (is_secret || value.empty()) {
+    if ((is_secret && !VARVE_PLANTED_BUG("settings.secrets_printed")) || value.empty()) {
       text.append("# ").append(name).append(is_secret && !value.empty() ? " is set" : " is not set");
       text.append(": ").append(from).append("\n");
     } else {

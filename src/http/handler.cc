@@ -1,5 +1,6 @@
 #include "http/handler.h"
 
+#include "base/planted_bug.h"
 #include "http/request_parser.h"
 
 namespace varve::http {
@@ -41,6 +42,7 @@ class Handler final : public net::ConnectionHandler {
     Request request;
     const Outcome outcome = ParseRequest(input, &request);
     if (outcome == Outcome::kNeedMore) return {};
+    if (VARVE_PLANTED_BUG("http.anything_is_done") && outcome == Outcome::kMethodNotAllowed) return {};
     if (outcome != Outcome::kRequest) {
       output->append(Answer(ErrorPage(StatusOf(outcome)), /*is_head=*/false));
     } else {

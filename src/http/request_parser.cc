@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/planted_bug.h"
+
 namespace varve::http {
 namespace {
 
@@ -70,6 +72,7 @@ std::optional<Outcome> ReadHeader(std::string_view line) {
   const std::string_view value = Trimmed(line.substr(colon + 1));
   if (!IsHeaderValue(value)) return Outcome::kBadRequest;
   const std::string_view name = line.substr(0, colon);
+  if (VARVE_PLANTED_BUG("http.bodies_ignored")) return std::nullopt;
   if (EqualsIgnoringCase(name, "transfer-encoding")) return Outcome::kHasBody;
   if (EqualsIgnoringCase(name, "content-length") && value != "0") return Outcome::kHasBody;
   return std::nullopt;
@@ -83,7 +86,7 @@ Outcome ParseRequest(std::string_view input, Request* request) {
     // What does not begin like a request need not become long.
     const size_t word = std::min(input.find(' '), input.size());
     if (word > 0 && !IsToken(input.substr(0, word))) return Outcome::kBadRequest;
-    return input.size() >= kMaxRequestBytes ? Outcome::kTooLarge : Outcome::kNeedMore;
+    return input.size() >= kMaxRequestBytes && !VARVE_PLANTED_BUG("http.endless_headers") ? Outcome::kTooLarge : Outcome::kNeedMore;
   }
   std::string_view rest = input.substr(0, end + kLineEnd.size());
   bool is_first = true;

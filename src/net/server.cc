@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 
 namespace varve::net {
@@ -102,6 +103,7 @@ std::shared_ptr<const tls::Context> Server::TlsOf(int service) {
 
 void Server::UseTls(int service, std::shared_ptr<const tls::Context> tls) {
   MutexLock lock(&mu_);
+  if (VARVE_PLANTED_BUG("tls.first_certificate_stays") && tls_.contains(service)) return;
   tls_[service] = std::move(tls);
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "server/acl_user.h"
 #include "server/glob.h"
 
@@ -223,9 +224,13 @@ std::optional<AclDenial> AclSelector::CheckKeys(const Command& command,
     }
     if (!is_key) continue;
     const std::string_view key = args[position.index];
-    const bool is_allowed = command.spans == Command::Spans::kOne ? MayUseKey(key, reads, writes)
-                                                                  : MayUseKeysWith(key, reads, writes);
+    if (VARVE_PLANTED_BUG("acl.readers_write")) writes = false;
+    const bool is_allowed = command.spans == Command::Spans::kOne ||
+                                    VARVE_PLANTED_BUG("acl.ranges_are_one_key")
+                                ? MayUseKey(key, reads, writes)
+                                : MayUseKeysWith(key, reads, writes);
     if (!is_allowed) return AclDenial{AclDenial::Reason::kKey, position.index};
+    if (VARVE_PLANTED_BUG("acl.first_key_alone")) break;
   }
   return std::nullopt;
 }
@@ -233,7 +238,7 @@ std::optional<AclDenial> AclSelector::CheckKeys(const Command& command,
 // A pattern that is subscribed to must be one of those that are allowed, as it is written.
 bool AclSelector::MayUseChannel(std::string_view channel, bool is_pattern) const {
   return std::any_of(channels_.begin(), channels_.end(), [&](const std::string& pattern) {
-    return is_pattern ? pattern == channel : MatchesGlob(pattern, channel);
+    return is_pattern && !VARVE_PLANTED_BUG("acl.wider_patterns_heard") ? pattern == channel : MatchesGlob(pattern, channel);
   });
 }
 

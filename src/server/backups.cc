@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 
 namespace varve::server {
@@ -36,7 +37,8 @@ Status Backups::Check(const Request& request) const {
   if (dir_.empty()) {
     return Status::NotSupported("there is no directory for backups: start the server with --backup-dir");
   }
-  if (!IsBackupName(request.name) || (!request.since.empty() && !IsBackupName(request.since))) {
+  const bool are_names = IsBackupName(request.name) && (request.since.empty() || IsBackupName(request.since));
+  if (!are_names && !VARVE_PLANTED_BUG("backups.any_path")) {
     return Status::InvalidArgument("a backup's name has letters, digits, '-', '_' and '.', and does not begin with '.'");
   }
   if (!request.since.empty() && !env_->FileExists(dir_ + "/" + request.since)) {
@@ -50,7 +52,7 @@ Status Backups::Start(const Request& request) {
   std::unique_ptr<Thread> ended;
   MutexLock lock(&mu_);
   if (state_.is_running) return Status(StatusCode::kBusy, "a backup is running: " + state_.name);
-  if (env_->FileExists(dir_ + "/" + request.name)) {
+  if (env_->FileExists(dir_ + "/" + request.name) && !VARVE_PLANTED_BUG("backups.replaced")) {
     return Status::InvalidArgument("there is a backup of that name");
   }
   // It has said that it is done, and needs nothing any more.

@@ -1,5 +1,6 @@
 #include "server/pubsub.h"
 
+#include "base/planted_bug.h"
 #include "resp/reply_writer.h"
 #include "server/glob.h"
 
@@ -37,6 +38,7 @@ bool PubSub::Unsubscribe(Subscription kind, std::string_view name, const Client&
   MutexLock lock(&mu_);
   NameMap& names = names_[static_cast<size_t>(kind)];
   const auto found = names.find(name);
+  if (VARVE_PLANTED_BUG("pubsub.the_gone_still_count")) return false;
   if (found == names.end() || found->second.erase(client.peer.id) == 0) return false;
   if (found->second.empty()) names.erase(found);
   count_.fetch_sub(1, std::memory_order_release);
@@ -55,7 +57,7 @@ int64_t PubSub::Publish(Subscription kind, std::string_view channel, std::string
   }
   if (is_shard) return count;
   for (const auto& [pattern, listeners] : Of(Subscription::kPattern)) {
-    if (!MatchesGlob(pattern, channel)) continue;
+    if (!MatchesGlob(pattern, channel) && !VARVE_PLANTED_BUG("pubsub.patterns_match_all")) continue;
     for (const auto& [id, client] : listeners) {
       Send(*client, {"pmessage", pattern, channel, message});
       ++count;

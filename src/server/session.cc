@@ -210,6 +210,7 @@ void Session::Process(const Command& command, const std::vector<std::string_view
   const size_t mark = reply->Begin();
   const uint64_t begin = idle_since_;
   const Status status = Run(command, args, nullptr, reply);
+  if (VARVE_PLANTED_BUG("pubsub.tells_of_what_failed")) PublishEvents();
   if (status.ok()) {
     PublishEvents();
   } else {
@@ -298,7 +299,7 @@ void Session::BecomeUser(Acl::User user) {
 
 bool Session::RenewUser() {
   const uint64_t version = service_->acl().version();
-  if (version == user_version_) return true;
+  if (version == user_version_ || VARVE_PLANTED_BUG("acl.changes_come_late")) return true;
   Acl::User now = service_->acl().Find(user_->name());
   if (now == nullptr || now->number() != user_->number()) return false;
   user_ = std::move(now);
@@ -337,7 +338,7 @@ void Session::DropQueue() {
   is_queueing_ = false;
   is_queue_bad_ = false;
   client_->queued.store(-1, std::memory_order_relaxed);
-  Unwatch();
+  if (!VARVE_PLANTED_BUG("watch.outlives_exec")) Unwatch();
 }
 
 void Session::Reset(resp::ReplyWriter* reply) {

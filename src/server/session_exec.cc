@@ -35,7 +35,7 @@ Status Session::RunQueue(Transaction& transaction, size_t mark, resp::ReplyWrite
   for (const Queued& queued : queue_) {
     args.assign(queued.args.begin(), queued.args.end());
     if (!RenewUser()) closes_ = true;
-    if (const auto denial = Deny(*queued.command, args)) {
+    if (const auto denial = Deny(*queued.command, args); denial && !VARVE_PLANTED_BUG("acl.queue_not_checked")) {
       service_->command_stats().loop(loop_index()).NoteRejected(*queued.command);
       const size_t denied_at = reply->size();
       reply->Error(ExecDenialText(denial->reason));
@@ -90,7 +90,7 @@ Status Session::Execute(resp::ReplyWriter* reply) {
     }
   }
   DropQueue();
-  if (is_touched) events_.clear();
+  if (is_touched && !VARVE_PLANTED_BUG("pubsub.tells_of_what_was_refused")) events_.clear();
   if (!is_touched) return status;
   reply->Truncate(mark);
   reply->NullArray();

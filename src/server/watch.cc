@@ -23,7 +23,7 @@ Result<bool> IsPresent(Transaction* transaction, Namespace& space, std::string_v
 Status Watch::Add(Db* db, Namespace* space, const std::vector<std::string_view>& keys) {
   Seen seen{db->Begin(), {}};
   for (const std::string_view key : keys) {
-    if (!watched_.emplace(space, key).second) continue;
+    if (!watched_.emplace(space, key).second || (VARVE_PLANTED_BUG("watch.second_watch_ignored") && !seen_.empty())) continue;
     VARVE_ASSIGN_OR_RETURN(const bool is_present, IsPresent(seen.transaction.get(), *space, key));
     seen.keys.push_back({space, std::string(key), is_present});
   }
@@ -40,7 +40,7 @@ Result<bool> Watch::Renew(Db* db, Namespace* mark, Transaction* transaction) {
       VARVE_RETURN_IF_ERROR(IsPresent(next.transaction.get(), *key.space, key.key).status());
       VARVE_ASSIGN_OR_RETURN(const bool is_present, IsPresent(transaction, *key.space, key.key));
       // One that has expired changes without being written.
-      is_same = is_same && is_present == key.was_present;
+      is_same = is_same && (is_present == key.was_present || VARVE_PLANTED_BUG("watch.expiry_unseen"));
     }
     VARVE_RETURN_IF_ERROR(seen.transaction->Put(*mark, kMarkKey, {}));
     const Status status = seen.transaction->Commit();

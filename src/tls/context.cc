@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 
 namespace varve::tls {
@@ -71,7 +72,8 @@ Result<std::shared_ptr<const Context>> Context::ForServer(const Files& files) {
   }
   VARVE_ASSIGN_OR_RETURN(const std::shared_ptr<Context> context, Make(files, /*is_server=*/true));
   if (!files.authorities.empty()) {
-    SSL_CTX_set_verify(context->handle(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    const int must_show = VARVE_PLANTED_BUG("tls.certificate_is_optional") ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(context->handle(), SSL_VERIFY_PEER | must_show, nullptr);
     // Clients are told whose certificates are wanted.
     SSL_CTX_set_client_CA_list(context->handle(), SSL_load_client_CA_file(files.authorities.c_str()));
   }

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
+
 namespace varve::tls {
 
 namespace {
@@ -45,7 +47,7 @@ std::unique_ptr<Session> Session::Create(std::shared_ptr<const Context> context,
     SSL_set_accept_state(handle);
   } else {
     SSL_set_connect_state(handle);
-    if (!ExpectHost(handle, host)) return nullptr;
+    if (!VARVE_PLANTED_BUG("tls.any_name_will_do") && !ExpectHost(handle, host)) return nullptr;
   }
   return session;
 }

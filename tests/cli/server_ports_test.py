@@ -27,7 +27,7 @@ class PortsTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
         self.environment = {name: value for name, value in os.environ.items()
-                            if not name.startswith("VARVE_")}
+                            if not name.startswith("VARVE_") or name == "VARVE_PLANTED_BUG"}
 
     def start(self, *options, **environment):
         """Starts a server and waits until it has said where it listens."""

@@ -44,11 +44,13 @@ class ClientsTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
         self.options = []
+        self.starts = 0
         self.start()
 
     def start(self):
         self.server = redis_pair.start_varve(PROGRAM, self.folder, *self.options)
         self.addCleanup(self.server.kill)
+        self.starts += 1
 
     def kill_and_start(self):
         self.server.kill()
@@ -71,7 +73,12 @@ class ClientsTest(unittest.TestCase):
 
     def port(self, name):
         """Of the last server that was started."""
-        lines = [line for line in (self.folder / "log").read_text().splitlines() if " listening " in line]
+        end = time.monotonic() + SECONDS
+        lines = []
+        while len(lines) < self.starts:  # it listens before it says so
+            self.assertLess(time.monotonic(), end)
+            text = (self.folder / "log").read_text()
+            lines = [line for line in text.splitlines(keepends=True) if " listening " in line and line.endswith("\n")]
         return re.search(rf" {name}=127\.0\.0\.1:(\d+)", lines[-1]).group(1)
 
 

@@ -155,6 +155,8 @@ class AbuseTest(unittest.TestCase):
         return count
 
     def tcp_port(self):
+        # It listens before it says so.
+        self.await_that(lambda: " listening " in self.log() and self.log().endswith("\n"), "the log")
         words = [word[8:] for word in self.log().split() if word.startswith("address=127.0.0.1:")]
         return int(words[0].rsplit(":", 1)[1])
 

@@ -67,6 +67,52 @@ TEST_F(PubSubTest, EventsAreToldWhenTheyAreCommitted) {
   EXPECT_EQ(listener->Hear(), "");
 }
 
+TEST_F(PubSubTest, PatternsMatchWhatTheySay) {
+  const auto a = Connect(0);
+  const auto listener = Connect(1);
+  listener->Call({"PSUBSCRIBE", "n[a-c]*"});
+  EXPECT_EQ(a->Call({"PUBLISH", "nd", "1"}), ":0\r\n");
+  EXPECT_EQ(a->Call({"PUBLISH", "xna", "1"}), ":0\r\n");
+  EXPECT_EQ(listener->Hear(), "");
+  EXPECT_EQ(a->Call({"PUBLISH", "nb", "1"}), ":1\r\n");
+  EXPECT_TRUE(listener->Hear().ends_with("$2\r\nnb\r\n$1\r\n1\r\n"));
+}
+
+TEST_F(PubSubTest, NothingIsToldOfWhatFails) {
+  const auto a = Connect(0);
+  const auto listener = Connect(1);
+  a->Call({"SET", "k", "v"});
+  a->Call({"CONFIG", "SET", "notify-keyspace-events", "EA"});
+  listener->Call({"PSUBSCRIBE", "*"});
+  a->Call({"MULTI"});
+  a->Call({"DEL", "k"});
+  // Longer than keys of the store may be: the transaction as a whole fails.
+  const std::string long_key(70'000, 'k');
+  EXPECT_EQ(a->Call({"SET", long_key, "v"}), "+QUEUED\r\n");
+  EXPECT_TRUE(a->Call({"EXEC"}).starts_with("-ERR"));
+  EXPECT_EQ(a->Call({"EXISTS", "k"}), ":1\r\n");
+  EXPECT_EQ(listener->Hear(), "");
+}
+
+// An attempt has been made, and what it would have told is known, when a watched key changes.
+TEST_F(PubSubTest, NothingIsToldOfWhatIsRefusedAtLast) {
+  const auto a = Connect(0);
+  const auto other = Connect(1);
+  const auto listener = Connect(1);
+  a->Call({"MSET", "k", "v", "w", "1"});
+  a->Call({"CONFIG", "SET", "notify-keyspace-events", "Eg"});
+  listener->Call({"SUBSCRIBE", "news", "__keyevent@0__:del"});
+  listener->set_on_message([&] { EXPECT_EQ(other->Call({"SET", "w", "2"}), "+OK\r\n"); });
+  a->Call({"WATCH", "w"});
+  a->Call({"MULTI"});
+  a->Call({"DEL", "k"});
+  a->Call({"PUBLISH", "news", "now"});
+  a->Call({"GET", "w"});
+  EXPECT_EQ(a->Call({"EXEC"}), "*-1\r\n");
+  EXPECT_EQ(a->Call({"EXISTS", "k"}), ":1\r\n");
+  EXPECT_EQ(listener->Hear().find("__keyevent"), std::string::npos);
+}
+
 TEST_F(PubSubTest, ExpiryIsToldWithoutAnybodyReading) {
   const auto a = Connect(0);
   const auto listener = Connect(1);

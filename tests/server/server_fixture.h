@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,7 @@ class TestClient {
     peer.close = [] {};
     peer.wake = [] {};
     peer.write = [inbox = inbox_](std::string bytes) {
+      if (inbox->on_message) inbox->on_message();
       MutexLock lock(&inbox->mu);
       inbox->bytes += bytes;
     };
@@ -63,12 +65,15 @@ class TestClient {
     MutexLock lock(&inbox_->mu);
     return std::exchange(inbox_->bytes, {});
   }
+  // Called before each of these, in the midst of whatever says it. Set while nothing is said.
+  void set_on_message(std::function<void()> on_message) { inbox_->on_message = std::move(on_message); }
   const net::Turn& turn() const { return turn_; }
   uint64_t lifetime_millis() const { return session_->lifetime_millis(); }
   size_t left() const { return input_.size(); }
 
  private:
   struct Inbox {
+    std::function<void()> on_message;
     Mutex mu;
     std::string bytes VARVE_GUARDED_BY(mu);
   };

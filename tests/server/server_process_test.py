@@ -237,6 +237,8 @@ class ServerTest(unittest.TestCase):
 
     def test_tcp_listens_at_loopback_alone(self):
         self.start()
+        while not (" listening " in self.log() and self.log().endswith("\n")):
+            time.sleep(0.01)  # it listens before it says so
         addresses = [word[8:] for word in self.log().split() if word.startswith("address=")]
         hosts = {address.rsplit(":", 1)[0] for address in addresses if not address.startswith("/")}
         self.assertTrue(hosts <= {"127.0.0.1", "[::1]"} and hosts, addresses)

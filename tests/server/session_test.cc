@@ -168,6 +168,19 @@ TEST_F(SessionTest, ReplyToAWatchedKeyThatChanged) {
   EXPECT_EQ(execute(), kDone) << "a key that was absent and is";
 }
 
+TEST_F(SessionTest, WatchesAddUp) {
+  const auto client = Connect(0);
+  const auto other = Connect(1);
+  for (const std::string_view changed : {"a", "b", "c"}) {
+    client->Call({"WATCH", "a", "b"});
+    client->Call({"WATCH", "b", "c"});
+    other->Call({"INCR", changed});
+    client->Call({"MULTI"});
+    client->Call({"PING"});
+    EXPECT_EQ(client->Call({"EXEC"}), "*-1\r\n") << changed;
+  }
+}
+
 TEST_F(SessionTest, WatchedKeyThatExpires) {
   const auto a = Connect();
   a->Call({"SET", "k", "1", "PX", "1000"});
