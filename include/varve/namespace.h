@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "varve/async.h"
+#include "varve/explain.h"
 #include "varve/iterator.h"
 #include "varve/options.h"
 #include "varve/pinned_value.h"
@@ -131,6 +132,10 @@ class Namespace {
   // disk accesses of the keys overlap.
   virtual std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                                     const ReadOptions& = {}) = 0;
+  // Does what Get does, and tells how it went instead of the value. An absent key is an answer and no error; the
+  // errors are those of Get otherwise. It brings into the cache what Get would, and counts as no get in
+  // Statistics. Slower than Get: it allocates. kNotSupported where the store is another's, such as a server's.
+  virtual Result<Explanation> Explain(std::string_view key, const ReadOptions& = {});
   // The value. Throws KeyNotFound when absent, std::runtime_error on any other failure.
   std::string At(std::string_view key);
 

@@ -17,6 +17,7 @@ struct Command {
 
 std::vector<Command> WriteCommands();     // put del delrange expire persist
 std::vector<Command> ReadCommands();      // get scan count
+std::vector<Command> ExplainCommands();   // explain
 std::vector<Command> TransferCommands();  // load dump
 std::vector<Command> NamespaceCommands(); // namespaces drop
 std::vector<Command> TreeCommands();      // tree

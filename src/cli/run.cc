@@ -126,7 +126,7 @@ const std::vector<Command>& AllCommands() {
   static const std::vector<Command> commands = [] {
     std::vector<Command> all;
     for (auto* group :
-         {WriteCommands, ReadCommands, TransferCommands, NamespaceCommands, TreeCommands,
+         {WriteCommands, ReadCommands, ExplainCommands, TransferCommands, NamespaceCommands, TreeCommands,
           BackupCommands, StoreCommands, RepairCommands, ServerCommands, BenchCommands, TopCommands,
           DoctorCommands, DocumentCommands, ShellCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));

@@ -7,6 +7,7 @@
 //   db_room.cc        new memtables and logs, back-pressure
 //   db_read.cc        gets, iterators, snapshots
 //   db_multi_get.cc   gets of many keys at once
+//   db_explain.cc     a get that tells how it went
 //   db_async.cc       operations that do not make their caller wait
 //   db_transaction.cc what is checked when a transaction commits, and the attempts
 //   db_modify.cc      compare-and-set, time to live and the other read-modify-writes
@@ -58,6 +59,7 @@
 #include "engine/event_log.h"
 #include "engine/expiry_notes.h"
 #include "engine/expiry_notifier.h"
+#include "engine/lookup_trace.h"
 #include "engine/namespace_table.h"
 #include "engine/operation_times.h"
 #include "engine/read_slots.h"
@@ -100,6 +102,7 @@ class DbImpl final : public Db {
   Result<std::string> Get(std::string_view key, const ReadOptions& options) override;
   Status Get(std::string_view key, std::string* value, const ReadOptions& options) override;
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions& options) override;
+  Result<Explanation> Explain(std::string_view key, const ReadOptions& options) override;
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                             const ReadOptions& options) override;
   Async<Result<std::string>> GetAsync(std::string_view key, const ReadOptions& options,
@@ -404,18 +407,26 @@ class DbImpl final : public Db {
     uint32_t runs_passed = 0;  // those before first_run that were asked
   };
   LookupKey KeyFor(std::string_view key) const;
-  Status Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence, Lookup* found);
+  // `trace` hears what is looked at (lookup_trace.h).
+  template <typename Trace = NoTrace>
+  Status Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence, Lookup* found,
+              Trace trace = {});
   Status GetStored(std::string_view key, std::string* value, const ReadOptions& options);
   Result<std::optional<std::chrono::milliseconds>> TimeToLiveStored(std::string_view key,
                                                                     const ReadOptions& options);
   Result<PinnedValue> GetPinnedStored(std::string_view key, const ReadOptions& options);
+  Result<Explanation> ExplainStored(std::string_view key, const ReadOptions& options);
+  // Reads the value that `found` leads to, as Get does. REQUIRES: an EpochGuard.
+  Status ExplainValue(const Lookup& found, Explanation* explanation);
   std::vector<Result<std::string>> MultiGetStored(const std::vector<std::string_view>& keys,
                                                   const ReadOptions& options);
   std::unique_ptr<DbIterator> NewIteratorIn(const Keyspace& keyspace, const IteratorOptions& options);
   // Whether the index of `run` should not take memory from its data.
   bool IsShortOfMemoryFor(const Run& run, bool is_oldest) const;
+  template <typename Trace = NoTrace>
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
-                    SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
+                    SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0,
+                    Trace trace = {});
   // Keys that are looked up together, so that their cache misses overlap.
   class MultiGetBelt;
   std::vector<Result<std::string>> MultiGetAt(SuperVersion* super, SequenceNumber sequence,

@@ -56,9 +56,10 @@ bool DbImpl::IsShortOfMemoryFor(const Run& run, bool is_oldest) const {
   return is_oldest && run.disk_bytes() > 2 * cache_.RecentCapacity();
 }
 
+template <typename Trace>
 Status DbImpl::FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
-                          SequenceNumber sequence, Lookup* found, bool* is_found,
-                          size_t first_run) {
+                          SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run,
+                          Trace trace) {
   *is_found = false;
   const auto& runs = super->version->runs();
   // With several runs the misses of their index buckets overlap instead of adding up.
@@ -69,15 +70,20 @@ Status DbImpl::FindInRuns(SuperVersion* super, std::string_view key, uint64_t ha
   }
   for (size_t i = first_run; i < runs.size(); ++i) {
     const SegmentSlice* slice = runs[i]->Find(key);
-    if (slice == nullptr) continue;
+    if (slice == nullptr) {
+      trace.PassRun(i, runs[i]->id());
+      continue;
+    }
+    trace.EnterSegment(i, runs[i]->id(), slice->meta().file_number);
     ++found->runs;
     FoundEntry entry;
     VARVE_ASSIGN_OR_RETURN(
         const bool hit,
         IsShortOfMemoryFor(*runs[i], i + 1 == runs.size())
-            ? slice->segment->FindSparingIndex(key, hash, sequence, &entry)
-            : slice->segment->Find(key, hash, sequence, &entry));
+            ? slice->segment->FindSparingIndex(key, hash, sequence, &entry, trace)
+            : slice->segment->Find(key, hash, sequence, &entry, trace));
     if (!hit) continue;
+    trace.Answered();
     found->entry = entry.entry;
     found->frame = entry.frame;
     *is_found = true;
@@ -86,15 +92,18 @@ Status DbImpl::FindInRuns(SuperVersion* super, std::string_view key, uint64_t ha
   return Status::Ok();
 }
 
+template <typename Trace>
 Status DbImpl::Find(SuperVersion* super, const LookupKey& key, SequenceNumber sequence,
-                    Lookup* found) {
+                    Lookup* found, Trace trace) {
   found->super = super;
   bool is_found = false;
   const auto look_into = [&](const std::shared_ptr<MemTableSlot>& slot) {
-    if (!slot->memtable->MayContain(key.hash) ||
-        !slot->memtable->Get(key.key, key.hash, sequence, &found->entry)) {
+    const bool may_contain = slot->memtable->MayContain(key.hash);
+    trace.EnterMemTable(slot == super->active, slot->log_number, may_contain);
+    if (!may_contain || !slot->memtable->Get(key.key, key.hash, sequence, &found->entry)) {
       return false;
     }
+    trace.Answered();
     found->slot = slot.get();
     return true;
   };
@@ -114,11 +123,15 @@ Status DbImpl::Find(SuperVersion* super, const LookupKey& key, SequenceNumber se
   if (!is_found) {
     found->runs = key.runs_passed;
     VARVE_RETURN_IF_ERROR(
-        FindInRuns(super, key.key, key.hash, sequence, found, &is_found, key.first_run));
+        FindInRuns(super, key.key, key.hash, sequence, found, &is_found, key.first_run, trace));
   }
-  if (!is_found || (!super->tombstones.empty() &&
-                    super->tombstones.MaxCovering(key.key, sequence) > found->entry.sequence)) {
-    return Status::NotFound();
+  if (!is_found) return Status::NotFound();
+  if (!super->tombstones.empty()) {
+    const SequenceNumber covering = super->tombstones.MaxCovering(key.key, sequence);
+    if (covering > found->entry.sequence) {
+      trace.Covered(covering);
+      return Status::NotFound();
+    }
   }
   Entry& entry = found->entry;
   if (!IsLive(entry.kind, entry.value, [this] { return store_clock_.Now(); })) {
@@ -131,6 +144,11 @@ Status DbImpl::Find(SuperVersion* super, const LookupKey& key, SequenceNumber se
   }
   return Status::Ok();
 }
+
+template Status DbImpl::Find(SuperVersion*, const LookupKey&, SequenceNumber, Lookup*, NoTrace);
+template Status DbImpl::Find(SuperVersion*, const LookupKey&, SequenceNumber, Lookup*, LookupTrace);
+template Status DbImpl::FindInRuns(SuperVersion*, std::string_view, uint64_t, SequenceNumber, Lookup*,
+                                   bool*, size_t, NoTrace);
 
 SuperVersion* DbImpl::ReadPoint(const Snapshot* snapshot, SequenceNumber* sequence) const {
   SuperVersion* super = CurrentSuper();

@@ -95,6 +95,11 @@ Result<PinnedValue> NamespaceImpl::GetPinned(std::string_view key, const ReadOpt
   return db_->GetPinnedStored(state_->keyspace.ToStored(key, &KeyBuffer()), options);
 }
 
+Result<Explanation> NamespaceImpl::Explain(std::string_view key, const ReadOptions& options) {
+  VARVE_RETURN_IF_ERROR(CheckReadable(options.snapshot));
+  return db_->ExplainStored(state_->keyspace.ToStored(key, &KeyBuffer()), options);
+}
+
 std::vector<Result<std::string>> NamespaceImpl::MultiGet(const std::vector<std::string_view>& keys,
                                                          const ReadOptions& options) {
   if (Status status = CheckReadable(options.snapshot); !status.ok()) {

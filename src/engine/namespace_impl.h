@@ -31,6 +31,7 @@ class NamespaceImpl final : public Namespace {
   Result<std::string> Get(std::string_view key, const ReadOptions& options) override;
   Status Get(std::string_view key, std::string* value, const ReadOptions& options) override;
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions& options) override;
+  Result<Explanation> Explain(std::string_view key, const ReadOptions& options) override;
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                             const ReadOptions& options) override;
   Async<Result<std::string>> GetAsync(std::string_view key, const ReadOptions& options,

@@ -57,6 +57,9 @@ inline void NoteDiskRead(uint64_t monotonic_nanos) {
   ++internal::thread_operation.disk_reads;
 }
 
+// How often this thread has read from a file since its last operation began.
+inline uint32_t DiskReadsOfThread() { return internal::thread_operation.disk_reads; }
+
 // Thread-safe.
 class OperationTimes {
  public:

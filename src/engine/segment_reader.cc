@@ -135,13 +135,12 @@ Status SegmentReader::LoadDataBlock(OpenState* state, size_t block, CachedBlock*
 
 Status SegmentReader::DataBlock(size_t block, CachedBlock* found) {
   VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
-  return DataBlock(state, block, found);
+  return DataBlock(state, block, found, NoTrace());
 }
 
 Status SegmentReader::LoadIndexPage(OpenState* state, uint32_t page, CachedBlock* loaded) {
-  const uint64_t offset = state->segment.properties.point_index_offset + uint64_t{page} * kPageBytes;
-  return Load(state, state->index_slots.get(), page, offset, kPageBytes, BlockKind::kPointIndex,
-              loaded);
+  return Load(state, state->index_slots.get(), page, IndexPageOffset(*state, page), kPageBytes,
+              BlockKind::kPointIndex, loaded);
 }
 
 // --- Prefetching.
@@ -237,12 +236,30 @@ void SegmentReader::PrefetchSearch(const CachedBlock& block) const {
 
 // --- Lookups.
 
+template <typename Trace>
+Result<SegmentReader::OpenState*> SegmentReader::OpenFor(Trace trace) {
+  if constexpr (Trace::kIsOn) {
+    if (state_.load(std::memory_order_relaxed) == nullptr) trace.OpenedFile();
+  }
+  return Open();
+}
+
+template <typename Trace>
+Status SegmentReader::IndexPage(OpenState* state, uint32_t page, CachedBlock* found, Trace trace) {
+  found->frame = BlockCache::Lookup(*state->index_slots, page, &found->bytes);
+  const bool is_cached = found->frame != nullptr;
+  if (__builtin_expect(!is_cached, 0)) VARVE_RETURN_IF_ERROR(LoadIndexPage(state, page, found));
+  trace.Block(ExplainedBlock::Kind::kIndexPage, IndexPageOffset(*state, page), kPageBytes, !is_cached);
+  return Status::Ok();
+}
+
+template <typename Trace>
 Result<bool> SegmentReader::FindVersion(OpenState* state, size_t block, int slot, std::string_view key,
-                                        SequenceNumber max_sequence, FoundEntry* found) {
+                                        SequenceNumber max_sequence, FoundEntry* found, Trace trace) {
   // Versions of a key are neighbours, possibly over several blocks.
   for (; block < state->segment.index.block_count(); ++block, slot = 0) {
     CachedBlock cached;
-    VARVE_RETURN_IF_ERROR(DataBlock(state, block, &cached));
+    VARVE_RETURN_IF_ERROR(DataBlock(state, block, &cached, trace));
     BlockView view;
     if (!view.Parse(cached.bytes)) {
       return Damaged("malformed block", state->segment.index.block_offset(block));
@@ -261,77 +278,91 @@ Result<bool> SegmentReader::FindVersion(OpenState* state, size_t block, int slot
   return false;
 }
 
+template <typename Trace>
 Result<bool> SegmentReader::FindBySearch(OpenState* state, std::string_view key,
-                                         SequenceNumber max_sequence, FoundEntry* found) {
+                                         SequenceNumber max_sequence, FoundEntry* found, Trace trace) {
   const size_t block = state->segment.index.FindBlock(key, max_sequence);
   CachedBlock cached;
-  VARVE_RETURN_IF_ERROR(DataBlock(state, block, &cached));
+  VARVE_RETURN_IF_ERROR(DataBlock(state, block, &cached, trace));
   BlockView view;
   const uint64_t offset = state->segment.index.block_offset(block);
   if (!view.Parse(cached.bytes)) return Damaged("malformed block", offset);
   const int slot = view.LowerBound(key, max_sequence);
   if (slot < 0) return Damaged("malformed entry", offset);
-  return FindVersion(state, block, slot, key, max_sequence, found);
+  return FindVersion(state, block, slot, key, max_sequence, found, trace);
 }
 
+template <typename Trace>
 Result<bool> SegmentReader::FindByIndexPage(OpenState* state, std::string_view page, std::string_view key,
                                             uint64_t hash, SequenceNumber max_sequence,
-                                            FoundEntry* found) {
+                                            FoundEntry* found, Trace trace) {
+  trace.FilterSays(ExplainedPart::Filter::kAbsent);
   PointIndexProbe probe(page.data(), hash);
   for (PointLocation location; probe.Next(&location);) {
+    trace.FilterSays(ExplainedPart::Filter::kMaybe);
     if (location.block >= state->segment.index.block_count()) {
       return Damaged("the point index leads outside the segment",
                      state->segment.properties.point_index_offset);
     }
     CachedBlock cached;
-    VARVE_RETURN_IF_ERROR(DataBlock(state, location.block, &cached));
+    VARVE_RETURN_IF_ERROR(DataBlock(state, location.block, &cached, trace));
     PrefetchEntryIn(*state, cached.bytes, location.slot);
     BlockView view;
     if (!view.Parse(cached.bytes) || !view.Decode(location.slot, &found->entry)) {
       return Damaged("malformed entry", state->segment.index.block_offset(location.block));
     }
-    if (found->entry.key != key) continue;  // another key with the same tag
+    if (found->entry.key != key) {  // another key with the same tag
+      trace.FalsePositive();
+      continue;
+    }
     if (found->entry.sequence <= max_sequence) {
       found->frame = cached.frame;
       return true;
     }
-    return FindVersion(state, location.block, location.slot, key, max_sequence, found);
+    return FindVersion(state, location.block, location.slot, key, max_sequence, found, trace);
   }
   return false;
 }
 
+template <typename Trace>
 Result<bool> SegmentReader::Find(std::string_view key, uint64_t hash, SequenceNumber max_sequence,
-                                 FoundEntry* found) {
-  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
+                                 FoundEntry* found, Trace trace) {
+  VARVE_ASSIGN_OR_RETURN(OpenState* state, OpenFor(trace));
   const uint32_t pages = state->segment.properties.point_index_page_count;
-  if (pages == 0) return FindBySearch(state, key, max_sequence, found);
+  if (pages == 0) return FindBySearch(state, key, max_sequence, found, trace);
   const uint32_t page_number = PointIndexPageOf(hash, pages);
   CachedBlock page;
-  page.frame = BlockCache::Lookup(*state->index_slots, page_number, &page.bytes);
-  if (__builtin_expect(page.frame == nullptr, 0)) {
-    VARVE_RETURN_IF_ERROR(LoadIndexPage(state, page_number, &page));
-  }
-  return FindByIndexPage(state, page.bytes, key, hash, max_sequence, found);
+  VARVE_RETURN_IF_ERROR(IndexPage(state, page_number, &page, trace));
+  return FindByIndexPage(state, page.bytes, key, hash, max_sequence, found, trace);
 }
 
+template <typename Trace>
 Result<bool> SegmentReader::FindSparingIndex(std::string_view key, uint64_t hash,
-                                             SequenceNumber max_sequence, FoundEntry* found) {
-  VARVE_ASSIGN_OR_RETURN(OpenState* state, Open());
+                                             SequenceNumber max_sequence, FoundEntry* found,
+                                             Trace trace) {
+  VARVE_ASSIGN_OR_RETURN(OpenState* state, OpenFor(trace));
   const uint32_t pages = state->segment.properties.point_index_page_count;
-  if (pages == 0) return FindBySearch(state, key, max_sequence, found);
+  if (pages == 0) return FindBySearch(state, key, max_sequence, found, trace);
   const uint32_t page_number = PointIndexPageOf(hash, pages);
   const std::string_view cached = BlockCache::Peek(*state->index_slots, page_number);
   VARVE_ASSIGN_OR_RETURN(
       const bool is_found,
-      cached.empty() ? FindBySearch(state, key, max_sequence, found)
-                     : FindByIndexPage(state, cached, key, hash, max_sequence, found));
+      cached.empty() ? FindBySearch(state, key, max_sequence, found, trace)
+                     : FindByIndexPage(state, cached, key, hash, max_sequence, found, trace));
   if (is_found) return true;
   // The page has told, or would have told, without the block: a use.
   CachedBlock page;
-  page.frame = BlockCache::Lookup(*state->index_slots, page_number, &page.bytes);
-  if (page.frame == nullptr) VARVE_RETURN_IF_ERROR(LoadIndexPage(state, page_number, &page));
+  VARVE_RETURN_IF_ERROR(IndexPage(state, page_number, &page, trace));
   return false;
 }
+
+template Result<bool> SegmentReader::Find(std::string_view, uint64_t, SequenceNumber, FoundEntry*, NoTrace);
+template Result<bool> SegmentReader::Find(std::string_view, uint64_t, SequenceNumber, FoundEntry*,
+                                          LookupTrace);
+template Result<bool> SegmentReader::FindSparingIndex(std::string_view, uint64_t, SequenceNumber,
+                                                      FoundEntry*, NoTrace);
+template Result<bool> SegmentReader::FindSparingIndex(std::string_view, uint64_t, SequenceNumber,
+                                                      FoundEntry*, LookupTrace);
 
 bool SegmentReader::FindAt(const PointProbe& probe, std::string_view key,
                            SequenceNumber max_sequence, FoundEntry* found) {

@@ -16,6 +16,7 @@
 #include "engine/block_wait.h"
 #include "engine/damage.h"
 #include "engine/directory_sync.h"
+#include "engine/lookup_trace.h"
 #include "env/env.h"
 #include "format/block.h"
 #include "format/block_file.h"
@@ -80,13 +81,16 @@ class SegmentReader final : public BlockSource {
   // Finds the newest version of `key` with sequence <= max_sequence. True when there is one.
   // `hash` = PointIndexHash(key, context.hash_salt). The views last as long as the caller's guard.
   // REQUIRES: an EpochGuard.
+  // `trace` hears what is looked at. `Trace` is NoTrace or LookupTrace.
+  template <typename Trace = NoTrace>
   Result<bool> Find(std::string_view key, uint64_t hash, SequenceNumber max_sequence,
-                    FoundEntry* found);
+                    FoundEntry* found, Trace trace = {});
   // The same for where memory is short and the key is likely here: a block is found by the sparse index, which
   // is in memory, so that pages of the point index, which would take as much of the cache as many blocks,
   // come and stay in it only for keys that are absent.
+  template <typename Trace = NoTrace>
   Result<bool> FindSparingIndex(std::string_view key, uint64_t hash, SequenceNumber max_sequence,
-                                FoundEntry* found);
+                                FoundEntry* found, Trace trace = {});
   // The steps of a lookup before Find, for lookups whose cache misses overlap: each waits for one of them, and
   // starts the next. Leaving them all out, or stopping anywhere, changes no result. REQUIRE: one EpochGuard
   // for all of them.
@@ -157,20 +161,43 @@ class SegmentReader final : public BlockSource {
   Status Adopt(BlockSlots* slots, size_t index, uint64_t offset, BlockKind kind, std::string_view disk,
                CachedBlock* loaded);
   Status LoadDataBlock(OpenState* state, size_t block, CachedBlock* loaded);
+  static uint64_t IndexPageOffset(const OpenState& state, uint32_t page) {
+    return state.segment.properties.point_index_offset + uint64_t{page} * kPageBytes;
+  }
   Status LoadIndexPage(OpenState* state, uint32_t page, CachedBlock* loaded);
-  Status DataBlock(OpenState* state, size_t block, CachedBlock* found) {
+  template <typename Trace>
+  Status DataBlock(OpenState* state, size_t block, CachedBlock* found, Trace trace) {
     found->frame = BlockCache::Lookup(*state->data_slots, block, &found->bytes);
-    if (__builtin_expect(found->frame != nullptr, 1)) return Status::Ok();
-    return LoadDataBlock(state, block, found);
+    const bool is_cached = found->frame != nullptr;
+    if (__builtin_expect(!is_cached, 0)) {
+      if (Status status = LoadDataBlock(state, block, found); !status.ok()) return status;
+    }
+    if constexpr (Trace::kIsOn) {
+      const SegmentIndex& index = state->segment.index;
+      trace.Block(ExplainedBlock::Kind::kData, index.block_offset(block), index.block_bytes(block),
+                  !is_cached);
+    }
+    return Status::Ok();
   }
   static void PrefetchEntryIn(const OpenState& state, std::string_view block, int slot);
+
+  // --- Lookups, and what they tell of what they look at.
+  template <typename Trace>
+  Result<OpenState*> OpenFor(Trace trace);
+  // An index page from the cache or the file; a use.
+  template <typename Trace>
+  Status IndexPage(OpenState* state, uint32_t page, CachedBlock* found, Trace trace);
+  template <typename Trace>
   Result<bool> FindByIndexPage(OpenState* state, std::string_view page, std::string_view key,
-                               uint64_t hash, SequenceNumber max_sequence, FoundEntry* found);
+                               uint64_t hash, SequenceNumber max_sequence, FoundEntry* found,
+                               Trace trace);
+  template <typename Trace>
   Result<bool> FindBySearch(OpenState* state, std::string_view key, SequenceNumber max_sequence,
-                            FoundEntry* found);
+                            FoundEntry* found, Trace trace);
   // From the newest version of a key at (block, slot) to the newest one <= max_sequence.
+  template <typename Trace>
   Result<bool> FindVersion(OpenState* state, size_t block, int slot, std::string_view key,
-                           SequenceNumber max_sequence, FoundEntry* found);
+                           SequenceNumber max_sequence, FoundEntry* found, Trace trace);
   Status Damaged(const char* what, uint64_t offset) const;
 
   ReaderContext* const context_;

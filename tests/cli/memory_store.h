@@ -37,6 +37,7 @@ struct MemoryStore {
   Status open_status;
   Status write_status;
   Status value_status;  // of an iterator that reads a value
+  std::optional<Explanation> explanation;  // of any key
   // How the last command opened it, and the durability of its last change.
   Options options;
   std::optional<Durability> durability;
@@ -130,6 +131,10 @@ class MemoryNamespace : public Base {
     const auto found = contents().find(std::string(key));
     if (found == contents().end()) return Status::NotFound();
     return PinnedValue(found->second, nullptr, nullptr);
+  }
+  Result<Explanation> Explain(std::string_view key, const ReadOptions& options) override {
+    if (!store_.explanation) return Base::Explain(key, options);
+    return *store_.explanation;
   }
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>&,
                                             const ReadOptions&) override {
