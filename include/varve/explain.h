@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -78,6 +79,9 @@ struct Explanation {
   uint64_t bytes_read = 0;
   // The whole lookup, with the value, by the clock of the store's environment.
   uint64_t nanos = 0;
+
+  // For people: a line for each part and block, the answer, and what it took.
+  std::string ToString() const;
 
   bool found() const { return answer == Answer::kValue; }
   // The part that holds the entry; null with kNothing.

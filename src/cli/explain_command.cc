@@ -1,67 +1,12 @@
 // explain: what a get of one key looks at, and what answers it.
 #include "cli/commands.h"
 #include "cli/json.h"
-#include "cli/text.h"
+#include "client/remote_db.h"
 
 namespace varve::cli {
 namespace {
 
-std::string CountOf(uint64_t count, std::string_view noun) {
-  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
-}
-
 std::string_view SourceOf(bool was_read) { return was_read ? "read" : "cached"; }
-
-std::string NameOf(const ExplainedPart& part) {
-  std::string name(ExplainedPartName(part.kind));
-  switch (part.kind) {
-    case ExplainedPart::Kind::kActiveMemTable:
-    case ExplainedPart::Kind::kImmutableMemTable:
-      return name + ", log " + std::to_string(part.number);
-    case ExplainedPart::Kind::kSegment:
-      return "level " + std::to_string(part.level) + ", run " + std::to_string(part.run_id) + ", " + name +
-             " " + std::to_string(part.number);
-    case ExplainedPart::Kind::kRun:
-      return "level " + std::to_string(part.level) + ", run " + std::to_string(part.run_id);
-  }
-  return name;
-}
-
-void PrintPart(const ExplainedPart& part, std::ostream& out) {
-  out << NameOf(part) << ": ";
-  if (part.filter == ExplainedPart::Filter::kOutOfRange) {
-    out << "no segment covers the key";
-  } else {
-    out << "filter " << ExplainedFilterName(part.filter);
-  }
-  if (part.false_positives > 0) out << ", " << CountOf(part.false_positives, "false positive");
-  if (part.has_answered) out << ", answered";
-  if (part.was_opened) out << ", file opened";
-  out << "\n";
-  for (const ExplainedBlock& block : part.blocks) {
-    out << "  " << ExplainedBlockName(block.kind) << " at " << block.offset << ", "
-        << CountOf(block.bytes, "byte") << ", " << SourceOf(block.was_read) << "\n";
-  }
-}
-
-void PrintText(const Explanation& explanation, std::ostream& out) {
-  for (const ExplainedPart& part : explanation.parts) PrintPart(part, out);
-  if (const auto& place = explanation.value_log) {
-    out << "value log " << place->file_number << ": at " << place->offset << ", "
-        << CountOf(place->bytes, "byte") << ", " << SourceOf(place->was_read) << "\n";
-  }
-  out << "answer: " << ExplainedAnswerName(explanation.answer);
-  if (explanation.found()) out << " of " << CountOf(explanation.value_bytes, "byte");
-  if (explanation.answering_part() != nullptr) out << ", sequence " << explanation.sequence;
-  if (explanation.answer == Explanation::Answer::kRangeTombstone) {
-    out << ", deleted at " << explanation.range_tombstone_sequence;
-  }
-  if (explanation.expire_at_millis != 0) {
-    out << ", deadline " << explanation.expire_at_millis << " ms since 1970";
-  }
-  out << "\nread up to sequence " << explanation.read_sequence << ", "
-      << CountOf(explanation.bytes_read, "byte") << " from disk, " << explanation.nanos << " ns\n";
-}
 
 std::string JsonOf(const ExplainedPart& part) {
   JsonObject object;
@@ -106,6 +51,19 @@ std::string JsonOf(const Explanation& explanation, std::string_view name_space, 
   return object.Number("bytes_read", explanation.bytes_read).Number("ns", explanation.nanos).Take();
 }
 
+// In the words of the server: V.EXPLAIN.
+int ExplainOnServer(const Context& context, client::RemoteDb& db, const Namespace& space,
+                    const std::string& key) {
+  const Result<std::string> text = db.Explain(space, key);
+  if (!text.ok()) return Fail(context, text.status());
+  if (context.json) {
+    context.console.out << JsonObject().Bytes("key", key).Bytes("text", *text).Take() << "\n";
+  } else {
+    context.console.out << *text;
+  }
+  return kExitOk;
+}
+
 int Explain(const Context& context) {
   const Result<std::string> key = BytesFromCommandLine(context, context.arguments.operands()[0]);
   if (!key.ok()) return FailUsage(context, key.status());
@@ -113,12 +71,15 @@ int Explain(const Context& context) {
   if (!db.ok()) return FailToOpen(context, db.status());
   const auto space = OpenSpace(context, **db, Access::kRead);
   if (!space.ok()) return FailToOpenSpace(context, space.status());
+  if (client::RemoteDb* const remote = client::RemoteDb::From(db->get())) {
+    return ExplainOnServer(context, *remote, **space, *key);
+  }
   const Result<Explanation> explanation = (*space)->Explain(*key);
   if (!explanation.ok()) return Fail(context, explanation.status());
   if (context.json) {
     context.console.out << JsonOf(*explanation, (*space)->name(), *key) << "\n";
   } else {
-    PrintText(*explanation, context.console.out);
+    context.console.out << explanation->ToString();
   }
   return kExitOk;
 }
@@ -137,7 +98,8 @@ std::vector<Command> ExplainCommands() {
                     "varve --dir data explain -n users --json u17\n",
         .details = "In the order of the lookup: memtables, then segments from the newest run on. Of each: what its\n"
                    "filter said, and the blocks that were looked at, from the cache or read from disk. An absent\n"
-                   "key is an answer too: exit code 0.\n"},
+                   "key is an answer too: exit code 0. A server says it in words, with --json too.\n",
+        .target = Target::kEither},
        Explain},
   };
 }

@@ -80,6 +80,11 @@ Status RemoteDb::RemoveTree(const Namespace& space, std::string_view path,
   return SpaceOf(space).Apply({{"V.RMTREE", path}}, options);
 }
 
+Result<std::string> RemoteDb::Explain(const Namespace& space, std::string_view key) {
+  VARVE_ASSIGN_OR_RETURN(Reply reply, SpaceOf(space).Call({"V.EXPLAIN", key}));
+  return std::move(reply.text);
+}
+
 Status RemoteDb::MoveTree(const Namespace& space, std::string_view from, std::string_view to,
                           bool replaces, const WriteOptions& options) {
   Request request = {"V.MVTREE", from, to};

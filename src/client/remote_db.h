@@ -37,6 +37,10 @@ class RemoteDb : public RemoteKeys<Db> {
   Status MoveTree(const Namespace& space, std::string_view from, std::string_view to, bool replaces,
                   const WriteOptions& options);
 
+  // V.EXPLAIN: in words. kNotSupported when the server does not know it.
+  Result<std::string> Explain(const Namespace& space, std::string_view key);
+  using RemoteKeys<Db>::Explain;
+
   // Db. One MULTI ... EXEC.
   Status Write(const WriteBatch& batch, const WriteOptions& options) override;
   std::unique_ptr<Snapshot> GetSnapshot() override { return nullptr; }

@@ -69,43 +69,4 @@ Result<Explanation> Namespace::Explain(std::string_view, const ReadOptions&) {
   return Status::NotSupported("only an open directory can explain a lookup");
 }
 
-std::string_view ExplainedAnswerName(Explanation::Answer answer) {
-  switch (answer) {
-    case Explanation::Answer::kNothing: return "nothing";
-    case Explanation::Answer::kValue: return "value";
-    case Explanation::Answer::kTombstone: return "tombstone";
-    case Explanation::Answer::kRangeTombstone: return "range tombstone";
-    case Explanation::Answer::kExpired: return "expired";
-  }
-  return "unknown";
-}
-
-std::string_view ExplainedPartName(ExplainedPart::Kind kind) {
-  switch (kind) {
-    case ExplainedPart::Kind::kActiveMemTable: return "active memtable";
-    case ExplainedPart::Kind::kImmutableMemTable: return "immutable memtable";
-    case ExplainedPart::Kind::kSegment: return "segment";
-    case ExplainedPart::Kind::kRun: return "run";
-  }
-  return "unknown";
-}
-
-std::string_view ExplainedFilterName(ExplainedPart::Filter filter) {
-  switch (filter) {
-    case ExplainedPart::Filter::kNotAsked: return "not asked";
-    case ExplainedPart::Filter::kAbsent: return "absent";
-    case ExplainedPart::Filter::kMaybe: return "maybe";
-    case ExplainedPart::Filter::kOutOfRange: return "out of range";
-  }
-  return "unknown";
-}
-
-std::string_view ExplainedBlockName(ExplainedBlock::Kind kind) {
-  switch (kind) {
-    case ExplainedBlock::Kind::kIndexPage: return "index page";
-    case ExplainedBlock::Kind::kData: return "data";
-  }
-  return "unknown";
-}
-
 }  // namespace varve

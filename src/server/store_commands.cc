@@ -1,4 +1,5 @@
-// What the store says of itself, and copies of it: V.STATS, V.BACKUP.
+// What the store says of itself, and copies of it: V.STATS, V.EXPLAIN, V.BACKUP.
+#include "base/status_macros.h"
 #include "server/call.h"
 #include "server/info.h"
 #include "server/service.h"
@@ -13,6 +14,13 @@ Status Stats(Call& call) {
       call.service.db()->GetProperty(is_prometheus ? "varve.prometheus" : "varve.stats").value_or("");
   if (is_prometheus) text.append(PrometheusText(call.service));
   call.reply.Verbatim("txt", text);
+  return Status::Ok();
+}
+
+// What a GET of the key would look at, and what answers it.
+Status Explain(Call& call) {
+  VARVE_ASSIGN_OR_RETURN(const Explanation explanation, call.space().Explain(call.arg(1)));
+  call.reply.Verbatim("txt", explanation.ToString());
   return Status::Ok();
 }
 
@@ -62,6 +70,8 @@ std::vector<CommandSpec> StoreCommands() {
   return {
       {"v.stats", -1, "loading stale", "dangerous", "", "nondeterministic_output", "0.1.0", "server",
        "Returns the figures of the store, for people or for Prometheus", Stats},
+      {"v.explain", 2, "readonly !no_multi", "keyspace", "RO access@1:0,1", "nondeterministic_output", "0.1.0",
+       "generic", "Says what a GET of a key looks at, and what answers it", Explain},
       {.name = "v.backup",
        .arity = -2,
        .since = "0.1.0",

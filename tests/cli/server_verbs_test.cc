@@ -128,6 +128,14 @@ TEST_F(ServerVerbsTest, RangesAreDeleted) {
   EXPECT_EQ(RunLine({"delrange", "c", "b"}), kExitUsage);
 }
 
+TEST_F(ServerVerbsTest, GetsAreExplainedByTheServer) {
+  Says({"put", "k", "v", "-n", "db2"});
+  EXPECT_EQ(Says({"explain", "k"}), "answer: nothing\n");
+  EXPECT_EQ(Says({"explain", "k", "-n", "db2"}), "answer: value\n");
+  EXPECT_EQ(Says({"explain", "k", "--json"}), "{\"key\":\"k\",\"text\":\"answer: nothing\\n\"}\n");
+  EXPECT_EQ(AgainstAnswer("-ERR unknown command 'V.EXPLAIN'\r\n", {"explain", "k"}), kExitError);
+}
+
 TEST_F(ServerVerbsTest, BackupsAreMadeByTheServer) {
   int looks = 0;
   std::vector<Words> seen;

@@ -92,6 +92,9 @@ class StoreSession : public FakeSession {
     if (name == "INFO") return Info(reply);
     if (name == "DBSIZE") return reply.Integer(static_cast<int64_t>(keys().size()));
     if (name == "SCAN") return Scan(request, reply);
+    if (name == "V.EXPLAIN" && store_->knows_range) {
+      return reply.Bulk("answer: " + std::string(keys().contains(request[1]) ? "value" : "nothing") + "\n");
+    }
     if (name == "V.RANGE" && store_->knows_range) return Range(request, reply);
     if (name == "GET" || name == "MGET") return Get(request, reply);
     if (name == "PTTL" || name == "PEXPIRETIME") return Expiry(request, reply);

@@ -134,5 +134,18 @@ TEST_F(StatsTest, PrometheusHasStoreAndServer) {
   EXPECT_EQ(client->Call({"V.STATS", "PROMETHEUS", "x"}), "-ERR syntax error\r\n");
 }
 
+TEST_F(StatsTest, GetsAreExplained) {
+  const auto client = Connect();
+  client->Call({"SET", "k", "value"});
+  const std::string present = client->Call({"V.EXPLAIN", "k"});
+  EXPECT_NE(present.find("\nanswer: value of 5 bytes"), std::string::npos) << present;
+  client->Call({"DEL", "k"});
+  EXPECT_NE(client->Call({"V.EXPLAIN", "k"}).find("\nanswer: tombstone"), std::string::npos);
+  client->Call({"SELECT", "1"});
+  EXPECT_NE(client->Call({"V.EXPLAIN", "k"}).find("answer: nothing"), std::string::npos);
+  client->Call({"HELLO", "3"});
+  EXPECT_TRUE(client->Call({"V.EXPLAIN", "k"}).starts_with("=")) << "a text for people";
+}
+
 }  // namespace
 }  // namespace varve::server::test
