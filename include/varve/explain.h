@@ -31,7 +31,7 @@ struct ExplainedPart {
     kOutOfRange,  // of kRun: none of its segments covers the key
   };
   Kind kind = Kind::kActiveMemTable;
-  // The number of the log of a memtable, of the file of a segment, or the id of a run without a segment for the key.
+  // The number of the log of a memtable (0: it has none, in a store opened read-only), of the file of a segment, or the id of a run without a segment for the key.
   uint64_t number = 0;
   // Of a segment or run, counted from the newest run, which is 0: what other stores call a level.
   uint32_t level = 0;

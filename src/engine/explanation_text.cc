@@ -17,7 +17,7 @@ std::string NameOf(const ExplainedPart& part) {
   switch (part.kind) {
     case ExplainedPart::Kind::kActiveMemTable:
     case ExplainedPart::Kind::kImmutableMemTable:
-      return name + ", log " + std::to_string(part.number);
+      return part.number == 0 ? name : name + ", log " + std::to_string(part.number);
     case ExplainedPart::Kind::kSegment:
       return "level " + std::to_string(part.level) + ", run " + std::to_string(part.run_id) + ", " + name +
              " " + std::to_string(part.number);

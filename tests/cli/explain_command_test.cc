@@ -81,7 +81,7 @@ TEST_F(ExplainCommandTest, AbsentKeysAreAnswers) {
   explanation.range_tombstone_sequence = 5;
   Fill({}).explanation = explanation;
   EXPECT_EQ(OutputOf({"explain", "k"}),
-            "active memtable, log 0: filter not asked, answered\n"
+            "active memtable: filter not asked, answered\n"
             "answer: range tombstone, sequence 3, deleted at 5\n"
             "read up to sequence 0, 0 bytes from disk, 0 ns\n");
 }
