@@ -102,6 +102,7 @@ class DbImpl final : public Db {
   Result<PinnedValue> GetPinned(std::string_view key, const ReadOptions& options) override;
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                             const ReadOptions& options) override;
+  void Prefetch(std::span<const std::string_view> keys, Access access) override;
   Async<Result<std::string>> GetAsync(std::string_view key, const ReadOptions& options,
                                       std::stop_token stop) override;
   Async<std::vector<Result<std::string>>> MultiGetAsync(const std::vector<std::string_view>& keys,
@@ -416,6 +417,8 @@ class DbImpl final : public Db {
   bool IsShortOfMemoryFor(const Run& run, bool is_oldest) const;
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
                     SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0);
+  void PrefetchIn(const Keyspace& keyspace, std::span<const std::string_view> keys, Access access);
+  class PrefetchGroup;
   // Keys that are looked up together, so that their cache misses overlap.
   class MultiGetGroup;
   std::vector<Result<std::string>> MultiGetAt(SuperVersion* super, SequenceNumber sequence,

@@ -38,7 +38,7 @@ Status Session::RunQueue(Transaction& transaction, size_t mark, resp::ReplyWrite
       NoteError(reply->Since(denied_at));
       continue;
     }
-    service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
+    totals().NoteCommand();
     const size_t begin = reply->size();
     VARVE_RETURN_IF_ERROR(Run(*queued.command, args, &transaction, reply));
     NoteCall(*queued.command, args, idle_since_, reply->Since(begin));
