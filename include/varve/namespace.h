@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -138,6 +139,11 @@ class Namespace {
   virtual Result<Explanation> Explain(std::string_view key, const ReadOptions& = {});
   // The value. Throws KeyNotFound when absent, std::runtime_error on any other failure.
   std::string At(std::string_view key);
+  // Brings near in memory what calls for `keys` that follow at once will look at (kRead: Get and the like, kWrite:
+  // Put), all keys together, so that their cache misses overlap; for some dozens of keys at a time. Only a hint:
+  // it has no result and no effect but on time, and does not wait for the disk.
+  enum class Access : uint8_t { kRead, kWrite };
+  virtual void Prefetch(std::span<const std::string_view> /*keys*/, Access /*access*/) {}
 
   // --- The same without waiting (async.h, docs/async.md).
 

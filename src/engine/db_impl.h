@@ -105,6 +105,7 @@ class DbImpl final : public Db {
   Result<Explanation> Explain(std::string_view key, const ReadOptions& options) override;
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                             const ReadOptions& options) override;
+  void Prefetch(std::span<const std::string_view> keys, Access access) override;
   Async<Result<std::string>> GetAsync(std::string_view key, const ReadOptions& options,
                                       std::stop_token stop) override;
   Async<std::vector<Result<std::string>>> MultiGetAsync(const std::vector<std::string_view>& keys,
@@ -427,6 +428,8 @@ class DbImpl final : public Db {
   Status FindInRuns(SuperVersion* super, std::string_view key, uint64_t hash,
                     SequenceNumber sequence, Lookup* found, bool* is_found, size_t first_run = 0,
                     Trace trace = {});
+  void PrefetchIn(const Keyspace& keyspace, std::span<const std::string_view> keys, Access access);
+  class PrefetchGroup;
   // Keys that are looked up together, so that their cache misses overlap.
   class MultiGetBelt;
   std::vector<Result<std::string>> MultiGetAt(SuperVersion* super, SequenceNumber sequence,

@@ -72,6 +72,10 @@ bool MemTable::Get(std::string_view key, uint64_t key_hash, SequenceNumber max_s
   return true;
 }
 
+void MemTable::PrefetchRecords(const MemTableLeaf& leaf, uint64_t key_hash) {
+  MemTableTree::PrefetchRecords(leaf, TagOf(key_hash));
+}
+
 // --- Cursor.
 
 void MemTable::Cursor::SeekToLast() {

@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "engine/chunk_pool.h"
@@ -69,6 +70,13 @@ class MemTable {
   void PrefetchFilter(uint64_t key_hash) const {
     if (has_entries_.load(std::memory_order_relaxed)) filter_.Prefetch(key_hash);
   }
+
+  // What follows in a Get, or with `inserts` in an Add, for groups of keys (MemTableTree). Thread-safe.
+  void PrefetchLeaves(std::span<const std::string_view> keys, bool inserts,
+                      const MemTableLeaf** leaves) const {
+    tree_.PrefetchLeaves(keys, inserts, leaves);
+  }
+  static void PrefetchRecords(const MemTableLeaf& leaf, uint64_t key_hash);
 
   // Memory in use for entries, index and filter, in bytes. What is held in fact may be more by the
   // unused rest of one chunk. Thread-safe.

@@ -55,14 +55,18 @@ size_t MemTableLeaf::Count(uint64_t at_version, const MemTableTarget& target,
       [&](size_t i) { return RecordAt(at_version, i); });
 }
 
-const MemTableRecord* MemTableLeaf::FindTagged(uint64_t at_version, const MemTableTarget& target,
-                                               uint8_t tag) const {
-  constexpr int kMaxCandidates = 4;
+uint64_t MemTableLeaf::Tagged(uint64_t at_version, uint8_t tag) const {
   uint64_t candidates = 0;
   for (size_t i = 0; i < kTagWords; ++i) {
     candidates |= BytesEqualTo(tag, tags[i].Load()) << (i * 8);
   }
-  candidates &= live[HalfOf(at_version)].Load();
+  return candidates & live[HalfOf(at_version)].Load();
+}
+
+const MemTableRecord* MemTableLeaf::FindTagged(uint64_t at_version, const MemTableTarget& target,
+                                               uint8_t tag) const {
+  constexpr int kMaxCandidates = 4;
+  uint64_t candidates = Tagged(at_version, tag);
   if (std::popcount(candidates) > kMaxCandidates) return nullptr;
   const MemTableRecord* found = nullptr;
   for (; candidates != 0; candidates &= candidates - 1) {
@@ -83,6 +87,21 @@ void MemTableLeaf::PrefetchOrder() const {
 void MemTableLeaf::PrefetchTags() const {
   PrefetchLines(this, &order);
   PrefetchLines(&records, this + 1);
+}
+
+void MemTableLeaf::PrefetchTagged(uint64_t at_version, uint8_t tag) const {
+  constexpr size_t kRecordBytes = 192;
+  for (uint64_t found = Tagged(at_version, tag); found != 0; found &= found - 1) {
+    const auto* record =
+        reinterpret_cast<const char*>(records[std::countr_zero(found)].Load());
+    for (size_t at = 0; at < kRecordBytes; at += 64) __builtin_prefetch(record + at);
+  }
+}
+
+void MemTableInner::PrefetchHeads() const {
+  const uint64_t at_version = version.Load();
+  const Half& half = halves[HalfOf(at_version)];
+  PrefetchLines(&half, &half.heads[CountOf(at_version)]);
 }
 
 void MemTableLeaf::Insert(size_t position, const MemTableRecord* record, uint8_t tag) {

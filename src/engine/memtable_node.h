@@ -202,6 +202,11 @@ struct alignas(64) MemTableLeaf : MemTableNode {
   // Bring near what a search by order, and one by tag, will read.
   void PrefetchOrder() const;
   void PrefetchTags() const;
+  // Brings near the records of this tag, as far as they are short.
+  void PrefetchTagged(uint64_t at_version, uint8_t tag) const;
+
+  // A bit for each live slot of this tag.
+  uint64_t Tagged(uint64_t at_version, uint8_t tag) const;
 
   // --- For the writer.
   size_t count() const { return CountOf(version.Load()); }
@@ -260,8 +265,13 @@ struct alignas(64) MemTableInner : MemTableNode {
   // within `bound`.
   size_t Find(uint64_t at_version, const MemTableTarget& target, MemTableBound bound) const;
   MemTableNode* ChildAt(uint64_t at_version, size_t index) const {
-    return halves[HalfOf(at_version)].children[index].Load();
+    return ChildAddress(at_version, index)->Load();
   }
+  const MemTableShared<MemTableNode*>* ChildAddress(uint64_t at_version, size_t index) const {
+    return &halves[HalfOf(at_version)].children[index];
+  }
+  // Brings near what Find reads.
+  void PrefetchHeads() const;
 
   // --- For the writer.
   size_t count() const { return CountOf(version.Load()); }

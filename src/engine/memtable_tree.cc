@@ -11,6 +11,8 @@
 // meanwhile.
 #include "engine/memtable_tree.h"
 
+#include <algorithm>
+#include <array>
 #include <new>
 
 #include "base/check.h"
@@ -157,6 +159,42 @@ const MemTableRecord* MemTableTree::Find(std::string_view key, uint8_t tag,
         if (found == nullptr) found = find_by_order(leaf, version);
       });
   return found != nullptr && found->key() == key ? found : nullptr;
+}
+
+void MemTableTree::PrefetchLeaves(std::span<const std::string_view> keys, bool inserts,
+                                  const MemTableLeaf** leaves) const {
+  std::array<const MemTableNode*, kGroup> nodes;
+  std::array<const MemTableShared<MemTableNode*>*, kGroup> children;
+  const MemTableNode* root = root_.load(std::memory_order_acquire);
+  std::fill_n(nodes.begin(), keys.size(), root);
+  // Level by level: in each, every search waits for what the pass before has started for it.
+  for (uint32_t level = root->level; level > 0; --level) {
+    const auto inner = [&](size_t i) { return static_cast<const MemTableInner*>(nodes[i]); };
+    for (size_t i = 0; level < root->level && i < keys.size(); ++i) inner(i)->PrefetchHeads();
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const uint64_t version = inner(i)->version.Load();
+      const MemTableTarget target{keys[i], kMaxSequence};
+      children[i] = inner(i)->ChildAddress(
+          version, inner(i)->Find(version, target, MemTableBound::kAtOrBefore));
+      __builtin_prefetch(children[i]);
+    }
+    for (size_t i = 0; i < keys.size(); ++i) {
+      nodes[i] = children[i]->Load();
+      if (level > 1) __builtin_prefetch(nodes[i]);
+    }
+  }
+  for (size_t i = 0; i < keys.size(); ++i) {
+    leaves[i] = static_cast<const MemTableLeaf*>(nodes[i]);
+    if (inserts) {
+      leaves[i]->PrefetchOrder();
+    } else {
+      leaves[i]->PrefetchTags();
+    }
+  }
+}
+
+void MemTableTree::PrefetchRecords(const MemTableLeaf& leaf, uint8_t tag) {
+  leaf.PrefetchTagged(leaf.version.Load(), tag);
 }
 
 void MemTableTree::LoadForward(MemTableTarget target, MemTableBound skipped, Run* run) const {

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "engine/memtable_arena.h"
@@ -62,6 +63,15 @@ class MemTableTree {
   // The newest version of `key`, whose tag is `tag`, with a sequence number of at most `sequence`;
   // nullptr when there is none.
   const MemTableRecord* Find(std::string_view key, uint8_t tag, SequenceNumber sequence) const;
+
+  // The ways of searches that are to come, all together, so that their cache misses overlap. They look at nodes
+  // that may be changing under them: what they find is only a guess, and they change no result. Thread-safe.
+  // What Find, or with `inserts` Insert, reads of the leaves where `keys` belong. REQUIRES: at most kGroup keys.
+  static constexpr size_t kGroup = 16;
+  void PrefetchLeaves(std::span<const std::string_view> keys, bool inserts,
+                      const MemTableLeaf** leaves) const;
+  // Then the records of a leaf that have this tag.
+  static void PrefetchRecords(const MemTableLeaf& leaf, uint8_t tag);
 
   // Each fills `run` with records of one leaf; it stays empty when there is no record to find.
   // From the first record at or after / strictly after (key, sequence):

@@ -111,6 +111,10 @@ std::vector<Result<std::string>> NamespaceImpl::MultiGet(const std::vector<std::
   return db_->MultiGetStored({stored.begin(), stored.end()}, options);
 }
 
+void NamespaceImpl::Prefetch(std::span<const std::string_view> keys, Access access) {
+  db_->PrefetchIn(state_->keyspace, keys, access);
+}
+
 Async<Result<std::string>> NamespaceImpl::GetAsync(std::string_view key, const ReadOptions& options,
                                                    std::stop_token stop) {
   if (Status status = CheckReadable(options.snapshot); !status.ok()) {

@@ -34,6 +34,7 @@ class NamespaceImpl final : public Namespace {
   Result<Explanation> Explain(std::string_view key, const ReadOptions& options) override;
   std::vector<Result<std::string>> MultiGet(const std::vector<std::string_view>& keys,
                                             const ReadOptions& options) override;
+  void Prefetch(std::span<const std::string_view> keys, Access access) override;
   Async<Result<std::string>> GetAsync(std::string_view key, const ReadOptions& options,
                                       std::stop_token stop) override;
   Async<std::vector<Result<std::string>>> MultiGetAsync(const std::vector<std::string_view>& keys,

@@ -22,7 +22,7 @@ struct Number {
 
 std::vector<Number> NumbersOf(server::Service& service) {
   const net::Counters& net = *service.counters();
-  const server::Service::Totals& totals = service.totals();
+  const server::Counts totals = service.totals().Sum();
   const auto read = [](const std::atomic<uint64_t>& number) { return number.load(std::memory_order_relaxed); };
   return {
       {"uptime_seconds", "gauge", "Since the server has started.",
@@ -41,10 +41,10 @@ std::vector<Number> NumbersOf(server::Service& service) {
       {"input_bytes_total", "counter", "Bytes received.", read(net.input_bytes)},
       {"output_bytes_total", "counter", "Bytes sent.", read(net.output_bytes)},
       {"buffer_bytes", "gauge", "Memory in buffers of connections.", read(net.buffer_bytes)},
-      {"commands_total", "counter", "Commands executed.", read(totals.commands)},
-      {"command_errors_total", "counter", "Commands answered with an error.", read(totals.errors)},
-      {"keyspace_hits_total", "counter", "Lookups that found a key.", read(totals.hits)},
-      {"keyspace_misses_total", "counter", "Lookups that found none.", read(totals.misses)},
+      {"commands_total", "counter", "Commands executed.", totals.commands},
+      {"command_errors_total", "counter", "Commands answered with an error.", totals.errors},
+      {"keyspace_hits_total", "counter", "Lookups that found a key.", totals.hits},
+      {"keyspace_misses_total", "counter", "Lookups that found none.", totals.misses},
   };
 }
 

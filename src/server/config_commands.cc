@@ -165,10 +165,7 @@ Status Set(Call& call) {
 }
 
 Status ResetStat(Call& call) {
-  auto& totals = call.service.totals();
-  for (auto* counter : {&totals.commands, &totals.errors, &totals.hits, &totals.misses}) {
-    counter->store(0, std::memory_order_relaxed);
-  }
+  call.service.totals().Reset();
   call.service.command_stats().Reset();
   return call.Ok();
 }

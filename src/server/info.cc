@@ -114,23 +114,23 @@ void PersistenceSection(Service& service, Lines& lines) {
 }
 
 void StatsSection(Service& service, Lines& lines) {
-  const auto& totals = service.totals();
+  const Counts totals = service.totals().Sum();
   const net::Counters none;
   const net::Counters& net = service.counters() == nullptr ? none : *service.counters();
   lines.Add("total_connections_received", Value(net.accepted));
-  lines.Add("total_commands_processed", Value(totals.commands));
+  lines.Add("total_commands_processed", totals.commands);
   lines.Add("total_net_input_bytes", Value(net.input_bytes));
   lines.Add("total_net_output_bytes", Value(net.output_bytes));
   lines.Add("rejected_connections", Value(net.refused));
   lines.Add("client_query_buffer_limit_disconnections", Value(net.cut_for_input));
   lines.Add("client_output_buffer_limit_disconnections", Value(net.cut_for_output));
   lines.Add("evicted_clients", Value(net.cut_for_memory));
-  lines.Add("keyspace_hits", Value(totals.hits));
-  lines.Add("keyspace_misses", Value(totals.misses));
+  lines.Add("keyspace_hits", totals.hits);
+  lines.Add("keyspace_misses", totals.misses);
   lines.Add("evicted_keys", "0");
   lines.Add("pubsub_channels", static_cast<uint64_t>(service.pubsub().NameCount(Subscription::kChannel)));
   lines.Add("pubsub_patterns", static_cast<uint64_t>(service.pubsub().NameCount(Subscription::kPattern)));
-  lines.Add("total_error_replies", Value(totals.errors));
+  lines.Add("total_error_replies", totals.errors);
 }
 
 void ReplicationSection(Service&, Lines& lines) {

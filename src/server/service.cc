@@ -53,6 +53,7 @@ Service::Service(Db* db, const Options& options, Env* env, std::function<void()>
       started_at_(env->clock()->MonotonicNanos()),
       run_id_(MakeRunId(env)),
       max_bulk_bytes_(options.max_bulk_bytes),
+      totals_(std::max(1, options.net.loop_count)),
       command_stats_(std::max(1, options.net.loop_count)),
       backups_(db, env, options.backup_dir) {
   SetPassword(options.password);

@@ -26,6 +26,7 @@
 #include "server/pubsub.h"
 #include "server/scan_cursors.h"
 #include "server/slowlog.h"
+#include "server/totals.h"
 #include "varve/db.h"
 
 namespace varve::server {
@@ -124,12 +125,6 @@ class Service {
   uint16_t port() const { return port_; }
 
   // Since the start, or CONFIG RESETSTAT.
-  struct Totals {
-    std::atomic<uint64_t> commands{0};
-    std::atomic<uint64_t> errors{0};
-    std::atomic<uint64_t> hits{0};
-    std::atomic<uint64_t> misses{0};
-  };
   Totals& totals() { return totals_; }
 
  private:

@@ -5,6 +5,7 @@
 
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
+#include "resp/request_peek.h"
 
 namespace varve::server {
 
@@ -12,6 +13,9 @@ namespace {
 
 // Replies of one turn before others get theirs.
 constexpr size_t kTurnBytes = 1 << 20;
+// Requests of a pipeline whose keys are brought near together.
+constexpr size_t kNearRequests = 16;
+constexpr uint64_t kMaxAgeNanos = 20'000;
 // Browsers that are made to speak to this port send these; no client does.
 bool IsHttp(const std::vector<std::string_view>& args, bool is_inline) {
   if (EqualsIgnoreCase(args[0], "post") || EqualsIgnoreCase(args[0], "host:")) return true;
@@ -68,7 +72,8 @@ net::Turn Session::OnInput(std::string_view input, std::string* output) {
   resp::ReplyWriter reply(output, protocol_, service_->max_reply_bytes());
   MutexLock lock(service_->databases().loop_lock(loop_index()));
   idle_since_ = service_->NowNanos();
-  while (true) {
+  now_read_at_ = 0;
+  for (size_t near = 0;;) {
     if (client_->is_killed.load(std::memory_order_relaxed)) {
       turn.next = net::Turn::Next::kCloseAfterReplies;
       return turn;
@@ -82,6 +87,7 @@ net::Turn Session::OnInput(std::string_view input, std::string* output) {
       turn.next = net::Turn::Next::kClose;
       return turn;
     }
+    if (turn.consumed >= near) near = turn.consumed + BringNear(input.substr(turn.consumed));
     const auto outcome = parser_.Parse(input.substr(turn.consumed), is_authenticated());
     if (outcome == resp::RequestParser::Outcome::kError) {
       reply.Error("ERR " + std::string(parser_.error()));
@@ -104,13 +110,43 @@ net::Turn Session::OnInput(std::string_view input, std::string* output) {
   }
 }
 
+size_t Session::BringNear(std::string_view input) {
+  using Access = Namespace::Access;
+  std::array<resp::PeekedRequest, kNearRequests> requests;
+  size_t size = 0;
+  const size_t count = is_queueing_ || !is_authenticated() ? 0 : resp::PeekRequests(input, requests, &size);
+  if (count < 2) return size + 1;
+  std::array<std::string_view, kNearRequests> keys;
+  const auto bring = [&](std::string_view name, Access access) {
+    size_t found = 0;
+    for (size_t i = 0; i < count; ++i) {
+      if (EqualsIgnoreCase(requests[i].name, name)) keys[found++] = requests[i].argument;
+    }
+    if (found > 1) space_->Prefetch({keys.data(), found}, access);
+  };
+  bring("get", Access::kRead);
+  bring("set", Access::kWrite);
+  return size;
+}
+
+// The time of day is not read for every request of a pipeline: it may be a little behind.
+uint64_t Session::NowMillis() {
+  const bool is_old = idle_since_ - now_read_at_ > kMaxAgeNanos &&
+                      !VARVE_PLANTED_BUG("server.time_stands_still_in_pipelines");
+  if (now_read_at_ == 0 || is_old) {
+    now_read_at_ = idle_since_;
+    now_ = service_->NowMillis();
+  }
+  return now_;
+}
+
 bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
                      resp::ReplyWriter* reply, net::Turn* turn) {
   if (IsHttp(args, is_inline)) {
     turn->next = net::Turn::Next::kClose;
     return false;
   }
-  const uint64_t now = now_ = service_->NowMillis();
+  const uint64_t now = NowMillis();
   client_->active_at.store(now, std::memory_order_relaxed);
   const Command* const command = FindCommand(args, &error_);
   const bool is_write = command != nullptr && ((command->flags & kFlagWrite) != 0 ||
@@ -150,7 +186,7 @@ void Session::Reject(const Command* command, std::string_view error, resp::Reply
 }
 
 void Session::NoteError(std::string_view reply) {
-  service_->totals().errors.fetch_add(1, std::memory_order_relaxed);
+  totals().NoteError();
   service_->command_stats().NoteError(reply.substr(1));
 }
 
@@ -203,7 +239,7 @@ void Session::Process(const Command& command, const std::vector<std::string_view
                                 "allowed in this context", reply);
   }
   if (MustQueue(command)) return Enqueue(command, args, reply);
-  service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
+  totals().NoteCommand();
   if (!service_->monitors().empty() && IsShownToMonitors(command)) {
     service_->monitors().Feed(*client_, args, now_);
   }

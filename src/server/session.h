@@ -48,6 +48,8 @@ class Session final : public net::ConnectionHandler {
   // The name of `peer` in replies and lists.
   uint64_t id() const { return client_->peer.id; }
   int loop_index() const { return loop_->index; }
+  // Of its loop.
+  LoopTotals& totals() { return service_->totals().loop(loop_index()); }
   void NoteWrite() {
     loop_->has_written = true;
     if (syncs_) loop_->must_sync = true;
@@ -99,6 +101,7 @@ class Session final : public net::ConnectionHandler {
     std::vector<std::string> args;
   };
 
+  uint64_t NowMillis();
   void UnsubscribeAll();
   void BecomeUser(Acl::User user);
   // Looks at the user again if any has changed. False: it is no more.
@@ -108,6 +111,9 @@ class Session final : public net::ConnectionHandler {
   void LogDenial(AclDenial::Reason reason, std::string_view object, std::string_view user);
   void PublishEvents();
   bool MayRunWhileSubscribed(const Command& command) const;
+  // Looks at the requests that follow, and has the store bring near what they will look at. Returns the bytes of
+  // input that this was about.
+  size_t BringNear(std::string_view input);
   // One request. False when it must wait, and has not been executed.
   bool Handle(const std::vector<std::string_view>& args, bool is_inline, resp::ReplyWriter* reply,
               net::Turn* turn);
@@ -135,7 +141,8 @@ class Session final : public net::ConnectionHandler {
   LoopState* const loop_;
   const std::shared_ptr<Client> client_;
   resp::RequestParser parser_;
-  uint64_t now_ = 0;         // milliseconds since 1970, at the beginning of the request
+  uint64_t now_ = 0;         // milliseconds since 1970, at the beginning of the request or just before
+  uint64_t now_read_at_ = 0;  // monotonic nanoseconds
   uint64_t idle_since_ = 0;  // within a turn: when the command before ended, monotonic nanoseconds
   int protocol_ = 2;
   int database_ = 0;

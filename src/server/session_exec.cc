@@ -42,7 +42,7 @@ Status Session::RunQueue(Transaction& transaction, size_t mark, resp::ReplyWrite
       NoteError(reply->Since(denied_at));
       continue;
     }
-    service_->totals().commands.fetch_add(1, std::memory_order_relaxed);
+    totals().NoteCommand();
     const size_t begin = reply->size();
     Transaction* const run_in = VARVE_PLANTED_BUG("server.exec_is_no_transaction") ? nullptr : &transaction;
     VARVE_RETURN_IF_ERROR(Run(*queued.command, args, run_in, reply));

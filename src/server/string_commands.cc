@@ -6,6 +6,7 @@
 #include "server/call.h"
 #include "server/expiry_options.h"
 #include "server/service.h"
+#include "server/session.h"
 
 namespace varve::server {
 namespace {
@@ -18,8 +19,7 @@ Status ReplyValue(Call& call, std::string_view key, bool* is_present = nullptr) 
   } else {
     call.reply.Null();
   }
-  auto& count = value ? call.service.totals().hits : call.service.totals().misses;
-  count.fetch_add(1, std::memory_order_relaxed);
+  call.session.totals().NoteLookup(value.has_value());
   if (is_present != nullptr) *is_present = value.has_value();
   return Status::Ok();
 }
@@ -135,8 +135,7 @@ Status MGet(Call& call) {
     } else {
       return value.status();
     }
-    auto& count = value.ok() ? call.service.totals().hits : call.service.totals().misses;
-    count.fetch_add(1, std::memory_order_relaxed);
+    call.session.totals().NoteLookup(value.ok());
   }
   return Status::Ok();
 }
