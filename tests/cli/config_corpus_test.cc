@@ -17,6 +17,24 @@
 namespace varve::cli {
 namespace {
 
+TEST(ConfigTest, LettersBeyondAsciiStandInQuotes) {
+  for (const std::string right :
+       {"dir = \"\u00e9\" # \u00e9\nport = 1", "dir = '''\n\u00e9'''''\nport = 1",
+        "dir = \"\"\"\\\n  \u00e9\"\"\"\nport = 1", "\xef\xbb\xbf" "dir = \"\"\"\\\"\u00e9\\\\\"\"\"\nport = 1", "dir = ''\nport = 1 #'\u00e9"}) {
+    EXPECT_TRUE(ParseConfig(right).ok()) << right << ParseConfig(right).status().ToString();
+  }
+  for (const std::string wrong :
+       {"dir = ''\n\u00e9 = 1", "dir = \"'\"\nport = \u029b", "# \"\nport = 1 \u00e9", "\nport = \"\\\u029b\""}) {
+    EXPECT_TRUE(ParseConfig(wrong).status().message().starts_with("line 2: ")) << ParseConfig(wrong).status().message();
+  }
+}
+
+TEST(ConfigTest, WhatIsNoKeyIsAnErrorAndNoMore) {
+  for (const std::string wrong : {"[=", "[#", "[[=", "[.]", "a.=1", ".a = 1", "[a\n", "a = {=}", "a = {.}", "=", "["}) {
+    EXPECT_FALSE(ParseConfig(wrong).ok()) << wrong;
+  }
+}
+
 TEST(ConfigCorpusTest, CorpusAndChangesOfIt) {
   const std::filesystem::path dir = std::filesystem::path(VARVE_SOURCE_DIR) / "tests/testdata/fuzz/config";
   std::vector<std::filesystem::path> paths;

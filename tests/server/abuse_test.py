@@ -98,7 +98,7 @@ class MemoryWatch:
 
     def run(self):
         with contextlib.suppress(OSError, redis_pair.Closed):
-            while not self.is_over.wait(0.01):
+            while not self.is_over.wait(0.02):
                 self.most = max(self.most, anonymous_bytes(self.pid))
                 self.counted = max(self.counted, counted_bytes(self.connection))
 
@@ -117,7 +117,7 @@ def anonymous_bytes(pid):
 
 
 def info(connection, name):
-    text = connection.call("INFO", "everything")[1].decode()
+    text = connection.call("INFO", "clients", "memory", "stats")[1].decode()
     return int([line for line in text.splitlines() if line.startswith(name + ":")][0].split(":")[1])
 
 
@@ -170,7 +170,7 @@ class AbuseTest(unittest.TestCase):
     def others_are_served(self, budget):
         """While this lasts, the memory stays within the budget, and a bystander is answered."""
         calm = Bystander(self.server.path)
-        self.await_that(lambda: calm.count() >= 200, "the bystander alone")
+        self.await_that(lambda: calm.count() >= 100, "the bystander alone")
         self.assertEqual(calm.end(), 0)
         memory = MemoryWatch(self, self.server)
         bystander = Bystander(self.server.path)
@@ -304,28 +304,30 @@ class AbuseTest(unittest.TestCase):
 
     def test_a_million_arguments(self):
         budget = 1 << 30
-        count = int(1_000_000 * min(1, max(SCALE, 0.1)))
         self.start()
-        request = b"*%d\r\n$6\r\nEXISTS\r\n" % (count + 1) + b"$4\r\nmany\r\n" * count
+        self.assertEqual(self.connection.call("SET", "many", 0), (b"+", b"OK"))
         with self.others_are_served(budget):
-            self.assertEqual(self.connection.call("SET", "many", 0), (b"+", b"OK"))
-            self.connection.send(request)
-            self.assertEqual(self.connection.read(), (b":", b"%d" % count))
+            # One is refused when all of them are there, the other looks at each.
+            for command, count, reply in (("ECHO", 1_000_000, (b"-", b"ERR wrong number of arguments for 'echo' command")),
+                                          ("EXISTS", 100_000, (b":", b"100000"))):
+                self.connection.send(b"*%d\r\n" % (count + 1) + b"$%d\r\n%s\r\n" % (len(command), command.encode()) +
+                                     b"$4\r\nmany\r\n" * count)
+                self.assertEqual(self.connection.read(), reply)
 
     def test_a_million_commands_at_once(self):
-        count = int(1_000_000 * min(1, max(SCALE, 0.1)))
+        count = 1_000_000
         self.start()
         with self.others_are_served(256 * MB):
             # All are sent before the first reply is read.
-            self.connection.send(b"INCR n\r\n" * count)
-            replies = 0
+            self.connection.send(b"PING\r\n" * count + b"INCR n\r\n")
+            size = 0
             last = b""
-            while replies < count:
+            while size < count * len(b"+PONG\r\n") + len(b":1\r\n"):
                 chunk = self.connection.socket.recv(1 << 20)
                 self.assertTrue(chunk)
-                replies += chunk.count(b"\n")
+                size += len(chunk)
                 last = (last + chunk)[-20:]
-            self.assertTrue(last.endswith(b"\n:%d\r\n" % count))
+            self.assertTrue(last.endswith(b"+PONG\r\n:1\r\n"), last)
 
     def test_a_large_transaction(self):
         budget = 64 * MB
@@ -377,7 +379,7 @@ class AbuseTest(unittest.TestCase):
         before = self.sockets()
         rng = random.Random(SEED)
         with self.others_are_served(256 * MB):
-            for i in range(int(3000 * SCALE) + 100):
+            for i in range(int(1000 * SCALE) + 100):
                 with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as client:
                     if i % 3 == 0:
                         client.sendall(b"PING\r\n" * rng.randint(1, 50))
