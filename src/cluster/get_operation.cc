@@ -1,0 +1,154 @@
+#include "cluster/get_operation.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/planted_bug.h"
+
+namespace varve::cluster {
+
+GetOperation::GetOperation(const CoordinatorOptions* options, const std::set<NodeId>* suspects,
+                           uint64_t number, uint64_t client_request, GetRequest request)
+    : options_(options),
+      suspects_(suspects),
+      number_(number),
+      client_request_(client_request),
+      request_(std::move(request)),
+      policy_(options_->policy_of(request_.key)),
+      quorum_(request_.options.sets.read, request_.options.level, request_.options.replicas) {}
+
+void GetOperation::Start(Nanos now, Actions* actions) {
+  const bool are_enough =
+      quorum_.IsReachedBy([this](NodeId node) { return !suspects_->contains(node); });
+  if (!are_enough) return Fail(ReplyCode::kTooFewReplicas, actions);
+  next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
+  Ask(actions);
+}
+
+// Suspects too: they may live, and are repaired then.
+void GetOperation::Ask(Actions* actions) {
+  for (const NodeId node : quorum_.members()) {
+    if (reported_.contains(node) || refused_.contains(node)) continue;
+    Send(node, ReadRequest{request_.key}, actions);
+  }
+}
+
+void GetOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Actions* actions) {
+  const std::vector<NodeId>& members = quorum_.members();
+  if (std::find(members.begin(), members.end(), from) == members.end()) return;
+  if (const auto* read = std::get_if<ReadReply>(&body)) {
+    // One that the network held up must not undo what the replica has said since.
+    if (reported_.contains(from)) return;
+    Take(from, read->code, read->state);
+  } else if (const auto* merge = std::get_if<MergeReply>(&body)) {
+    Take(from, merge->code, merge->state);
+  } else {
+    return;
+  }
+  Conclude(now, actions);
+}
+
+void GetOperation::Take(NodeId from, ReplyCode code, const std::string& state) {
+  if (code == ReplyCode::kUnknownEpoch || code == ReplyCode::kOverloaded) {
+    reason_ = code;  // it is asked again
+    return;
+  }
+  Result<KeyState> decoded = code == ReplyCode::kOk
+                                 ? KeyState::Decode(state)
+                                 : Result<KeyState>(Status::Unavailable("refused"));
+  if (!decoded.ok()) {
+    reason_ = code == ReplyCode::kOk ? ReplyCode::kMalformed : code;
+    refused_.insert(from);
+    return;
+  }
+  merged_.Merge(*decoded, policy_);
+  reported_[from] = *std::move(decoded);
+  fresh_.insert(from);
+}
+
+void GetOperation::Conclude(Nanos now, Actions* actions) {
+  const auto has_reported = [this](NodeId node) { return reported_.contains(node); };
+  if (!is_finished_) {
+    if (!quorum_.IsReachedBy([this](NodeId node) { return !refused_.contains(node); })) {
+      return Fail(reason_, actions);
+    }
+    if (!quorum_.IsReachedBy(has_reported) && !VARVE_PLANTED_BUG("get.answers_before_its_quorum")) return;
+    if (request_.options.level == Level::kLinear && !VARVE_PLANTED_BUG("get.linear_like_quorum")) {
+      ConcludeLinear(now, actions);
+    } else {
+      Answer(merged_, now, actions);
+    }
+  }
+  if (!is_finished_ || is_done_) return;
+  const auto is_settled = [this](NodeId node) { return reported_.contains(node) || refused_.contains(node); };
+  if (std::all_of(quorum_.members().begin(), quorum_.members().end(), is_settled)) RepairAndGo(actions);
+}
+
+void GetOperation::ConcludeLinear(Nanos now, Actions* actions) {
+  for (const auto& [node, state] : reported_) {
+    const bool agree = quorum_.IsReachedBy([this, &candidate = state](NodeId other) {
+      const auto found = reported_.find(other);
+      return found != reported_.end() && found->second == candidate;
+    });
+    if (agree) return Answer(state, now, actions);
+  }
+  // What is on its way may bring agreement; a second round waits for a quorum that has seen the first.
+  if (!has_written_back_ || quorum_.IsReachedBy(fresh_)) WriteBack(actions);
+}
+
+void GetOperation::WriteBack(Actions* actions) {
+  has_written_back_ = true;
+  fresh_.clear();
+  for (const NodeId node : quorum_.members()) {
+    if (refused_.contains(node)) continue;
+    Send(node, MergeRequest{request_.key, merged_.Encode(), true}, actions);
+  }
+}
+
+void GetOperation::Answer(const KeyState& state, Nanos now, Actions* actions) {
+  FinishGet finish{client_request_, Outcome::kOk, ReplyCode::kOk, {}, state.Seen()};
+  for (const Sibling& sibling : state.siblings()) {
+    if (!sibling.tombstone) finish.values.push_back(sibling.value);
+  }
+  actions->push_back(std::move(finish));
+  is_finished_ = true;
+  repair_at_ = std::min(request_.options.deadline, now + options_->repair_wait);
+  next_time_ = repair_at_;
+}
+
+void GetOperation::Fail(ReplyCode reason, Actions* actions) {
+  actions->push_back(FinishGet{client_request_, Outcome::kFailed, reason, {}, {}});
+  is_finished_ = true;
+  is_done_ = true;
+}
+
+void GetOperation::RepairAndGo(Actions* actions) {
+  is_done_ = true;
+  if (VARVE_PLANTED_BUG("get.repairs_nobody")) return;
+  for (const auto& [node, state] : reported_) {
+    if (!(state == merged_)) Send(node, MergeRequest{request_.key, merged_.Encode(), false}, actions);
+  }
+}
+
+void GetOperation::OnTime(Nanos now, Actions* actions) {
+  if (is_finished_) return RepairAndGo(actions);
+  if (now >= request_.options.deadline) return Fail(reason_, actions);
+  if (has_written_back_) {
+    WriteBack(actions);
+  } else {
+    Ask(actions);
+  }
+  next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
+}
+
+void GetOperation::Send(NodeId to, Message::Body body, Actions* actions) const {
+  actions->push_back(cluster::Send{Message{.from = options_->self,
+                                           .to = to,
+                                           .partition = request_.options.sets.partition,
+                                           .epoch = request_.options.sets.epoch,
+                                           .request = number_,
+                                           .body = std::move(body)}});
+}
+
+}  // namespace varve::cluster

@@ -1,0 +1,68 @@
+// GetOperation: a read of R replicas, and the repair of those that lag.
+#ifndef VARVE_CLUSTER_GET_OPERATION_H_
+#define VARVE_CLUSTER_GET_OPERATION_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+#include "cluster/coordinator.h"
+#include "cluster/key_state.h"
+
+namespace varve::cluster {
+
+// Asks all replicas, answers when R have answered with the merge of what they have, and then, when all have answered or
+// after a while, sends that merge to those that lack some of it.
+//
+// kLinear answers only with a state that more than half of the replicas have reported as theirs. If they differ it is
+// merged, sent to all, and what they have then is looked at again (Skrzypczak, Schintke, Schuett, "Linearizable
+// state machine replication of state-based CRDTs without logs", 2019). Two such answers are comparable, as some
+// replica has reported both and a replica only grows; and a write acknowledged by more than half is in
+// every answer of a read that starts after it. Writers without pause can keep it from agreement until its deadline.
+class GetOperation : public CoordinatedOperation {
+ public:
+  // `options` and `suspects` outlive it.
+  GetOperation(const CoordinatorOptions* options, const std::set<NodeId>* suspects, uint64_t number,
+               uint64_t client_request, GetRequest request);
+
+  void Start(Nanos now, Actions* actions) override;
+  void OnReply(NodeId from, const Message::Body& body, Nanos now, Actions* actions) override;
+  void OnTime(Nanos now, Actions* actions) override;
+  Nanos next_time() const override { return next_time_; }
+  bool is_done() const override { return is_done_; }
+
+ private:
+  void Take(NodeId from, ReplyCode code, const std::string& state);
+  void Conclude(Nanos now, Actions* actions);
+  void ConcludeLinear(Nanos now, Actions* actions);
+  void WriteBack(Actions* actions);
+  void Answer(const KeyState& state, Nanos now, Actions* actions);
+  void Fail(ReplyCode reason, Actions* actions);
+  void RepairAndGo(Actions* actions);
+  void Ask(Actions* actions);
+  void Send(NodeId to, Message::Body body, Actions* actions) const;
+
+  const CoordinatorOptions* const options_;
+  const std::set<NodeId>* const suspects_;
+  const uint64_t number_;
+  const uint64_t client_request_;
+  const GetRequest request_;
+  const ConflictPolicy policy_;
+  const Quorum quorum_;
+
+  std::map<NodeId, KeyState> reported_;  // what each replica had when it last said so
+  std::set<NodeId> refused_;             // replicas that will not answer any more
+  KeyState merged_;                      // of all that was reported
+  std::set<NodeId> fresh_;               // kLinear: who has reported since the last write-back
+  bool has_written_back_ = false;
+  ReplyCode reason_ = ReplyCode::kOk;
+  Nanos next_time_ = 0;
+  Nanos repair_at_ = 0;
+  bool is_finished_ = false;
+  bool is_done_ = false;
+};
+
+}  // namespace varve::cluster
+
+#endif  // VARVE_CLUSTER_GET_OPERATION_H_

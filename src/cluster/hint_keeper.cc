@@ -1,0 +1,103 @@
+#include "cluster/hint_keeper.h"
+
+#include <algorithm>
+
+#include "base/planted_bug.h"
+
+namespace varve::cluster {
+
+void HintKeeper::Load(uint64_t hint, NodeId owner, PartitionId partition, std::string key,
+                      std::string state) {
+  Hint loaded{.owner = owner, .partition = partition, .key = std::move(key), .state = std::move(state)};
+  loaded.is_durable = true;
+  bytes_ += loaded.size();
+  bytes_of_[owner] += loaded.size();
+  next_hint_ = std::max(next_hint_, hint + 1);
+  hints_.emplace(hint, std::move(loaded));
+}
+
+void HintKeeper::Reply(const Message& request, ReplyCode code, Actions* actions) const {
+  actions->push_back(Send{Message{.from = options_.self,
+                                  .to = request.from,
+                                  .partition = request.partition,
+                                  .epoch = request.epoch,
+                                  .request = request.request,
+                                  .body = HintReply{code, std::get<HintRequest>(request.body).owner}}});
+}
+
+void HintKeeper::OnMessage(const Message& message, Actions* actions) {
+  if (const auto* reply = std::get_if<MergeReply>(&message.body)) {
+    const auto found = hints_.find(message.request);
+    if (found == hints_.end() || found->second.owner != message.from) return;
+    const bool is_useless = reply->code == ReplyCode::kMalformed;  // no replica will ever take it
+    if (reply->code != ReplyCode::kOk && !is_useless) return;
+    actions->push_back(EraseHint{found->first});
+    Erase(found);
+    return;
+  }
+  const auto* request = std::get_if<HintRequest>(&message.body);
+  if (request == nullptr) return;
+  Hint hint{.owner = request->owner,
+            .partition = message.partition,
+            .key = request->key,
+            .state = request->state};
+  hint.request = message;
+  std::get<HintRequest>(hint.request.body).state.clear();
+  const size_t size = hint.size();
+  if (bytes_ + size > options_.max_bytes || bytes_of_[hint.owner] + size > options_.max_bytes_of_owner) {
+    ++refused_;
+    return Reply(message, ReplyCode::kOverloaded, actions);
+  }
+  bytes_ += size;
+  bytes_of_[hint.owner] += size;
+  const uint64_t number = next_hint_++;
+  actions->push_back(StoreHint{number, hint.owner, hint.partition, hint.key, hint.state});
+  hints_.emplace(number, std::move(hint));
+}
+
+void HintKeeper::OnHintStored(uint64_t hint, bool is_durable, Actions* actions) {
+  const auto found = hints_.find(hint);
+  if (found == hints_.end()) return;
+  Reply(found->second.request, is_durable ? ReplyCode::kOk : ReplyCode::kStorageFailed, actions);
+  if (is_durable) {
+    found->second.is_durable = true;
+  } else {
+    Erase(found);
+  }
+}
+
+void HintKeeper::OnTime(Nanos now, Epoch epoch, const std::set<NodeId>& suspects, Actions* actions) {
+  std::map<NodeId, size_t> on_their_way;
+  for (auto& [number, hint] : hints_) {
+    if (!hint.is_durable || suspects.contains(hint.owner)) continue;
+    if (on_their_way[hint.owner] >= options_.window) continue;
+    ++on_their_way[hint.owner];
+    if (hint.sent_at != 0 && now < hint.sent_at + options_.resend_every) continue;
+    hint.sent_at = std::max<Nanos>(now, 1);
+    actions->push_back(Send{Message{.from = options_.self,
+                                    .to = hint.owner,
+                                    .partition = hint.partition,
+                                    .epoch = epoch,
+                                    .request = number,
+                                    .body = MergeRequest{hint.key, hint.state, false}}});
+    if (VARVE_PLANTED_BUG("hints.sent_once")) hint.sent_at = UINT64_MAX / 2;
+  }
+}
+
+void HintKeeper::ChangeOwner(PartitionId partition, NodeId owner, NodeId heir) {
+  for (auto& [number, hint] : hints_) {
+    if (hint.partition != partition || hint.owner != owner) continue;
+    bytes_of_[owner] -= hint.size();
+    bytes_of_[heir] += hint.size();
+    hint.owner = heir;
+    hint.sent_at = 0;
+  }
+}
+
+void HintKeeper::Erase(std::map<uint64_t, Hint>::iterator hint) {
+  bytes_ -= hint->second.size();
+  bytes_of_[hint->second.owner] -= hint->second.size();
+  hints_.erase(hint);
+}
+
+}  // namespace varve::cluster

@@ -1,0 +1,191 @@
+#include "cluster/put_operation.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/planted_bug.h"
+
+namespace varve::cluster {
+
+PutOperation::PutOperation(const CoordinatorOptions* options, const std::set<NodeId>* suspects,
+                           uint64_t number, uint64_t client_request, PutRequest request)
+    : options_(options),
+      suspects_(suspects),
+      number_(number),
+      client_request_(client_request),
+      request_(std::move(request)),
+      is_sloppy_(request_.options.sloppy && request_.options.level != Level::kLinear),
+      quorum_(request_.options.sets.write, request_.options.level, request_.options.replicas) {}
+
+// Whether W can be had of those that have acknowledged it or still may.
+bool PutOperation::CanReach() const {
+  size_t fallbacks = 0;
+  if (is_sloppy_) {
+    for (const NodeId node : request_.options.sets.fallbacks) fallbacks += !suspects_->contains(node);
+  }
+  std::set<NodeId> possible;
+  for (const NodeId node : quorum_.members()) {
+    const bool may = !refused_.contains(node) && (!suspects_->contains(node) || !state_.empty());
+    if (may || counted_hints_.contains(node)) {
+      possible.insert(node);
+    } else if (fallbacks > 0) {
+      --fallbacks;
+      possible.insert(node);
+    }
+  }
+  return quorum_.IsReachedBy(possible);
+}
+
+void PutOperation::Start(Nanos now, Actions* actions) {
+  hint_at_ = now + options_->hint_after;
+  next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
+  if (!CanReach()) return Finish(Outcome::kFailed, ReplyCode::kTooFewReplicas, actions);
+  // This node first, it costs no message; suspects last.
+  makers_ = quorum_.members();
+  const auto rank = [this](NodeId node) {
+    return node == options_->self ? 0 : suspects_->contains(node) ? 2 : 1;
+  };
+  std::stable_sort(makers_.begin(), makers_.end(), [&](NodeId a, NodeId b) { return rank(a) < rank(b); });
+  std::reverse(makers_.begin(), makers_.end());
+  TryNextMaker(now, actions);
+}
+
+void PutOperation::TryNextMaker(Nanos now, Actions* actions) {
+  if (makers_.empty() || now >= request_.options.deadline || !CanReach()) {
+    return Finish(Outcome::kFailed, reason_, actions);
+  }
+  maker_ = makers_.back();
+  makers_.pop_back();
+  Send(maker_, request_.update, actions);
+}
+
+void PutOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Actions* actions) {
+  if (const auto* update = std::get_if<UpdateReply>(&body)) {
+    if (from == maker_ && state_.empty()) OnUpdateReply(from, *update, now, actions);
+  } else if (const auto* merge = std::get_if<MergeReply>(&body)) {
+    switch (merge->code) {
+      case ReplyCode::kOk: acknowledged_.insert(from); break;
+      case ReplyCode::kUnknownEpoch:
+      case ReplyCode::kOverloaded: reason_ = merge->code; break;  // it is sent again
+      default:
+        reason_ = merge->code;
+        refused_.insert(from);
+    }
+    Conclude(actions);
+  } else if (const auto* hint = std::get_if<HintReply>(&body)) {
+    OnHintReply(from, *hint);
+    Conclude(actions);
+  }
+}
+
+void PutOperation::OnUpdateReply(NodeId from, const UpdateReply& reply, Nanos now, Actions* actions) {
+  if (reply.code != ReplyCode::kOk) {
+    reason_ = reply.code;
+    if (!IsCertainlyWithoutEffect(reply.code)) return Finish(Outcome::kUnknown, reason_, actions);
+    // A key that is full is full everywhere.
+    if (reply.code == ReplyCode::kTooManySiblings) return Finish(Outcome::kFailed, reason_, actions);
+    return TryNextMaker(now, actions);
+  }
+  state_ = reply.state;
+  seen_ = request_.update.seen;
+  seen_.context.Add(reply.dot);
+  seen_.stamp = std::max(seen_.stamp, reply.stamp);
+  acknowledged_.insert(from);
+  SendMerges(actions);
+  SendHints(now >= hint_at_, actions);
+  Conclude(actions);
+}
+
+void PutOperation::OnHintReply(NodeId from, const HintReply& reply) {
+  const auto asked = hints_.find(reply.owner);
+  if (asked == hints_.end() || asked->second != from) return;
+  if (reply.code != ReplyCode::kOk) {
+    hints_.erase(asked);  // tried again with the next fallback
+    return;
+  }
+  kept_hints_.insert(reply.owner);
+  const bool is_fallback = is_sloppy_ && from != options_->self;
+  if (is_fallback) counted_hints_.insert(reply.owner);
+}
+
+void PutOperation::SendMerges(Actions* actions) {
+  for (const NodeId node : quorum_.members()) {
+    if (acknowledged_.contains(node) || refused_.contains(node)) continue;
+    Send(node, MergeRequest{request_.update.key, state_, false}, actions);
+  }
+}
+
+// For suspects right away, for the others when they have not answered in time.
+void PutOperation::SendHints(bool is_time, Actions* actions) {
+  for (const NodeId node : quorum_.members()) {
+    if (acknowledged_.contains(node)) continue;
+    if (is_time || suspects_->contains(node)) SendHintFor(node, actions);
+  }
+}
+
+void PutOperation::SendHintFor(NodeId owner, Actions* actions) {
+  if (hints_.contains(owner)) return;
+  NodeId keeper = options_->self;
+  if (is_sloppy_) {
+    for (const NodeId node : request_.options.sets.fallbacks) {
+      const bool is_taken = std::any_of(hints_.begin(), hints_.end(),
+                                        [node](const auto& hint) { return hint.second == node; });
+      if (is_taken || suspects_->contains(node)) continue;
+      keeper = node;
+      break;
+    }
+  }
+  hints_[owner] = keeper;
+  Send(keeper, HintRequest{owner, request_.update.key, state_}, actions);
+}
+
+// Says ok when it is, and goes when there is nothing left to do.
+void PutOperation::Conclude(Actions* actions) {
+  if (!is_finished_) {
+    const bool is_reached = quorum_.IsReachedBy([this](NodeId node) {
+      return acknowledged_.contains(node) || counted_hints_.contains(node);
+    });
+    if (is_reached || VARVE_PLANTED_BUG("put.acknowledges_before_its_quorum")) {
+      Finish(Outcome::kOk, ReplyCode::kOk, actions);
+    } else if (!CanReach()) {
+      // Under this topology. What exists of it still spreads.
+      SendHints(true, actions);
+      Finish(Outcome::kUnknown, reason_, actions);
+    }
+  }
+  is_done_ = is_finished_ && std::all_of(quorum_.members().begin(), quorum_.members().end(), [this](NodeId n) {
+    return acknowledged_.contains(n) || kept_hints_.contains(n);
+  });
+}
+
+void PutOperation::OnTime(Nanos now, Actions* actions) {
+  const bool is_late = now >= request_.options.deadline;
+  if (!state_.empty()) {
+    SendHints(now >= hint_at_ || is_late, actions);
+    if (!is_late) SendMerges(actions);
+  }
+  if (is_late) {
+    if (!is_finished_) Finish(Outcome::kUnknown, reason_, actions);
+    is_done_ = true;
+    return;
+  }
+  next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
+}
+
+void PutOperation::Finish(Outcome outcome, ReplyCode reason, Actions* actions) {
+  is_finished_ = true;
+  // What failed has left nothing to spread; of an unknown one without its state nobody knows more.
+  is_done_ = outcome == Outcome::kFailed || state_.empty();
+  actions->push_back(FinishPut{client_request_, outcome, reason, seen_});
+}
+
+void PutOperation::Send(NodeId to, Message::Body body, Actions* actions) const {
+  actions->push_back(cluster::Send{Message{.from = options_->self,
+                                           .to = to,
+                                           .partition = request_.options.sets.partition,
+                                           .epoch = request_.options.sets.epoch,
+                                           .request = number_,
+                                           .body = std::move(body)}});
+}
+
+}  // namespace varve::cluster

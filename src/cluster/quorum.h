@@ -1,0 +1,57 @@
+// ReplicaSets and Quorum: who holds a partition, and whether enough of them have answered.
+#ifndef VARVE_CLUSTER_QUORUM_H_
+#define VARVE_CLUSTER_QUORUM_H_
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <vector>
+
+#include "cluster/types.h"
+
+namespace varve::cluster {
+
+// How many replicas of a set a request waits for.
+enum class Level : uint8_t {
+  kOne,
+  kQuorum,  // more than half
+  kAll,
+  kLinear,  // more than half, and reads agree with each other: see get_operation.h
+};
+
+// What a topology says of one partition. A partition that moves has two sets, the old and the new one: a write
+// needs enough of each, a read of those that are named for reads.
+struct ReplicaSets {
+  PartitionId partition{};
+  Epoch epoch = kNoEpoch;
+  std::vector<std::vector<NodeId>> write;
+  std::vector<std::vector<NodeId>> read;
+  std::vector<NodeId> fallbacks;  // others, in the order in which they keep hints
+};
+
+class Quorum {
+ public:
+  // `replicas`: how many of each set; 0: as `level` says. kLinear takes no less than more than half.
+  Quorum(const std::vector<std::vector<NodeId>>& sets, Level level, uint32_t replicas);
+
+  // All nodes of the sets, each once, in their order.
+  const std::vector<NodeId>& members() const { return members_; }
+
+  // Whether the nodes for which `counts` holds are enough.
+  bool IsReachedBy(const std::function<bool(NodeId)>& counts) const;
+  bool IsReachedBy(const std::set<NodeId>& nodes) const {
+    return IsReachedBy([&nodes](NodeId node) { return nodes.contains(node); });
+  }
+
+ private:
+  struct Set {
+    std::vector<NodeId> nodes;
+    size_t needed;
+  };
+  std::vector<Set> sets_;
+  std::vector<NodeId> members_;
+};
+
+}  // namespace varve::cluster
+
+#endif  // VARVE_CLUSTER_QUORUM_H_

@@ -1,0 +1,313 @@
+#include "cluster/replica.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/planted_bug.h"
+
+namespace varve::cluster {
+namespace {
+
+constexpr size_t kRecentUpdates = 4096;
+
+// The key that a request works on, or nothing if it is none on a key.
+const std::string* KeyOf(const Message& message) {
+  if (const auto* update = std::get_if<UpdateRequest>(&message.body)) return &update->key;
+  if (const auto* merge = std::get_if<MergeRequest>(&message.body)) return &merge->key;
+  if (const auto* read = std::get_if<ReadRequest>(&message.body)) return &read->key;
+  return nullptr;
+}
+
+}  // namespace
+
+Replica::Replica(Options options, const Durable& durable)
+    : options_(std::move(options)),
+      dots_(durable.actor, durable.lease_end, options_.lease_size),
+      epoch_(durable.epoch),
+      durable_epoch_(durable.epoch),
+      floor_(durable.floor) {}
+
+void Replica::Load(std::string_view key, std::string_view bytes) {
+  tree_.Change(key, 0, HashTree::HashOf(key, bytes));
+}
+
+void Replica::Start(Actions* actions) { ExtendLease(actions); }
+
+void Replica::ExtendLease(Actions* actions) {
+  if (lease_is_on_its_way_) return;
+  if (const auto end = dots_.LeaseToExtend()) {
+    lease_is_on_its_way_ = true;
+    actions->push_back(PersistLease{options_.partition, dots_.actor(), *end});
+  }
+}
+
+void Replica::OnLeaseDurable(uint64_t end, Actions* actions) {
+  lease_is_on_its_way_ = false;
+  dots_.OnLeaseDurable(end);
+  for (const std::string& key : std::exchange(waiting_for_lease_, {})) {
+    Execute(key, &queues_.find(key)->second.front(), actions);
+  }
+}
+
+void Replica::OnTopology(Epoch epoch, Actions* actions) {
+  if (epoch <= epoch_) return;
+  epoch_ = epoch;
+  actions->push_back(PersistEpoch{options_.partition, epoch});
+}
+
+void Replica::OnEpochDurable(Epoch epoch) {
+  if (epoch > durable_epoch_) durable_epoch_ = epoch;
+}
+
+void Replica::RaiseFloor(const VersionVector& floor, Actions* actions) {
+  VersionVector raised = floor_;
+  raised.Merge(floor);
+  if (raised != floor_) actions->push_back(PersistFloor{options_.partition, std::move(raised)});
+}
+
+void Replica::OnFloorDurable(const VersionVector& floor) { floor_.Merge(floor); }
+
+void Replica::Touch(const std::string& key, Actions* actions) { Enqueue(key, Operation{}, actions); }
+
+Dot Replica::LastAppliedDot() const {
+  const uint64_t counter = dots_on_their_way_.empty() ? dots_.last() : *dots_on_their_way_.begin() - 1;
+  return {dots_.actor(), counter};
+}
+
+bool Replica::IsRepeated(const Message& message) {
+  const std::pair<NodeId, uint64_t> name(message.from, message.request);
+  if (!recent_updates_.insert(name).second) return true;
+  recent_updates_by_age_.push_back(name);
+  if (recent_updates_by_age_.size() > kRecentUpdates) {
+    recent_updates_.erase(recent_updates_by_age_.front());
+    recent_updates_by_age_.pop_front();
+  }
+  return false;
+}
+
+// Refuses what is of another topology, or too much.
+bool Replica::Accept(const Message& message, Actions* actions) {
+  ReplyCode code = ReplyCode::kOk;
+  if (message.epoch < epoch_) {
+    code = ReplyCode::kStaleEpoch;
+  } else if (message.epoch > epoch_) {
+    code = ReplyCode::kUnknownEpoch;
+    actions->push_back(LearnTopology{message.epoch, message.from});
+  } else if (queued_ >= options_.max_queued) {
+    code = ReplyCode::kOverloaded;
+  }
+  if (code == ReplyCode::kOk) return true;
+  Operation refused;
+  refused.request = message;
+  Reply(refused, code, actions);
+  return false;
+}
+
+void Replica::OnMessage(const Message& message, uint64_t wall_micros, Actions* actions) {
+  if (const auto* tree = std::get_if<TreeRequest>(&message.body)) {
+    if (!Accept(message, actions)) return;
+    const bool exists = tree->branch == HashTree::kRoot || tree->branch < HashTree::kFanOut;
+    ReplyWith(message,
+              TreeReply{exists ? ReplyCode::kOk : ReplyCode::kMalformed,
+                        exists ? tree_.Under(tree->branch) : std::vector<uint64_t>{}},
+              actions);
+  } else if (std::holds_alternative<KeysRequest>(message.body)) {
+    if (Accept(message, actions)) ListKeysFor(message, actions);
+  } else if (const std::string* key = KeyOf(message)) {
+    if (std::holds_alternative<UpdateRequest>(message.body) && IsRepeated(message)) return;
+    if (!Accept(message, actions)) return;
+    Operation operation;
+    operation.request = message;
+    operation.wall_micros = wall_micros;
+    Enqueue(*key, std::move(operation), actions);
+  }
+}
+
+void Replica::ListKeysFor(const Message& message, Actions* actions) {
+  const uint64_t number = next_operation_++;
+  listings_.emplace(number, message);
+  ++queued_;
+  actions->push_back(ListKeys{options_.partition, number, std::get<KeysRequest>(message.body).leaves});
+}
+
+void Replica::OnKeysListed(uint64_t operation,
+                           const Result<std::vector<std::pair<std::string, std::string>>>& keys,
+                           Actions* actions) {
+  const auto found = listings_.find(operation);
+  VARVE_CHECK(found != listings_.end());
+  KeysReply reply;
+  if (!keys.ok()) {
+    reply.code = ReplyCode::kStorageFailed;
+  } else {
+    for (const auto& [key, bytes] : *keys) reply.items.push_back({key, HashTree::HashOf(key, bytes)});
+  }
+  ReplyWith(found->second, std::move(reply), actions);
+  listings_.erase(found);
+  --queued_;
+}
+
+void Replica::Enqueue(const std::string& key, Operation operation, Actions* actions) {
+  operation.number = next_operation_++;
+  std::deque<Operation>& queue = queues_[key];
+  queue.push_back(std::move(operation));
+  ++queued_;
+  if (queue.size() == 1) Begin(key, actions);
+}
+
+void Replica::Begin(const std::string& key, Actions* actions) {
+  const Operation& operation = queues_.find(key)->second.front();
+  keys_under_way_.emplace(operation.number, key);
+  actions->push_back(ReadKey{options_.partition, operation.number, key});
+}
+
+void Replica::OnKeyRead(uint64_t operation, Result<std::optional<std::string>> bytes, Actions* actions) {
+  const auto found = keys_under_way_.find(operation);
+  VARVE_CHECK(found != keys_under_way_.end());
+  const std::string key = found->second;
+  if (!bytes.ok()) return Finish(key, ReplyCode::kStorageFailed, actions);
+  Operation* first = &queues_.find(key)->second.front();
+  first->bytes = *std::move(bytes);
+  Execute(key, first, actions);
+}
+
+void Replica::Execute(const std::string& key, Operation* operation, Actions* actions) {
+  KeyState state;
+  state.Fill(floor_);
+  if (operation->bytes) {
+    Result<KeyState> stored = KeyState::Decode(*operation->bytes, floor_);
+    if (!stored.ok()) return Finish(key, ReplyCode::kStorageFailed, actions);
+    state = *std::move(stored);
+  }
+  if (!operation->request) return Store(key, operation, std::move(state), actions);
+  if (std::holds_alternative<UpdateRequest>(operation->request->body)) {
+    return ExecuteUpdate(key, operation, std::move(state), actions);
+  }
+  if (std::holds_alternative<MergeRequest>(operation->request->body)) {
+    return ExecuteMerge(key, operation, std::move(state), actions);
+  }
+  operation->reply_state = state.Encode();
+  Finish(key, ReplyCode::kOk, actions);
+}
+
+void Replica::ExecuteUpdate(const std::string& key, Operation* operation, KeyState state,
+                            Actions* actions) {
+  const auto& update = std::get<UpdateRequest>(operation->request->body);
+  // The topology may have changed while this waited.
+  if (operation->request->epoch < epoch_) return Finish(key, ReplyCode::kStaleEpoch, actions);
+  const bool knows_itself = dots_.Observe(update.seen.context) && dots_.Observe(state.context());
+  if (!knows_itself) return Finish(key, ReplyCode::kCannotMakeDots, actions);
+  const ConflictPolicy policy = options_.policy_of(key);
+  if (!update.is_delete && state.siblings().size() >= options_.max_siblings) {
+    size_t settled = 0;
+    for (const Sibling& sibling : state.siblings()) settled += update.seen.context.Covers(sibling.dot);
+    if (settled == 0) return Finish(key, ReplyCode::kTooManySiblings, actions);
+  }
+  const auto dot = dots_.Next();
+  ExtendLease(actions);
+  if (!dot) {
+    if (!dots_.IsSound()) return Finish(key, ReplyCode::kCannotMakeDots, actions);
+    waiting_for_lease_.push_back(key);
+    return;
+  }
+  dots_on_their_way_.insert(dot->counter);
+  operation->dot = *dot;
+  if (policy == ConflictPolicy::kLww) {
+    operation->stamp = state.StampFor(update.seen, operation->wall_micros);
+  }
+  if (update.is_delete) {
+    state.Delete(update.seen.context, *dot, operation->stamp, policy);
+  } else {
+    state.Put(update.seen.context, *dot, update.value, operation->stamp, policy);
+  }
+  operation->reply_state = state.Encode();
+  if (VARVE_PLANTED_BUG("replica.dot_leaves_before_it_is_stored")) Reply(*operation, ReplyCode::kOk, actions);
+  Store(key, operation, std::move(state), actions);
+}
+
+void Replica::ExecuteMerge(const std::string& key, Operation* operation, KeyState state,
+                           Actions* actions) {
+  const auto& merge = std::get<MergeRequest>(operation->request->body);
+  if (operation->request->epoch < epoch_) return Finish(key, ReplyCode::kStaleEpoch, actions);
+  const Result<KeyState> theirs = KeyState::Decode(merge.state);
+  if (!theirs.ok()) return Finish(key, ReplyCode::kMalformed, actions);
+  // A replica that has forgotten still stores what others have; it only makes no dots.
+  static_cast<void>(dots_.Observe(theirs->context()));
+  state.Merge(*theirs, options_.policy_of(key));
+  if (merge.wants_state) operation->reply_state = state.Encode();
+  Store(key, operation, std::move(state), actions);
+}
+
+void Replica::Store(const std::string& key, Operation* operation, KeyState state, Actions* actions) {
+  std::optional<std::string> bytes;
+  if (!state.IsReapable(floor_)) {
+    state.Strip(floor_);
+    bytes = state.Encode();
+  }
+  if (bytes == operation->bytes) return Finish(key, ReplyCode::kOk, actions);
+  operation->hash_after = HashTree::HashOf(key, bytes);
+  const uint64_t number = operation->number;
+  actions->push_back(WriteKey{options_.partition, number, key, std::move(bytes)});
+  if (VARVE_PLANTED_BUG("replica.acknowledges_early")) {
+    Reply(*operation, ReplyCode::kOk, actions);
+    operation->request.reset();
+  }
+}
+
+void Replica::OnKeyWritten(uint64_t operation, const Status& status, Actions* actions) {
+  const auto found = keys_under_way_.find(operation);
+  VARVE_CHECK(found != keys_under_way_.end());
+  const std::string key = found->second;
+  const Operation& first = queues_.find(key)->second.front();
+  if (!status.ok()) return Finish(key, ReplyCode::kStorageFailed, actions);
+  tree_.Change(key, HashTree::HashOf(key, first.bytes), first.hash_after);
+  Finish(key, ReplyCode::kOk, actions);
+}
+
+// Replies for the first operation on `key`, and goes on with the next.
+void Replica::Finish(const std::string& key, ReplyCode code, Actions* actions) {
+  const auto found = queues_.find(key);
+  Operation operation = std::move(found->second.front());
+  keys_under_way_.erase(operation.number);
+  if (code != ReplyCode::kStorageFailed) dots_on_their_way_.erase(operation.dot.counter);
+  found->second.pop_front();
+  --queued_;
+  if (operation.request) {
+    const bool is_read = std::holds_alternative<ReadRequest>(operation.request->body);
+    if (code == ReplyCode::kOk && operation.request->epoch < epoch_) {
+      code = is_read ? ReplyCode::kStaleEpoch : ReplyCode::kFenced;
+    }
+    Reply(operation, code, actions);
+  }
+  if (found->second.empty()) {
+    queues_.erase(found);
+  } else {
+    Begin(key, actions);
+  }
+}
+
+void Replica::Reply(const Operation& operation, ReplyCode code, Actions* actions) {
+  const Message& request = *operation.request;
+  const std::string state = code == ReplyCode::kOk ? operation.reply_state : std::string();
+  if (std::holds_alternative<UpdateRequest>(request.body)) {
+    ReplyWith(request, UpdateReply{code, operation.dot, operation.stamp, state}, actions);
+  } else if (std::holds_alternative<MergeRequest>(request.body)) {
+    ReplyWith(request, MergeReply{code, state}, actions);
+  } else if (std::holds_alternative<ReadRequest>(request.body)) {
+    ReplyWith(request, ReadReply{code, state}, actions);
+  } else if (std::holds_alternative<TreeRequest>(request.body)) {
+    ReplyWith(request, TreeReply{code, {}}, actions);
+  } else {
+    ReplyWith(request, KeysReply{code, {}}, actions);
+  }
+}
+
+void Replica::ReplyWith(const Message& request, Message::Body body, Actions* actions) const {
+  actions->push_back(Send{Message{.from = options_.self,
+                                  .to = request.from,
+                                  .partition = options_.partition,
+                                  .epoch = epoch_,
+                                  .request = request.request,
+                                  .body = std::move(body)}});
+}
+
+}  // namespace varve::cluster

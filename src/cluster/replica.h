@@ -1,0 +1,145 @@
+// Replica: one node's copy of one partition.
+#ifndef VARVE_CLUSTER_REPLICA_H_
+#define VARVE_CLUSTER_REPLICA_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cluster/action.h"
+#include "cluster/dot_source.h"
+#include "cluster/hash_tree.h"
+#include "cluster/key_state.h"
+#include "cluster/message.h"
+#include "varve/status.h"
+
+namespace varve::cluster {
+
+// The policy of the namespace that a key belongs to; the same on all nodes for all time.
+using PolicyOf = std::function<ConflictPolicy(std::string_view key)>;
+
+// Takes the requests of message.h that go to a replica, does what is to be done with storage through actions, and
+// replies. What it promises:
+//
+//  - kOk is sent when the state is durable here, and under no older topology than the replica knows then: who
+//    has persisted an epoch gives no acknowledgement under an earlier one any more.
+//  - The operations on one key happen one after the other; a read sees only what is durable.
+//  - A dot leaves in a reply only after the state that holds it is durable here.
+//  - A tombstone is erased only when the floor says that every replica has merged what it deletes.
+//
+// Stored bytes are states stripped of the floor. Thread-compatible; at most Options::max_queued operations wait.
+class Replica {
+ public:
+  struct Options {
+    NodeId self;
+    PartitionId partition;
+    PolicyOf policy_of;
+    size_t max_siblings = 100;  // beyond, a put that settles none is refused
+    size_t max_queued = 1024;   // operations under way or waiting; beyond, requests are refused
+    uint64_t lease_size = DotSource::kLeaseSize;
+  };
+  // What the last run left on disk.
+  struct Durable {
+    ActorId actor = kNoActor;
+    uint64_t lease_end = 0;  // of that actor in this partition
+    Epoch epoch = kNoEpoch;
+    VersionVector floor;
+  };
+
+  Replica(Options options, const Durable& durable);
+
+  // For every key that is stored, before the first event.
+  void Load(std::string_view key, std::string_view bytes);
+  // Before the first event: asks for the first lease.
+  void Start(Actions* actions);
+
+  // A request. `wall_micros`: of this node's clock, for stamps alone; it may be wrong.
+  void OnMessage(const Message& message, uint64_t wall_micros, Actions* actions);
+  void OnKeyRead(uint64_t operation, Result<std::optional<std::string>> bytes, Actions* actions);
+  void OnKeyWritten(uint64_t operation, const Status& status, Actions* actions);
+  // Keys and their bytes.
+  void OnKeysListed(uint64_t operation, const Result<std::vector<std::pair<std::string, std::string>>>& keys,
+                    Actions* actions);
+  void OnLeaseDurable(uint64_t end, Actions* actions);
+
+  // There is a later topology. From now on nothing is done or acknowledged under an older one; that this
+  // outlasts a restart is certain from OnEpochDurable on, which is when a move may count on it.
+  void OnTopology(Epoch epoch, Actions* actions);
+  void OnEpochDurable(Epoch epoch);
+  Epoch epoch() const { return epoch_; }
+  Epoch durable_epoch() const { return durable_epoch_; }
+
+  // Every current replica has merged all dots up to `floor`. Holds from OnFloorDurable on. Then Touch each key once:
+  // it is stripped anew, or erased.
+  void RaiseFloor(const VersionVector& floor, Actions* actions);
+  void OnFloorDurable(const VersionVector& floor);
+  const VersionVector& floor() const { return floor_; }
+  void Touch(const std::string& key, Actions* actions);
+
+  // The last dot of its own that is durable in its state; those given since are on their way. What a floor may
+  // reach, once all have merged it.
+  Dot LastAppliedDot() const;
+  // Whether it may take updates.
+  bool CanMakeDots() const { return dots_.IsSound(); }
+  const HashTree& tree() const { return tree_; }
+  size_t queued() const { return queued_; }
+
+ private:
+  struct Operation {
+    uint64_t number = 0;
+    std::optional<Message> request;  // nothing: a Touch
+    uint64_t wall_micros = 0;
+    // Of what is stored, once it is read.
+    std::optional<std::string> bytes;
+    // Of what is being written.
+    uint64_t hash_after = 0;
+    Dot dot;
+    uint64_t stamp = 0;
+    std::string reply_state;
+  };
+
+  bool Accept(const Message& message, Actions* actions);
+  void Enqueue(const std::string& key, Operation operation, Actions* actions);
+  void Begin(const std::string& key, Actions* actions);
+  void Execute(const std::string& key, Operation* operation, Actions* actions);
+  void ExecuteUpdate(const std::string& key, Operation* operation, KeyState state, Actions* actions);
+  void ExecuteMerge(const std::string& key, Operation* operation, KeyState state, Actions* actions);
+  void Store(const std::string& key, Operation* operation, KeyState state, Actions* actions);
+  void Finish(const std::string& key, ReplyCode code, Actions* actions);
+  void Reply(const Operation& operation, ReplyCode code, Actions* actions);
+  void ReplyWith(const Message& request, Message::Body body, Actions* actions) const;
+  void ExtendLease(Actions* actions);
+  void ListKeysFor(const Message& message, Actions* actions);
+  bool IsRepeated(const Message& message);
+
+  const Options options_;
+  DotSource dots_;
+  bool lease_is_on_its_way_ = false;
+  std::set<uint64_t> dots_on_their_way_;
+  Epoch epoch_;
+  Epoch durable_epoch_;
+  VersionVector floor_;
+  HashTree tree_;
+
+  uint64_t next_operation_ = 1;
+  size_t queued_ = 0;
+  std::map<std::string, std::deque<Operation>, std::less<>> queues_;  // the first of each is under way
+  std::map<uint64_t, std::string> keys_under_way_;                    // by the number of the operation
+  std::map<uint64_t, Message> listings_;
+  std::vector<std::string> waiting_for_lease_;
+  // Updates that came lately, so that one which the network doubles is done once.
+  std::set<std::pair<NodeId, uint64_t>> recent_updates_;
+  std::deque<std::pair<NodeId, uint64_t>> recent_updates_by_age_;
+};
+
+}  // namespace varve::cluster
+
+#endif  // VARVE_CLUSTER_REPLICA_H_
