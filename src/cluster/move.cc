@@ -1,0 +1,69 @@
+#include "cluster/move.h"
+
+#include <string>
+
+#include "base/check.h"
+#include "base/planted_bug.h"
+
+namespace varve::cluster {
+namespace {
+
+std::string Name(NodeId node) { return "node " + std::to_string(Value(node)); }
+
+Status CanSettle(const ReplicaSets& sets, const MoveRules& rules, const MoveEvidence& evidence) {
+  const size_t needed = SourcesNeeded(sets, rules);
+  for (const NodeId target : TargetsToFill(sets, rules)) {
+    std::vector<NodeId> sources;
+    if (IsIn(target, sets.current) && IsIn(target, evidence.fenced)) sources.push_back(target);
+    for (const MoveEvidence::Merge& merge : evidence.merged) {
+      if (merge.target == target && !IsIn(merge.source, sources)) sources.push_back(merge.source);
+    }
+    const size_t count = CountIn(sources, sets.current);
+    if (count < needed) {
+      return Status::Unavailable(Name(target) + " has merged from " + std::to_string(count) +
+                                 " of the " + std::to_string(needed) + " replicas that it needs");
+    }
+  }
+  return Status::Ok();
+}
+
+Status CanFinish(const ReplicaSets& sets, const MoveRules& rules, const MoveEvidence& evidence) {
+  if (VARVE_PLANTED_BUG("move.leaves_before_readers_are_fenced")) return Status::Ok();
+  const size_t count = CountIn(evidence.fenced, sets.current);
+  const size_t needed = FencesNeeded(sets, rules);
+  if (count >= needed) return Status::Ok();
+  return Status::Unavailable(std::to_string(count) + " of the " + std::to_string(needed) +
+                             " replicas needed know that they are not read from any more");
+}
+
+}  // namespace
+
+std::vector<NodeId> TargetsToFill(const ReplicaSets& sets, const MoveRules& rules) {
+  const size_t written = QuorumOf(sets.current.size(), rules.write_quorum);
+  const size_t read = QuorumOf(sets.next.size(), rules.read_quorum);
+  if (written + read <= sets.current.size() && !VARVE_PLANTED_BUG("move.shrinks_like_it_grows")) {
+    return sets.next;
+  }
+  std::vector<NodeId> fresh;
+  for (const NodeId node : sets.next) {
+    if (!IsIn(node, sets.current)) fresh.push_back(node);
+  }
+  return fresh;
+}
+
+size_t SourcesNeeded(const ReplicaSets& sets, const MoveRules& rules) {
+  const size_t needed = sets.current.size() - QuorumOf(sets.current.size(), rules.write_quorum) + 1;
+  return VARVE_PLANTED_BUG("move.fills_from_one_replica_too_few") ? needed - 1 : needed;
+}
+
+size_t FencesNeeded(const ReplicaSets& sets, const MoveRules& rules) {
+  return sets.current.size() - QuorumOf(sets.current.size(), rules.read_quorum) + 1;
+}
+
+Status CanAdvance(const ReplicaSets& sets, const MoveRules& rules, const MoveEvidence& evidence) {
+  VARVE_CHECK(sets.stage != MoveStage::kNone);
+  return sets.stage == MoveStage::kCopy ? CanSettle(sets, rules, evidence)
+                                        : CanFinish(sets, rules, evidence);
+}
+
+}  // namespace varve::cluster
