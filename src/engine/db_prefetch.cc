@@ -35,7 +35,7 @@ class DbImpl::PrefetchGroup {
       if (leaves_[i] != nullptr) {
         MemTable::PrefetchRecords(*leaves_[i], keys_[i].hash);
       } else if (keys_[i].segment != nullptr) {
-        keys_[i].segment->PrefetchEntry(keys_[i].probe);
+        keys_[i].segment->PrefetchEntry(&keys_[i].probe);
       }
     }
   }
