@@ -1,0 +1,136 @@
+#include "cluster/exchange.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/planted_bug.h"
+
+namespace varve::cluster {
+
+void Exchange::Start(Actions* actions) { AskForHashes(HashTree::kRoot, actions); }
+
+void Exchange::AskForHashes(uint32_t branch, Actions* actions) {
+  const uint64_t request = next_request_++;
+  trees_[request].branch = branch;
+  for (const NodeId node : {options_.left, options_.right}) {
+    Send(node, request, TreeRequest{branch}, actions);
+  }
+}
+
+void Exchange::OnMessage(const Message& reply, Actions* actions) {
+  if (result_ != Result::kUnderWay) return;
+  if (reply.from != options_.left && reply.from != options_.right) return;
+  const bool is_right = reply.from == options_.right;
+  if (const auto* tree = std::get_if<TreeReply>(&reply.body)) {
+    OnTree(reply.request, is_right, *tree, actions);
+  } else if (const auto* keys = std::get_if<KeysReply>(&reply.body)) {
+    OnKeys(reply.request, is_right, *keys, actions);
+  } else if (const auto* read = std::get_if<ReadReply>(&reply.body)) {
+    OnState(reply.request, read->code, read->state, actions);
+  } else if (const auto* merge = std::get_if<MergeReply>(&reply.body)) {
+    OnState(reply.request, merge->code, merge->state, actions);
+  }
+}
+
+void Exchange::OnTree(uint64_t request, bool is_right, const TreeReply& reply, Actions* actions) {
+  const auto found = trees_.find(request);
+  if (found == trees_.end()) return;
+  if (reply.code != ReplyCode::kOk || reply.hashes.size() != HashTree::kFanOut) {
+    result_ = Result::kFailed;
+    return;
+  }
+  Pair& pair = found->second;
+  pair.hashes[is_right] = reply.hashes;
+  if (!pair.hashes[0] || !pair.hashes[1]) return;
+  const Pair both = std::move(pair);
+  trees_.erase(found);
+  for (uint32_t i = 0; i < HashTree::kFanOut; ++i) {
+    if ((*both.hashes[0])[i] == (*both.hashes[1])[i]) continue;
+    if (both.branch == HashTree::kRoot) {
+      AskForHashes(i, actions);
+    } else if (leaves_.size() < options_.max_leaves) {
+      leaves_.push_back(both.branch * HashTree::kFanOut + i);
+    } else {
+      is_partial_ = true;
+    }
+  }
+  if (trees_.empty()) AskForKeys(actions);
+}
+
+void Exchange::AskForKeys(Actions* actions) {
+  if (leaves_.empty()) {
+    result_ = Result::kComplete;
+    return;
+  }
+  std::sort(leaves_.begin(), leaves_.end());
+  keys_request_ = next_request_++;
+  for (const NodeId node : {options_.left, options_.right}) {
+    Send(node, *keys_request_, KeysRequest{leaves_}, actions);
+  }
+}
+
+void Exchange::OnKeys(uint64_t request, bool is_right, const KeysReply& reply, Actions* actions) {
+  if (request != keys_request_) return;
+  if (reply.code != ReplyCode::kOk) {
+    result_ = Result::kFailed;
+    return;
+  }
+  auto& keys = keys_[is_right].emplace();
+  for (const KeysReply::Item& item : reply.items) keys[item.key] = item.hash;
+  if (!keys_[0] || !keys_[1]) return;
+  keys_request_.reset();
+  for (const auto& [key, hash] : *keys_[0]) {
+    const auto other = keys_[1]->find(key);
+    if (other == keys_[1]->end() || other->second != hash) to_merge_.push_back(key);
+  }
+  if (!VARVE_PLANTED_BUG("exchange.overlooks_what_left_lacks")) {
+    for (const auto& [key, hash] : *keys_[1]) {
+      if (!keys_[0]->contains(key)) to_merge_.push_back(key);
+    }
+  }
+  keys_ = {};
+  StartKeys(actions);
+}
+
+// Left's state goes to right, and what right has then comes back.
+void Exchange::StartKeys(Actions* actions) {
+  while (!to_merge_.empty() && under_way_.size() < options_.window) {
+    const uint64_t request = next_request_++;
+    std::string key = std::move(to_merge_.back());
+    to_merge_.pop_back();
+    Send(options_.left, request, ReadRequest{key}, actions);
+    under_way_.emplace(request, KeyUnderWay{std::move(key), Step::kReadLeft});
+  }
+  if (under_way_.empty()) result_ = is_partial_ ? Result::kPartial : Result::kComplete;
+}
+
+void Exchange::OnState(uint64_t request, ReplyCode code, const std::string& state, Actions* actions) {
+  const auto found = under_way_.find(request);
+  if (found == under_way_.end()) return;
+  if (code != ReplyCode::kOk) {
+    result_ = Result::kFailed;
+    return;
+  }
+  KeyUnderWay key = std::move(found->second);
+  under_way_.erase(found);
+  if (key.step == Step::kMergeLeft) {
+    ++merged_;
+    return StartKeys(actions);
+  }
+  const bool is_to_right = key.step == Step::kReadLeft;
+  key.step = is_to_right ? Step::kMergeRight : Step::kMergeLeft;
+  const uint64_t next = next_request_++;
+  Send(is_to_right ? options_.right : options_.left, next, MergeRequest{key.key, state, is_to_right}, actions);
+  under_way_.emplace(next, std::move(key));
+}
+
+void Exchange::Send(NodeId to, uint64_t request, Message::Body body, Actions* actions) const {
+  actions->push_back(cluster::Send{Message{.from = options_.self,
+                                           .to = to,
+                                           .partition = options_.partition,
+                                           .epoch = options_.epoch,
+                                           .request = request,
+                                           .body = std::move(body)}});
+}
+
+}  // namespace varve::cluster

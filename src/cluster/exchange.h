@@ -1,0 +1,89 @@
+// Exchange: anti-entropy between two replicas of a partition, until each has what the other has.
+#ifndef VARVE_CLUSTER_EXCHANGE_H_
+#define VARVE_CLUSTER_EXCHANGE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/action.h"
+#include "cluster/hash_tree.h"
+#include "cluster/message.h"
+#include "cluster/types.h"
+
+namespace varve::cluster {
+
+// Compares the hash trees from the root down, asks for the keys of the leaves that differ, and merges those in both
+// directions. Speaks to both replicas by messages, so that any node can run it; usually one of the two does. Writes
+// that come meanwhile are at worst merged once more. What it costs when nothing differs: two messages each way.
+//
+// After an exchange that ended as kComplete each of the two has merged all that was durable at the other when the
+// exchange began. A lost message ends it as kFailed at its deadline; whoever runs it begins another. Thread-compatible.
+class Exchange {
+ public:
+  struct Options {
+    NodeId self;
+    NodeId left;
+    NodeId right;
+    PartitionId partition;
+    Epoch epoch;
+    uint64_t first_request;   // random; uses the numbers from there on
+    Nanos deadline;
+    size_t max_leaves = 256;  // differing leaves that one exchange looks at; more: kPartial
+    size_t window = 16;       // keys on their way at once
+  };
+  enum class Result : uint8_t { kUnderWay, kComplete, kPartial, kFailed };
+
+  explicit Exchange(const Options& options) : options_(options), next_request_(options.first_request) {}
+
+  void Start(Actions* actions);
+  // Replies that are not its own are ignored.
+  void OnMessage(const Message& reply, Actions* actions);
+  void OnTime(Nanos now) {
+    if (result_ == Result::kUnderWay && now >= options_.deadline) result_ = Result::kFailed;
+  }
+
+  Result result() const { return result_; }
+  // Keys that were merged.
+  size_t keys() const { return merged_; }
+
+ private:
+  // A request to each of the two, whose replies are looked at together.
+  struct Pair {
+    uint32_t branch = 0;
+    std::array<std::optional<std::vector<uint64_t>>, 2> hashes;
+  };
+  enum class Step : uint8_t { kReadLeft, kMergeRight, kMergeLeft };
+  struct KeyUnderWay {
+    std::string key;
+    Step step;
+  };
+
+  void AskForHashes(uint32_t branch, Actions* actions);
+  void OnTree(uint64_t request, bool is_right, const TreeReply& reply, Actions* actions);
+  void OnKeys(uint64_t request, bool is_right, const KeysReply& reply, Actions* actions);
+  void OnState(uint64_t request, ReplyCode code, const std::string& state, Actions* actions);
+  void AskForKeys(Actions* actions);
+  void StartKeys(Actions* actions);
+  void Send(NodeId to, uint64_t request, Message::Body body, Actions* actions) const;
+
+  const Options options_;
+  uint64_t next_request_;
+  Result result_ = Result::kUnderWay;
+  bool is_partial_ = false;
+  std::map<uint64_t, Pair> trees_;    // by request
+  std::vector<uint32_t> leaves_;      // that differ
+  std::optional<uint64_t> keys_request_;
+  std::array<std::optional<std::map<std::string, uint64_t>>, 2> keys_;
+  std::vector<std::string> to_merge_;
+  std::map<uint64_t, KeyUnderWay> under_way_;  // by request
+  size_t merged_ = 0;
+};
+
+}  // namespace varve::cluster
+
+#endif  // VARVE_CLUSTER_EXCHANGE_H_
