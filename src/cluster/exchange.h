@@ -1,50 +1,88 @@
-// Exchange: makes an assignment of items to holders balanced, at the least cost.
-//
-// Given is any assignment. It is improved by cycles of moves, "an item from a to b, another one from b to c,
-// ...", closed through a vertex that stands for gaining or losing one item within the holder's share, for
-// as long as one makes the whole cheaper (cycle cancelling; Klein, 1967). Where no cycle does, the assignment is
-// the best there is: it is a flow of minimum cost, whose costs are convex. Cycles are found among
-// the holders, not among the items: of all items that could go from a to b only the cheapest matters.
-//
-// Costs have three ranks, of which a higher one is never paid for a lower one:
-//   1 balance   items of a holder above `most` or below `least` of its share
-//   2 rule      whatever the caller wants kept (not too many copies in one rack)
-//   3 movement
+// Exchange: anti-entropy between two replicas of a partition, until each has what the other has.
 #ifndef VARVE_CLUSTER_EXCHANGE_H_
 #define VARVE_CLUSTER_EXCHANGE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
-#include "cluster/shares.h"
+#include "cluster/action.h"
+#include "cluster/hash_tree.h"
+#include "cluster/message.h"
+#include "cluster/types.h"
 
 namespace varve::cluster {
 
-// What is assigned, and what a move would cost. Holders and items are numbered from 0.
-class Assignment {
+// Compares the hash trees from the root down, asks for the keys of the leaves that differ, and merges those in both
+// directions. Speaks to both replicas by messages, so that any node can run it; usually one of the two does. Writes
+// that come meanwhile are at worst merged once more. What it costs when nothing differs: two messages each way.
+//
+// After an exchange that ended as kComplete each of the two has merged all that was durable at the other when the
+// exchange began. A lost message ends it as kFailed at its deadline; whoever runs it begins another. Thread-compatible.
+class Exchange {
  public:
-  // By what a move changes the costs of rank 2 and 3: each -1, 0 or 1.
-  struct Cost {
-    int rule = 0;
-    int movement = 0;
+  struct Options {
+    NodeId self;
+    NodeId left;
+    NodeId right;
+    PartitionId partition;
+    Epoch epoch;
+    uint64_t first_request;   // random; uses the numbers from there on
+    Nanos deadline;
+    size_t max_leaves = 256;  // differing leaves that one exchange looks at; more: kPartial
+    size_t window = 16;       // keys on their way at once
+  };
+  enum class Result : uint8_t { kUnderWay, kComplete, kPartial, kFailed };
+
+  explicit Exchange(const Options& options) : options_(options), next_request_(options.first_request) {}
+
+  void Start(Actions* actions);
+  // Replies that are not its own are ignored.
+  void OnMessage(const Message& reply, Actions* actions);
+  void OnTime(Nanos now) {
+    if (result_ == Result::kUnderWay && now >= options_.deadline) result_ = Result::kFailed;
+  }
+
+  Result result() const { return result_; }
+  // Keys that were merged.
+  size_t keys() const { return merged_; }
+
+ private:
+  // A request to each of the two, whose replies are looked at together.
+  struct Pair {
+    uint32_t branch = 0;
+    std::array<std::optional<std::vector<uint64_t>>, 2> hashes;
+  };
+  enum class Step : uint8_t { kReadLeft, kMergeRight, kMergeLeft };
+  struct KeyUnderWay {
+    std::string key;
+    Step step;
   };
 
-  virtual ~Assignment() = default;
-  virtual uint32_t items() const = 0;
-  virtual const std::vector<uint32_t>& HoldersOf(uint32_t item) const = 0;
-  // Of moving `item` from `from`, which holds it, to `to`; nothing when `to` must not have it (as one that
-  // holds it already).
-  virtual std::optional<Cost> CostOf(uint32_t item, uint32_t from, uint32_t to) const = 0;
-  virtual void Move(uint32_t item, uint32_t from, uint32_t to) = 0;
-};
+  void AskForHashes(uint32_t branch, Actions* actions);
+  void OnTree(uint64_t request, bool is_right, const TreeReply& reply, Actions* actions);
+  void OnKeys(uint64_t request, bool is_right, const KeysReply& reply, Actions* actions);
+  void OnState(uint64_t request, ReplyCode code, const std::string& state, Actions* actions);
+  void AskForKeys(Actions* actions);
+  void StartKeys(Actions* actions);
+  void Send(NodeId to, uint64_t request, Message::Body body, Actions* actions) const;
 
-// Changes `assignment` to a cheapest one. `shares` has one entry a holder. Of equally cheap moves those of items
-// that a hash of `seed` prefers, so that neighbours spread.
-// O(cycles * holders^2) for a few passes each: as many cycles as the assignment is moves away from
-// balance, or less. REQUIRES: fewer than 2^16 holders, fewer than 2^20 moves of items in all.
-void BalanceByExchange(Assignment* assignment, const std::vector<Share>& shares, uint64_t seed);
+  const Options options_;
+  uint64_t next_request_;
+  Result result_ = Result::kUnderWay;
+  bool is_partial_ = false;
+  std::map<uint64_t, Pair> trees_;    // by request
+  std::vector<uint32_t> leaves_;      // that differ
+  std::optional<uint64_t> keys_request_;
+  std::array<std::optional<std::map<std::string, uint64_t>>, 2> keys_;
+  std::vector<std::string> to_merge_;
+  std::map<uint64_t, KeyUnderWay> under_way_;  // by request
+  size_t merged_ = 0;
+};
 
 }  // namespace varve::cluster
 

@@ -12,7 +12,7 @@
 #include "base/coding.h"
 #include "base/hash.h"
 #include "base/planted_bug.h"
-#include "cluster/exchange.h"
+#include "cluster/balance.h"
 #include "cluster/shares.h"
 
 namespace varve::cluster {

@@ -105,7 +105,9 @@ void PutOperation::OnHintReply(NodeId from, const HintReply& reply) {
   }
   kept_hints_.insert(reply.owner);
   const bool is_fallback = is_sloppy_ && from != options_->self;
-  if (is_fallback) counted_hints_.insert(reply.owner);
+  if (is_fallback || VARVE_PLANTED_BUG("put.hints_count_when_nobody_asked")) {
+    counted_hints_.insert(reply.owner);
+  }
 }
 
 void PutOperation::SendMerges(Actions* actions) {
@@ -124,7 +126,7 @@ void PutOperation::SendHints(bool is_time, Actions* actions) {
 }
 
 void PutOperation::SendHintFor(NodeId owner, Actions* actions) {
-  if (hints_.contains(owner)) return;
+  if (hints_.contains(owner) || VARVE_PLANTED_BUG("put.drops_hints")) return;
   NodeId keeper = options_->self;
   if (is_sloppy_) {
     for (const NodeId node : request_.options.sets.fallbacks) {

@@ -1,0 +1,262 @@
+#include "cluster/coordinator.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/cluster/core_world.h"
+
+namespace varve::cluster::test {
+namespace {
+
+using Values = std::vector<std::string>;
+
+class CoordinatorTest : public ::testing::Test {
+ protected:
+  Record& Put(size_t node, const std::string& value, RequestOptions options, SeenContext seen = {}) {
+    const size_t record = world_.Put(node, "k", value, seen, std::move(options));
+    world_.Settle();
+    return world_.records()[record];
+  }
+  Record& Get(size_t node, RequestOptions options) {
+    const size_t record = world_.Get(node, "k", std::move(options));
+    world_.Settle();
+    return world_.records()[record];
+  }
+  // Nothing goes between the node and the others.
+  void Isolate(size_t node) {
+    for (size_t other = 0; other < world_.nodes().size(); ++other) {
+      if (other == node) continue;
+      world_.Cut(node, other);
+      world_.Cut(other, node);
+    }
+  }
+  void Suspect(size_t by, size_t node, bool is_suspect = true) {
+    world_.nodes()[by].coordinator->SetSuspect(world_.nodes()[node].id, is_suspect);
+  }
+
+  CoreWorld world_{1, 3, 2, ConflictPolicy::kSiblings};
+};
+
+TEST_F(CoordinatorTest, AnyNodeTakesAnyKey) {
+  for (size_t node = 0; node < 5; ++node) {
+    const std::string value = "v" + std::to_string(node);
+    EXPECT_EQ(Put(node, value, world_.Options(), Get(node, world_.Options()).seen).outcome, Outcome::kOk);
+    EXPECT_EQ(Get((node + 1) % 5, world_.Options()).values, Values{value});
+  }
+}
+
+// The example of the requirement, on servers: two of them are cut off from each other.
+TEST_F(CoordinatorTest, ConflictOfTheRequirementIsReturnedAndSettled) {
+  const SeenContext foo = Put(0, "foo", world_.Options(Level::kAll)).seen;
+  const SeenContext bar = Put(0, "bar", world_.Options(Level::kAll), foo).seen;
+  Isolate(0);
+  EXPECT_EQ(Put(0, "baz", world_.Options(Level::kOne), bar).outcome, Outcome::kOk);
+  EXPECT_EQ(Put(1, "bax", world_.Options(Level::kOne), bar).outcome, Outcome::kOk);
+  EXPECT_EQ(Get(0, world_.Options(Level::kOne)).values, Values{"baz"});
+  EXPECT_EQ(Get(1, world_.Options(Level::kOne)).values, Values{"bax"});
+  world_.HealAll();
+  for (size_t node = 0; node < 5; ++node) {
+    EXPECT_EQ(Get(node, world_.Options(Level::kAll)).values, (Values{"baz", "bax"}));
+  }
+  const SeenContext both = Get(4, world_.Options()).seen;
+  EXPECT_EQ(Put(4, "settled", world_.Options(), both).outcome, Outcome::kOk);
+  for (size_t node = 0; node < 5; ++node) {
+    EXPECT_EQ(Get(node, world_.Options()).values, Values{"settled"});
+  }
+}
+
+TEST_F(CoordinatorTest, OneReplicaDownFailsNothingAtQuorum) {
+  world_.Crash(1);
+  for (size_t node : {0u, 2u, 3u, 4u}) {
+    if (node > 2) Suspect(node, 1);
+    const SeenContext seen = Get(node, world_.Options()).seen;
+    EXPECT_EQ(Put(node, "v" + std::to_string(node), world_.Options(), seen).outcome, Outcome::kOk) << node;
+    EXPECT_EQ(Get(node, world_.Options(Level::kLinear)).values, Values{"v" + std::to_string(node)});
+  }
+}
+
+TEST_F(CoordinatorTest, TooFewReplicasIsAnErrorOrUnknownButNeverSilent) {
+  Isolate(0);
+  const Record& put = Put(0, "v", world_.Options());
+  EXPECT_EQ(put.outcome, Outcome::kUnknown);  // it is on node 0, and spreads when the network heals
+  EXPECT_LE(put.ended, put.options.deadline + 25 * kMilli);
+  EXPECT_EQ(Get(0, world_.Options()).outcome, Outcome::kFailed);
+  // Known beforehand: nothing is begun.
+  Suspect(0, 1);
+  Suspect(0, 2);
+  const Record& refused = Put(0, "w", world_.Options());
+  EXPECT_EQ(refused.outcome, Outcome::kFailed);
+  EXPECT_EQ(refused.reason, ReplyCode::kTooFewReplicas);
+  EXPECT_EQ(refused.ended, refused.begun);
+  EXPECT_EQ(Get(0, world_.Options()).reason, ReplyCode::kTooFewReplicas);
+  world_.HealAll();
+  Suspect(0, 1, false);
+  Suspect(0, 2, false);
+  world_.SettleHints();
+  EXPECT_EQ(Get(1, world_.Options()).values, Values{"v"});
+}
+
+TEST_F(CoordinatorTest, MoreReplicasThanThereAreFails) {
+  RequestOptions options = world_.Options();
+  options.replicas = 4;
+  EXPECT_EQ(Put(0, "v", options).outcome, Outcome::kFailed);
+  EXPECT_EQ(Get(0, options).outcome, Outcome::kFailed);
+  options = world_.Options();
+  options.sets.write = options.sets.read = {};
+  EXPECT_EQ(Put(0, "v", options).outcome, Outcome::kFailed);
+  EXPECT_EQ(Get(0, options).outcome, Outcome::kFailed);
+}
+
+TEST_F(CoordinatorTest, HintsCountOnlyWhenAskedFor) {
+  for (size_t node : {0u, 3u, 4u}) {
+    world_.Cut(node, 1);
+    world_.Cut(node, 2);
+  }
+  EXPECT_EQ(Put(0, "strict", world_.Options()).outcome, Outcome::kUnknown);
+  RequestOptions options = world_.Options();
+  options.sloppy = true;
+  EXPECT_EQ(Put(0, "sloppy", options).outcome, Outcome::kOk);
+  EXPECT_FALSE(world_.nodes()[3].hints.empty());
+  // Linear writes know no substitutes.
+  options = world_.Options(Level::kLinear);
+  options.sloppy = true;
+  EXPECT_EQ(Put(0, "linear", options).outcome, Outcome::kUnknown);
+}
+
+TEST_F(CoordinatorTest, HintsBringAReplicaWhatItMissed) {
+  world_.Crash(2);
+  EXPECT_EQ(Put(0, "v", world_.Options()).outcome, Outcome::kOk);
+  EXPECT_EQ(world_.nodes()[0].hints.size(), 1u);
+  // The keeper restarts in between.
+  world_.Crash(0);
+  world_.Restart(0);
+  world_.Restart(2);
+  world_.SettleHints();
+  EXPECT_EQ(world_.StateOf(2, "k"), world_.StateOf(0, "k"));
+  EXPECT_TRUE(world_.StateOf(2, "k").HasValue());
+  EXPECT_TRUE(world_.nodes()[0].hints.empty());
+}
+
+TEST_F(CoordinatorTest, ReadRepairsWhatLags) {
+  world_.Crash(2);
+  Put(0, "v", world_.Options());
+  world_.nodes()[0].hints.clear();
+  world_.Crash(0);
+  world_.Restart(0);
+  world_.Restart(2);
+  world_.Settle();
+  EXPECT_FALSE(world_.StateOf(2, "k").HasValue());
+  EXPECT_EQ(Get(3, world_.Options()).values, Values{"v"});
+  EXPECT_EQ(world_.StateOf(2, "k"), world_.StateOf(0, "k"));
+}
+
+// A partition on its way from {0, 1, 2} to {0, 3, 4}: each of the two must have its quorum.
+TEST_F(CoordinatorTest, MovesNeedAQuorumInBothSets) {
+  for (size_t node : {3u, 4u}) {
+    Actions actions;
+    world_.nodes()[node].replica->OnTopology(Epoch{1}, &actions);
+    world_.Do(&world_.nodes()[node], std::move(actions));
+  }
+  world_.Settle();
+  RequestOptions moving = world_.Options();
+  moving.sets.write.push_back({world_.nodes()[0].id, world_.nodes()[3].id, world_.nodes()[4].id});
+  moving.sets.fallbacks.clear();
+  Isolate(3);
+  Isolate(4);
+  EXPECT_EQ(Put(0, "v", moving).outcome, Outcome::kUnknown);
+  world_.HealAll();
+  world_.SettleHints();
+  Isolate(4);
+  moving.deadline = world_.now() + 2000 * kMilli;
+  EXPECT_EQ(Put(0, "w", moving).outcome, Outcome::kOk);
+}
+
+TEST_F(CoordinatorTest, RefusalWithoutEffectMakesRoomForTheNextReplica) {
+  world_.nodes()[0].durable.actor = kNoActor;  // it waits for its incarnation
+  world_.Crash(0);
+  world_.Restart(0);
+  EXPECT_EQ(Put(0, "v", world_.Options()).outcome, Outcome::kOk);
+  EXPECT_EQ(Get(0, world_.Options()).values, Values{"v"});
+}
+
+TEST_F(CoordinatorTest, StaleTopologyFailsWithoutEffect) {
+  Actions actions;
+  for (size_t i = 0; i < 3; ++i) {
+    world_.nodes()[i].replica->OnTopology(Epoch{2}, &actions);
+    world_.Do(&world_.nodes()[i], std::exchange(actions, {}));
+  }
+  world_.Settle();
+  const Record& put = Put(0, "v", world_.Options());
+  EXPECT_EQ(put.outcome, Outcome::kFailed);
+  EXPECT_EQ(put.reason, ReplyCode::kStaleEpoch);
+  const Record& get = Get(0, world_.Options());
+  EXPECT_EQ(get.outcome, Outcome::kFailed);
+  EXPECT_EQ(get.reason, ReplyCode::kStaleEpoch);
+  world_.sets().epoch = Epoch{2};
+  EXPECT_TRUE(Get(0, world_.Options()).values.empty());
+}
+
+TEST_F(CoordinatorTest, OperationsHaveABound) {
+  CoordinatorOptions options{.self = NodeId{1}, .policy_of = [](std::string_view) {
+                               return ConflictPolicy::kSiblings;
+                             },
+                             .first_operation = 1};
+  options.max_operations = 1;
+  Coordinator coordinator(options);
+  Actions actions;
+  coordinator.Get(1, {"k", world_.Options()}, 0, &actions);
+  actions.clear();
+  coordinator.Get(2, {"k", world_.Options()}, 0, &actions);
+  coordinator.Put(3, {{.key = "k"}, world_.Options()}, 0, &actions);
+  ASSERT_EQ(actions.size(), 2u);
+  EXPECT_EQ(std::get<FinishGet>(actions[0]).reason, ReplyCode::kOverloaded);
+  EXPECT_EQ(std::get<FinishPut>(actions[1]).outcome, Outcome::kFailed);
+  EXPECT_EQ(coordinator.NextTime(), 200 * kMilli);
+}
+
+TEST(HintKeeperTest, BoundsAreRefusalsAndNeverLosses) {
+  HintKeeper keeper({.self = NodeId{1}, .first_hint = 1, .max_bytes = 100, .max_bytes_of_owner = 60});
+  const auto offer = [&keeper](uint64_t owner, size_t size) {
+    Message message{.from = NodeId{9}, .to = NodeId{1}, .partition = kPartition, .epoch = Epoch{1}};
+    message.body = HintRequest{NodeId{owner}, "key", std::string(size - 3, 's')};
+    Actions actions;
+    keeper.OnMessage(message, &actions);
+    if (const auto* store = std::get_if<StoreHint>(&actions.at(0))) {
+      const uint64_t hint = store->hint;
+      actions.clear();
+      keeper.OnHintStored(hint, true, &actions);
+    }
+    return std::get<HintReply>(std::get<Send>(actions.at(0)).message.body).code;
+  };
+  EXPECT_EQ(offer(2, 50), ReplyCode::kOk);
+  EXPECT_EQ(offer(2, 11), ReplyCode::kOverloaded);  // of its owner
+  EXPECT_EQ(offer(3, 50), ReplyCode::kOk);
+  EXPECT_EQ(offer(4, 10), ReplyCode::kOverloaded);  // of all
+  EXPECT_EQ(keeper.refused(), 2u);
+  EXPECT_EQ(keeper.bytes(), 100u);
+  // What has an heir goes there.
+  keeper.ChangeOwner(kPartition, NodeId{2}, NodeId{5});
+  Actions actions;
+  keeper.OnTime(1, Epoch{7}, {NodeId{3}}, &actions);
+  ASSERT_EQ(actions.size(), 1u);  // 3 is a suspect
+  const Message sent = std::get<Send>(actions[0]).message;
+  EXPECT_EQ(sent.to, NodeId{5});
+  EXPECT_EQ(sent.epoch, Epoch{7});
+  // Only its owner's acknowledgement lets it go.
+  Message reply{.from = NodeId{2}, .to = NodeId{1}, .request = sent.request};
+  reply.body = MergeReply{ReplyCode::kOk, ""};
+  keeper.OnMessage(reply, &actions);
+  reply.from = NodeId{5};
+  reply.body = MergeReply{ReplyCode::kStaleEpoch, ""};
+  keeper.OnMessage(reply, &actions);
+  EXPECT_EQ(keeper.hints(), 2u);
+  reply.body = MergeReply{ReplyCode::kOk, ""};
+  keeper.OnMessage(reply, &actions);
+  EXPECT_EQ(keeper.hints(), 1u);
+  EXPECT_EQ(keeper.bytes(), 50u);
+}
+
+}  // namespace
+}  // namespace varve::cluster::test

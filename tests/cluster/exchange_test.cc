@@ -1,0 +1,168 @@
+#include "cluster/exchange.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/cluster/core_world.h"
+
+namespace varve::cluster::test {
+namespace {
+
+// A world in which node 4, which holds nothing, runs exchanges between replicas.
+class ExchangeTest : public ::testing::Test {
+ protected:
+  static constexpr size_t kRunner = 4;
+
+  // Each replica takes writes that no other hears of.
+  void Diverge(int keys) {
+    for (size_t i = 0; i < 3; ++i) {
+      for (size_t j = 0; j < 5; ++j) {
+        if (i != j) world_.Cut(i, j);
+      }
+    }
+    for (int key = 0; key < keys; ++key) {
+      for (size_t node = 0; node < 3; ++node) {
+        if (world_.random().OneIn(3)) continue;
+        const std::string name = "k" + std::to_string(key);
+        const std::string value = world_.random().OneIn(4) ? "" : "v" + std::to_string(node);
+        world_.Put(node, name, value, world_.StateOf(node, name).Seen(), world_.Options(Level::kOne, kMilli));
+        world_.Settle();
+      }
+    }
+    world_.HealAll();
+    for (size_t i = 0; i < 3; ++i) {
+      world_.nodes()[i].hints.clear();
+      world_.Crash(i);
+      world_.Restart(i);
+    }
+    world_.Settle();
+  }
+
+  Exchange Run(size_t left, size_t right, size_t max_leaves = 256) {
+    Exchange::Options options{.self = world_.nodes()[kRunner].id,
+                              .left = world_.nodes()[left].id,
+                              .right = world_.nodes()[right].id,
+                              .partition = kPartition,
+                              .epoch = world_.sets().epoch,
+                              .first_request = world_.random().Next() >> 1,
+                              .deadline = world_.now() + 60'000 * kMilli};
+    options.max_leaves = max_leaves;
+    Exchange exchange(options);
+    Actions actions;
+    exchange.Start(&actions);
+    messages_ = actions.size();
+    world_.Do(&world_.nodes()[kRunner], std::exchange(actions, {}));
+    while (exchange.result() == Exchange::Result::kUnderWay) {
+      std::vector<Message>& network = world_.network();
+      for (size_t i = network.size(); i-- > 0;) {
+        if (network[i].to != options.self) continue;
+        const Message reply = std::move(network[i]);
+        network.erase(network.begin() + static_cast<std::ptrdiff_t>(i));
+        exchange.OnMessage(reply, &actions);
+      }
+      messages_ += actions.size();
+      world_.Do(&world_.nodes()[kRunner], std::exchange(actions, {}));
+      world_.Step();
+      exchange.OnTime(world_.now());
+    }
+    return exchange;
+  }
+  bool AreEqual(size_t left, size_t right) {
+    return world_.nodes()[left].stored == world_.nodes()[right].stored;
+  }
+
+  CoreWorld world_{7, 3, 2, ConflictPolicy::kSiblings};
+  size_t messages_ = 0;
+};
+
+TEST_F(ExchangeTest, EachGetsWhatTheOtherHas) {
+  Diverge(40);
+  ASSERT_FALSE(AreEqual(0, 1));
+  const Exchange first = Run(0, 1);
+  EXPECT_EQ(first.result(), Exchange::Result::kComplete);
+  EXPECT_GT(first.keys(), 10u);
+  EXPECT_TRUE(AreEqual(0, 1));
+  EXPECT_EQ(Run(1, 2).result(), Exchange::Result::kComplete);
+  EXPECT_EQ(Run(2, 0).result(), Exchange::Result::kComplete);
+  EXPECT_TRUE(AreEqual(0, 2));
+  // Their trees are equal then, and that is all that is looked at.
+  const Exchange again = Run(0, 2);
+  EXPECT_EQ(again.keys(), 0u);
+  EXPECT_EQ(messages_, 2u);
+}
+
+TEST_F(ExchangeTest, ManyDifferencesTakeSeveralExchanges) {
+  Diverge(40);
+  int exchanges = 1;
+  while (Run(0, 1, 5).result() == Exchange::Result::kPartial) ++exchanges;
+  EXPECT_GT(exchanges, 3);
+  EXPECT_TRUE(AreEqual(0, 1));
+}
+
+TEST_F(ExchangeTest, DeletesWinAlsoWhenNobodyRemembersThem) {
+  Diverge(1);
+  Run(0, 1);
+  Run(1, 2);
+  Run(0, 1);
+  world_.Put(0, "k0", "", world_.StateOf(0, "k0").Seen(), world_.Options(Level::kAll));
+  world_.Settle();
+  const std::string name = "k0";
+  // Two of three have heard of the floor, and reap.
+  VersionVector floor;
+  for (size_t i = 0; i < 3; ++i) {
+    const Dot last = world_.nodes()[i].replica->LastAppliedDot();
+    floor.Raise(last.actor, last.counter);
+  }
+  for (size_t i = 0; i < 2; ++i) {
+    Actions actions;
+    world_.nodes()[i].replica->RaiseFloor(floor, &actions);
+    world_.Do(&world_.nodes()[i], std::exchange(actions, {}));
+    world_.Settle();
+    world_.nodes()[i].replica->Touch(name, &actions);
+    world_.Do(&world_.nodes()[i], std::move(actions));
+    world_.Settle();
+    EXPECT_TRUE(world_.nodes()[i].stored.empty());
+  }
+  EXPECT_EQ(world_.nodes()[2].stored.size(), 1u);  // has the tombstone yet
+  EXPECT_EQ(Run(0, 2).result(), Exchange::Result::kComplete);
+  EXPECT_FALSE(world_.StateOf(0, name).HasValue());
+  EXPECT_FALSE(world_.StateOf(2, name).HasValue());
+}
+
+TEST_F(ExchangeTest, EndsWhenAReplicaIsAway) {
+  Diverge(3);
+  world_.Crash(1);
+  EXPECT_EQ(Run(0, 1).result(), Exchange::Result::kFailed);
+  world_.Restart(1);
+  world_.sets().epoch = Epoch{9};  // whoever runs it has a topology that replicas do not know
+  EXPECT_EQ(Run(0, 1).result(), Exchange::Result::kFailed);
+}
+
+TEST(HashTreeTest, ChangesInAnyOrderGiveTheSameTree) {
+  HashTree one;
+  HashTree other;
+  const auto hash = [](std::string_view key, std::string_view bytes) { return HashTree::HashOf(key, bytes); };
+  one.Change("a", 0, hash("a", "1"));
+  one.Change("b", 0, hash("b", "1"));
+  one.Change("a", hash("a", "1"), hash("a", "2"));
+  other.Change("b", 0, hash("b", "1"));
+  other.Change("a", 0, hash("a", "2"));
+  EXPECT_EQ(one.Root(), other.Root());
+  EXPECT_EQ(one.Under(HashTree::kRoot), other.Under(HashTree::kRoot));
+  other.Change("c", 0, hash("c", ""));
+  const uint32_t leaf = HashTree::LeafOf("c");
+  for (uint32_t i = 0; i < HashTree::kFanOut; ++i) {
+    EXPECT_EQ(one.Under(HashTree::kRoot)[i] == other.Under(HashTree::kRoot)[i], i != leaf / HashTree::kFanOut);
+    EXPECT_EQ(one.Under(leaf / HashTree::kFanOut)[i] == other.Under(leaf / HashTree::kFanOut)[i],
+              i != leaf % HashTree::kFanOut);
+  }
+  EXPECT_EQ(HashTree::HashOf("c", std::nullopt), 0u);
+  // Values that change places are a difference.
+  EXPECT_NE(hash("a", "1") ^ hash("b", "2"), hash("a", "2") ^ hash("b", "1"));
+}
+
+}  // namespace
+}  // namespace varve::cluster::test
