@@ -1,7 +1,7 @@
 # docker build -t varve . && docker run -e VARVE_REQUIREPASS=secret -p 6379:6379 -v varve:/data varve
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends cmake ninja-build g++ pkgconf liblz4-dev \
-    libzstd-dev libxxhash-dev nlohmann-json3-dev libtomlplusplus-dev libssl-dev
+    libzstd-dev libxxhash-dev nlohmann-json3-dev libtomlplusplus-dev libssl-dev libcurl4-openssl-dev
 COPY . /source
 WORKDIR /source
 RUN cmake --preset release -DVARVE_BENCH=OFF && cmake --build --preset release --target varve_cli_binary

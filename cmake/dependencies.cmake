@@ -7,10 +7,13 @@ pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 add_library(varve_compressors INTERFACE)
 target_link_libraries(varve_compressors INTERFACE PkgConfig::LZ4 PkgConfig::ZSTD)
 
-# Header-only; src/cli alone includes it.
+# Header-only; src/cli and src/node include it.
 find_package(nlohmann_json 3.11 REQUIRED)
 # Used as headers; src/cli/config_file.cc alone includes it.
 find_path(VARVE_TOML_INCLUDE toml++/toml.h REQUIRED)
 
 # src/tls alone includes it; not in the library.
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS SSL)
+
+# src/node/http_client.cc alone includes it; not in the library.
+find_package(CURL 7.85 REQUIRED)

@@ -52,6 +52,13 @@ std::unique_ptr<Session> Session::Create(std::shared_ptr<const Context> context,
   return session;
 }
 
+bool Session::IsPeer(const std::string& name) const {
+  const std::unique_ptr<X509, decltype(&X509_free)> shown(SSL_get1_peer_certificate(handle_.get()), X509_free);
+  if (shown == nullptr) return false;
+  return X509_check_host(shown.get(), name.data(), name.size(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1 ||
+         X509_check_ip_asc(shown.get(), name.c_str(), 0) == 1;
+}
+
 void Session::TakeWire(std::string* wire) {
   BIO* const output = SSL_get_wbio(handle_.get());
   char* data = nullptr;

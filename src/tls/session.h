@@ -32,6 +32,10 @@ class Session {
   // Says that nothing more will come. Idempotent.
   void Close(std::string* wire);
 
+  // Whether the other end has shown a certificate, as the context demands, that is for `name`, a name or an address.
+  // REQUIRES: is_established().
+  bool IsPeer(const std::string& name) const;
+
   bool is_established() const { return is_established_; }
   // The other end has said that nothing more will come.
   bool has_ended() const { return has_ended_; }
