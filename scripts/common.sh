@@ -60,7 +60,7 @@ build() {
 install_node_clients() {
   local dir=build/node_clients
   command -v npm > /dev/null || install_packages nodejs npm
-  mkdir -p "$dir"
+  mkdir -p "$dir" build/logs
   if [[ -d $dir/node_modules ]] && cmp -s tests/clients/package-lock.json "$dir/package-lock.json"; then return 0; fi
   say "installing the clients of tests/clients/package.json (log: build/logs/npm.log)"
   rm -rf "$dir/node_modules"
