@@ -1,14 +1,11 @@
 // The fuzz target of the file of settings as a plain test: over its corpus, and over changes of every input there.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
+#include "tests/support/fuzz_corpus.h"
 
 #define LLVMFuzzerTestOneInput FuzzConfig
 #include "tests/fuzz/config_fuzz.cc"
@@ -36,16 +33,11 @@ TEST(ConfigTest, WhatIsNoKeyIsAnErrorAndNoMore) {
 }
 
 TEST(ConfigCorpusTest, CorpusAndChangesOfIt) {
-  const std::filesystem::path dir = std::filesystem::path(VARVE_SOURCE_DIR) / "tests/testdata/fuzz/config";
-  std::vector<std::filesystem::path> paths;
-  for (const auto& file : std::filesystem::directory_iterator(dir)) paths.push_back(file.path());
-  std::sort(paths.begin(), paths.end());
-  ASSERT_FALSE(paths.empty());
+  const std::vector<test::CorpusInput> inputs = test::ReadCorpus("config");
+  ASSERT_FALSE(inputs.empty());
   Random random(1);
-  for (const std::filesystem::path& path : paths) {
-    SCOPED_TRACE(path.string());
-    std::ifstream in(path, std::ios::binary);
-    const std::string content{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  for (const auto& [path, content] : inputs) {
+    SCOPED_TRACE(path);
     for (int round = 0; round < 200; ++round) {
       std::string input = content;
       for (uint64_t i = random.Uniform(4); i > 0 && round > 0 && !input.empty(); --i) {
@@ -56,8 +48,7 @@ TEST(ConfigCorpusTest, CorpusAndChangesOfIt) {
           default: input.insert(at, 1, "\n=\"'[]{}#.,-_1\\"[random.Uniform(16)]);
         }
       }
-      const std::vector<uint8_t> bytes(input.begin(), input.end());
-      FuzzConfig(bytes.data(), bytes.size());
+      test::FeedFuzzTarget(&FuzzConfig, input);
     }
   }
 }

@@ -68,7 +68,7 @@ class AsyncReaderTest : public ::testing::TestWithParam<Kind> {
   void SetUp() override {
     if (GetParam() == Kind::kUring) {
       reader_ = Env::Default()->NewAsyncReader();
-      if (reader_ == nullptr) GTEST_SKIP() << "no io_uring on this machine: its reader is not tested";
+      if (reader_ == nullptr) GTEST_SKIP() << "NOT TESTED: no io_uring on this machine";
       EXPECT_EQ(reader_->name(), "io_uring");
     } else {
       reader_ = NewThreadedReader(&pool_);

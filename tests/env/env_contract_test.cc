@@ -75,7 +75,7 @@ class EnvContractTest : public ::testing::TestWithParam<Kind> {
 
 #define MAP_OR_SKIP(variable, name, capacity)                 \
   std::unique_ptr<MappedFile> variable = Map(name, capacity); \
-  if (variable == nullptr) GTEST_SKIP() << "no mapping on this file system"
+  if (variable == nullptr) GTEST_SKIP() << "NOT TESTED: no mapping on this file system"
 
 // --- Files.
 
@@ -161,7 +161,7 @@ TEST_P(EnvContractTest, AllocateExtendsAndKeepsContent) {
   ASSERT_OK(file->Write(0, "keep"));
   const Status status = file->Allocate(0, 10'000);
   // Env allows it where a file system cannot reserve blocks; CrashEnv always can, and is run as well.
-  if (status.code() == StatusCode::kNotSupported) GTEST_SKIP() << status.ToString();
+  if (status.code() == StatusCode::kNotSupported) GTEST_SKIP() << "NOT TESTED here: " << status.ToString();
   ASSERT_OK(status);
   ASSERT_OK(file->Allocate(100, 0));
   EXPECT_EQ(Get("a"), "keep" + std::string(9'996, '\0'));

@@ -1,14 +1,11 @@
 // The fuzz target of sessions as a plain test: over its corpus, and over changes of every input there.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
+#include "tests/support/fuzz_corpus.h"
 #include "tests/support/workload.h"
 
 #define LLVMFuzzerTestOneInput FuzzSession
@@ -18,23 +15,14 @@
 namespace varve::server::test {
 namespace {
 
-// Exactly as long as it is, so that the address sanitizer sees a read past its end.
-void Feed(const std::string& input) {
-  const std::vector<uint8_t> bytes(input.begin(), input.end());
-  FuzzSession(bytes.data(), bytes.size());
-}
+void Feed(const std::string& input) { varve::test::FeedFuzzTarget(&FuzzSession, input); }
 
 TEST(SessionCorpusTest, CorpusAndChangesOfIt) {
-  const std::filesystem::path dir = std::filesystem::path(VARVE_SOURCE_DIR) / "tests/testdata/fuzz/session";
-  std::vector<std::string> inputs;
-  for (const auto& file : std::filesystem::directory_iterator(dir)) {
-    std::ifstream in(file.path(), std::ios::binary);
-    inputs.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-  }
-  std::sort(inputs.begin(), inputs.end());
+  const std::vector<varve::test::CorpusInput> inputs = varve::test::ReadCorpus("session");
   ASSERT_FALSE(inputs.empty());
   Random random(1);
-  for (const std::string& content : inputs) {
+  for (const auto& [path, content] : inputs) {
+    SCOPED_TRACE(path);
     Feed(content);
     for (size_t round = 0; round < varve::test::Scaled(5); ++round) {
       std::string input = content;
@@ -45,7 +33,7 @@ TEST(SessionCorpusTest, CorpusAndChangesOfIt) {
           case 1: input.erase(at, 1 + random.Uniform(20)); break;
           case 2: input.insert(at, 1, "\r\n *$-10\"'"[random.Uniform(10)]); break;
           default: {
-            const std::string& other = inputs[random.Uniform(inputs.size())];
+            const std::string& other = inputs[random.Uniform(inputs.size())].content;
             const size_t from = random.Uniform(other.size());
             input.insert(at, other, from, random.Uniform(60));
           }
