@@ -132,6 +132,9 @@ class Db : public Namespace {
   virtual Status WaitForBackgroundWork() = 0;
   // Makes every acknowledged write survive loss of power.
   virtual Status Sync() = 0;
+  // Whether Sync would have something to do: false only if all that anybody can read by now survives loss of power.
+  // Never waits for a flush.
+  virtual bool HasUnsynced() const = 0;
   // Reads every file and checks it: checksums, order, counts, and that what refers to something finds it.
   // Slow; other calls go on meanwhile.
   virtual Result<VerifyReport> Verify() = 0;

@@ -56,6 +56,7 @@ class RemoteDb : public RemoteKeys<Db> {
   Status Compact() override;
   Status WaitForBackgroundWork() override;
   Status Sync() override;
+  bool HasUnsynced() const override { return true; }  // for all that is known here
   Result<VerifyReport> Verify() override;
   Status StartScrub(const ScrubOptions&) override;
   void StopScrub() override {}

@@ -236,6 +236,11 @@ DbImpl::Ticket DbImpl::TicketForAll() {
   return ticket;
 }
 
+bool DbImpl::HasUnsynced() const {
+  CommitLockHolder lock(&commit_lock_);  // what can be read is in `position_`
+  return !sync_group_.IsDone(position_, /*sync=*/true);
+}
+
 Status DbImpl::Sync() {
   VARVE_RETURN_IF_ERROR(CheckWritable());
   return FinishCommit(TicketForAll(), Status::Ok());

@@ -133,6 +133,7 @@ class DbImpl final : public Db {
   Status Compact() override;
   Status WaitForBackgroundWork() override;
   Status Sync() override;
+  bool HasUnsynced() const override;
   Result<VerifyReport> Verify() override;
   Status StartScrub(const ScrubOptions& options) override VARVE_EXCLUDES(scrub_mu_);
   void StopScrub() override VARVE_EXCLUDES(scrub_mu_);
@@ -539,7 +540,7 @@ class DbImpl final : public Db {
   Status namespace_status_;  // constant after Open: why the table could not be read
 
   // --- Write side.
-  CommitLock commit_lock_;
+  mutable CommitLock commit_lock_;
   std::shared_ptr<MemTableSlot> active_ VARVE_GUARDED_BY(commit_lock_);
   std::shared_ptr<LogFile> log_ VARVE_GUARDED_BY(commit_lock_);
   uint64_t log_seed_ VARVE_GUARDED_BY(commit_lock_) = 0;

@@ -42,6 +42,9 @@ class Loop final : public net::LoopHandler {
     return peer.service == kHttpService ? http::NewHandler(pages_) : commands_->OnConnect(peer);
   }
   bool BeforeSend() override { return commands_->BeforeSend(); }
+  bool BeginBeforeSend(std::function<void(bool)> done) override {
+    return commands_->BeginBeforeSend(std::move(done));
+  }
 
  private:
   const std::unique_ptr<net::LoopHandler> commands_;
@@ -104,9 +107,11 @@ Result<server::Options> OptionsFrom(const cli::ServeRequest& request) {
     options.net.extra_ports.push_back(
         {.service = kHttpService, .hosts = request.http_hosts, .port = *request.http_port});
   }
-  options.net.loop_count =
-      request.threads > 0 ? request.threads
-                          : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 64u));
+  // Where writes wait for flushes, fewer loops make fewer and larger ones, and leave processors to what flushes.
+  const unsigned processors = std::thread::hardware_concurrency();
+  options.net.loop_count = request.threads > 0
+                               ? request.threads
+                               : static_cast<int>(std::clamp(request.syncs ? processors / 2 : processors, 1u, 64u));
   options.net.max_connections = RaiseDescriptorLimit(request.max_clients);
   options.net.refusal = "-ERR max number of clients reached\r\n";
   options.net.memory_budget_bytes = request.client_memory_bytes;
@@ -155,7 +160,10 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   Log log(console.err, env->clock(), request.log_format == "json");
   const bool reloads = request.tls_port.has_value() || std::getenv("NOTIFY_SOCKET") != nullptr;
   const sigset_t signals = BlockSignals(reloads);
-  VARVE_ASSIGN_OR_RETURN(std::unique_ptr<Db> db, Db::Open(request.dir));
+  Options store;
+  // Its log is then written and not mapped, which makes flushes cheaper. Who writes says what he asks for.
+  if (request.syncs) store.durability = Durability::kSync;
+  VARVE_ASSIGN_OR_RETURN(std::unique_ptr<Db> db, Db::Open(request.dir, store));
   server::Service service(db.get(), options, env, [] { ::kill(::getpid(), SIGTERM); });
   VARVE_RETURN_IF_ERROR(service.Load());
   const http::Pages pages = MakeHttpPages(&service);

@@ -132,7 +132,7 @@ void Connection::TakeEncrypted(std::string_view bytes) {
 }
 
 void Connection::EncryptOutput() {
-  if (state_ == State::kGone) return;
+  if (!tls_ || state_ == State::kGone) return;
   if (!clear_output_.empty()) {
     const Status status = tls_->Send(clear_output_, &output_);
     std::string().swap(clear_output_);
@@ -174,11 +174,14 @@ void Connection::CheckInput() {
   Drop();
 }
 
+void Connection::AllowMarked() {
+  allowed_ = VARVE_PLANTED_BUG("net.unmarked_output_sent") ? output_.size() : marked_;
+}
+
 void Connection::Flush() {
-  if (tls_) EncryptOutput();
   while (wants_write()) {
-    const ssize_t count = ::send(descriptor_.get(), output_.data() + sent_, output_.size() - sent_,
-                                 MSG_NOSIGNAL);
+    const ssize_t count =
+        ::send(descriptor_.get(), output_.data() + sent_, allowed_ - sent_, MSG_NOSIGNAL);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) break;
     if (count < 0) return Drop();
@@ -186,12 +189,14 @@ void Connection::Flush() {
     sent_ += static_cast<size_t>(count);
   }
   if (sent_ == output_.size()) {
-    sent_ = 0;
+    sent_ = allowed_ = marked_ = 0;
     output_.clear();
     if (output_.capacity() > kMaxKeptOutput || input_.size() == 0) std::string().swap(output_);
-    FinishSending();
+    if (clear_output_.empty() && !is_turned) FinishSending();
   } else if (sent_ > output_.size() / 2) {
     output_.erase(0, sent_);
+    allowed_ -= sent_;
+    marked_ -= sent_;
     sent_ = 0;
   }
   if (unsent_bytes() > options_.max_output_bytes && state_ != State::kGone &&

@@ -80,7 +80,17 @@ class Connection {
   uint64_t limit_millis() const;
   uint64_t wait_millis() const { return wait_millis_; }
   void Write(std::string_view bytes) { (tls_ ? clear_output_ : output_).append(bytes); }
-  // Sends what it can.
+  // Lets what has been written so far be sent, at once or at the next AllowMarked.
+  void AllowAll() {
+    MarkOutput();
+    AllowMarked();
+  }
+  void MarkOutput() {
+    EncryptOutput();
+    marked_ = output_.size();
+  }
+  void AllowMarked();
+  // Sends what it can of what it may.
   void Flush();
   // Sends what is left, then closes.
   void BeginClose() {
@@ -92,12 +102,12 @@ class Connection {
     return state_ == State::kLingers ||
            (state_ == State::kOpen && (next_ == Turn::Next::kRead || (next_ == Turn::Next::kMore && is_paused())));
   }
-  bool wants_write() const { return state_ != State::kGone && sent_ < output_.size(); }
+  bool wants_write() const { return state_ != State::kGone && sent_ < allowed_; }
   size_t buffer_bytes() const { return accounted_; }
 
   // For the loop: what epoll has been told, and whether this is in its lists.
   uint32_t events = 0;
-  bool is_turned = false;
+  bool is_turned = false;  // has written something that is not marked yet
   bool is_due_again = false;
   uint64_t deadline = 0;  // of waiting or lingering; 0: none
 
@@ -126,6 +136,8 @@ class Connection {
   std::string clear_output_;  // with TLS: what is not encrypted yet
   std::string output_;        // for the socket
   size_t sent_ = 0;
+  size_t allowed_ = 0;  // sent_ <= allowed_ <= marked_ <= output_.size()
+  size_t marked_ = 0;   // to be allowed when a flush that is under way is done
   size_t accounted_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "net/event_loop.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -127,11 +128,8 @@ void EventLoop::HandleEvent(uint64_t key, uint32_t events) {
   const bool is_broken = (events & (EPOLLHUP | EPOLLERR)) != 0;
   if (connection->wants_read() && (events & EPOLLIN) != 0) return ReadFrom(connection);
   if (is_broken) connection->Drop();
-  // Something to send, or to clear away: SendAll does both.
-  if (!connection->is_turned) {
-    connection->is_turned = true;
-    turned_.push_back(key);
-  }
+  connection->Flush();
+  Settle(connection);
 }
 
 void EventLoop::ReadFrom(Connection* connection) {
@@ -188,16 +186,40 @@ void EventLoop::RunDue() {
 }
 
 void EventLoop::SendAll() {
-  if (turned_.empty()) return;
-  const bool may_send = handler_->BeforeSend();
-  for (const uint64_t id : turned_) {
-    Connection* const connection = connections_.find(id)->second.get();
-    connection->is_turned = false;
-    if (!may_send) connection->Drop();
-    connection->Flush();
-    Settle(connection);
+  if (turned_.empty() || is_flushing_) return;
+  std::vector<uint64_t> ids;
+  ids.swap(turned_);
+  for (const uint64_t id : ids) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) continue;
+    found->second->is_turned = false;
+    found->second->MarkOutput();
   }
-  turned_.clear();
+  is_flushing_ = handler_->BeginBeforeSend(
+      [this](bool may_send) { Post([this, may_send] { OnFlushed(may_send); }); });
+  if (!is_flushing_) return Send(ids, handler_->BeforeSend());
+  flushing_.swap(ids);
+}
+
+void EventLoop::OnFlushed(bool may_send) {
+  is_flushing_ = false;
+  std::vector<uint64_t> ids;
+  ids.swap(flushing_);
+  Send(ids, may_send);
+}
+
+void EventLoop::Send(const std::vector<uint64_t>& ids, bool may_send) {
+  for (const uint64_t id : ids) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) continue;
+    if (may_send) {
+      found->second->AllowMarked();
+    } else {
+      found->second->Drop();
+    }
+    found->second->Flush();
+    Settle(found->second.get());
+  }
 }
 
 // Tells epoll what the connection waits for now, or removes it.
@@ -322,6 +344,7 @@ void EventLoop::Refuse(Descriptor descriptor) {
                         counters_);
   connection.Write(options_.refusal);
   connection.BeginClose();
+  connection.AllowAll();
   connection.Flush();
   // What it has already sent would turn the close into a reset, and the reason would be lost.
   if (connection.state() == Connection::State::kLingers) {
@@ -361,17 +384,29 @@ void EventLoop::KeepWithinBudget() {
 
 // --- The end.
 
+// Whoever flushes calls back into this loop.
+void EventLoop::AwaitFlush() {
+  while (is_flushing_) {
+    pollfd wake{.fd = wake_.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&wake, 1, -1) == 1) RunPosted();
+  }
+}
+
 void EventLoop::Drain() {
   for (const Listening& listening : listeners_) {
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listening.listener->descriptor.get(), nullptr);
   }
+  AwaitFlush();
   const uint64_t until = NowMillis() + options_.drain_millis;
   std::vector<uint64_t> ids;
   for (const auto& [id, connection] : connections_) {
     while (connection->state() == Connection::State::kOpen &&
            connection->next() == Turn::Next::kMore && NowMillis() < until &&
            !IsOverBudget()) {
-      if (connection->is_paused() && handler_->BeforeSend()) connection->Flush();
+      if (connection->is_paused() && handler_->BeforeSend()) {
+        connection->AllowAll();
+        connection->Flush();
+      }
       if (connection->is_paused()) break;
       connection->TurnAgain();
     }
@@ -382,7 +417,9 @@ void EventLoop::Drain() {
   for (const uint64_t id : ids) {
     Connection* const connection = connections_.find(id)->second.get();
     if (!may_send) connection->Drop();
+    connection->is_turned = false;
     connection->BeginClose();
+    connection->AllowAll();
     connection->Flush();
     // What is left unread would turn the close into a reset, and replies on their way would be lost.
     if (connection->state() == Connection::State::kLingers) {

@@ -74,7 +74,11 @@ class EventLoop {
   // Has it take its turn again, if it wants one.
   void NoteDue(Connection* connection);
   void RunDue();
+  // Unless a flush is under way: then when that is done.
   void SendAll();
+  void OnFlushed(bool may_send);
+  void AwaitFlush();
+  void Send(const std::vector<uint64_t>& ids, bool may_send);
   void Settle(Connection* connection);
   bool IsOverBudget() const;
   void KeepWithinBudget();
@@ -94,7 +98,9 @@ class EventLoop {
   std::vector<Listening> listeners_;
   uint64_t accept_again_at_ = 0;  // 0: not paused
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
-  std::vector<uint64_t> turned_;     // have taken a turn in this wake-up
+  std::vector<uint64_t> turned_;     // have taken a turn, and nothing that it wrote may be sent yet
+  std::vector<uint64_t> flushing_;   // what they wrote may be sent when the flush is done that is under way
+  bool is_flushing_ = false;
   std::vector<uint64_t> due_again_;  // can go on at once
   std::multimap<uint64_t, uint64_t> deadlines_;  // millis -> connection
   std::unique_ptr<char[]> scratch_;

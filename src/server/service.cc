@@ -30,15 +30,32 @@ class Loop final : public net::LoopHandler {
     return std::make_unique<Session>(service_, &state_, peer);
   }
   bool BeforeSend() override {
-    const bool must_sync = std::exchange(state_.must_sync, false) || service_->options().syncs;
-    if (!std::exchange(state_.has_written, false) || !must_sync) return true;
+    if (!MustSync()) return true;
     const uint64_t begin = service_->NowNanos();
     const bool is_synced = service_->db()->Sync().ok();
-    service_->latency().Note("wal-sync", service_->NowNanos() - begin, service_->NowMillis());
+    NoteSync(begin);
     return is_synced;
+  }
+  bool BeginBeforeSend(std::function<void(bool)> done) override {
+    if (!MustSync()) return false;
+    service_->syncer().Request([this, begin = service_->NowNanos(), done = std::move(done)](bool is_synced) {
+      NoteSync(begin);
+      done(is_synced);
+    });
+    return true;
   }
 
  private:
+  bool MustSync() {
+    const bool has_written = std::exchange(state_.has_written, false);
+    const bool must_sync = std::exchange(state_.must_sync, false) && has_written;
+    // The replies of those who have only read may hold what another loop has written.
+    return must_sync || (service_->options().syncs && service_->db()->HasUnsynced());
+  }
+  void NoteSync(uint64_t begin) {
+    service_->latency().Note("wal-sync", service_->NowNanos() - begin, service_->NowMillis());
+  }
+
   Service* const service_;
   LoopState state_;
 };
@@ -55,7 +72,8 @@ Service::Service(Db* db, const Options& options, Env* env, std::function<void()>
       max_bulk_bytes_(options.max_bulk_bytes),
       totals_(std::max(1, options.net.loop_count)),
       command_stats_(std::max(1, options.net.loop_count)),
-      backups_(db, env, options.backup_dir) {
+      backups_(db, env, options.backup_dir),
+      syncer_(db, env) {
   SetPassword(options.password);
 }
 

@@ -26,6 +26,7 @@
 #include "server/pubsub.h"
 #include "server/scan_cursors.h"
 #include "server/slowlog.h"
+#include "server/syncer.h"
 #include "server/totals.h"
 #include "varve/db.h"
 
@@ -63,6 +64,7 @@ class Service {
   LatencyMonitor& latency() { return latency_; }
   const LatencyMonitor& latency() const { return latency_; }
   Backups& backups() { return backups_; }
+  Syncer& syncer() { return syncer_; }
   // Keeps the users in the store, where they survive loss of power.
   Status SaveUsers();
   // Takes those that are kept; without any, nothing changes. An error text when they make no sense.
@@ -87,9 +89,10 @@ class Service {
   const std::string& run_id() const { return run_id_; }
   void Shutdown() { on_shutdown_(); }
 
-  // What single writes ask for; unset: the store's default. With Options::syncs the loops flush.
+  // What single writes ask for; unset: the store's default. With Options::syncs the loops flush, before anybody is
+  // answered who could have seen what is not durable.
   std::optional<Durability> write_durability() const {
-    return options_.syncs ? std::optional(Durability::kProcess) : std::nullopt;
+    return options_.syncs ? std::optional(Durability::kNone) : std::nullopt;
   }
 
   // That of the user "default", as it was set last.
@@ -156,6 +159,7 @@ class Service {
   bool hears_expiry_ VARVE_GUARDED_BY(events_mu_) = false;
   mutable Mutex mu_;
   std::string password_ VARVE_GUARDED_BY(mu_);
+  Syncer syncer_;
 };
 
 }  // namespace varve::server

@@ -11,9 +11,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "env/env.h"
@@ -69,17 +72,48 @@ class ShortLines : public Lines {
   bool stays_ = false;
 };
 
+// Flushes that end when the test says so. Thread-safe.
+class Flushes {
+ public:
+  void Begin(std::function<void(bool)> done) {
+    const std::lock_guard<std::mutex> lock(mu_);
+    under_way_.push_back(std::move(done));
+    ++begun_;
+  }
+  int begun() const { return begun_; }
+  void End(bool may_send = true) {
+    std::vector<std::function<void(bool)>> ended;
+    {
+      const std::lock_guard<std::mutex> lock(mu_);
+      ended.swap(under_way_);
+    }
+    for (const auto& done : ended) done(may_send);
+  }
+
+ private:
+  std::mutex mu_;
+  std::vector<std::function<void(bool)>> under_way_;
+  std::atomic<int> begun_{0};
+};
+
 class LinesLoop : public LoopHandler {
  public:
-  explicit LinesLoop(const std::atomic<bool>* may_send) : may_send_(may_send) {}
+  explicit LinesLoop(const std::atomic<bool>* may_send, Flushes* flushes = nullptr)
+      : may_send_(may_send), flushes_(flushes) {}
   std::unique_ptr<ConnectionHandler> OnConnect(const Peer& peer) override {
     if (peer.service != 0) return std::make_unique<ShortLines>();
     return std::make_unique<Lines>();
   }
   bool BeforeSend() override { return may_send_->load(); }
+  bool BeginBeforeSend(std::function<void(bool)> done) override {
+    if (flushes_ == nullptr) return false;
+    flushes_->Begin(std::move(done));
+    return true;
+  }
 
  private:
   const std::atomic<bool>* const may_send_;
+  Flushes* const flushes_;
 };
 
 // A blocking client.
@@ -141,7 +175,7 @@ class NetTest : public ::testing::Test {
     options.hosts = {"127.0.0.1"};
     options.unix_socket = path_;
     server_ = std::make_unique<Server>(options, Env::Default());
-    ASSERT_OK(server_->Start([this](int) { return std::make_unique<LinesLoop>(&may_send_); }));
+    ASSERT_OK(server_->Start([this](int) { return std::make_unique<LinesLoop>(&may_send_, flushes_); }));
   }
   uint64_t Count(const std::atomic<uint64_t>& counter) { return counter.load(); }
   // Until others have got so far. False: they never do.
@@ -158,6 +192,7 @@ class NetTest : public ::testing::Test {
   varve::test::TempDir dir_;
   const std::string path_ = dir_.Sub("socket");
   std::atomic<bool> may_send_{true};
+  Flushes* flushes_ = nullptr;  // set: nothing is sent before one has ended
   std::unique_ptr<Server> server_;
 };
 
@@ -447,6 +482,107 @@ TEST_F(NetTest, ClientsComeAndGo) {
   for (std::thread& thread : threads) thread.join();
   ASSERT_TRUE(Await([&] { return Count(server_->counters().open) == 0; }));
   EXPECT_EQ(Count(server_->counters().buffer_bytes), 0u);
+}
+
+// --- Flushes beside the loop.
+
+class NetFlushTest : public NetTest {
+ protected:
+  NetFlushTest() { flushes_ = &all_flushes_; }
+  ~NetFlushTest() override {
+    // The loops wait for those that are under way.
+    std::atomic<bool> has_ended{false};
+    std::thread stopper([&] {
+      server_.reset();
+      has_ended = true;
+    });
+    while (!has_ended) all_flushes_.End();
+    stopper.join();
+  }
+  static bool HasSomethingToRead(const Client& client) {
+    pollfd ready{.fd = client.descriptor(), .events = POLLIN, .revents = 0};
+    return ::poll(&ready, 1, 20) == 1;
+  }
+
+  Flushes all_flushes_;
+};
+
+TEST_F(NetFlushTest, NothingIsSentBeforeItsFlushHasEnded) {
+  Start({});
+  Client client(path_);
+  ASSERT_TRUE(client.Send("2 ab\n"));
+  ASSERT_TRUE(Await([&] { return all_flushes_.begun() == 1; }));
+  EXPECT_FALSE(HasSomethingToRead(client));
+  all_flushes_.End();
+  EXPECT_EQ(client.Read(4), "abab");
+}
+
+// What was executed while a flush was under way is not covered by it.
+TEST_F(NetFlushTest, WhatIsExecutedMeanwhileWaitsForTheNextFlush) {
+  Start({});
+  Client first(path_);
+  Client second(path_);
+  ASSERT_TRUE(first.Send("1 first\n"));
+  ASSERT_TRUE(Await([&] { return all_flushes_.begun() == 1; }));
+  const uint64_t before = Count(server_->counters().input_bytes);
+  ASSERT_TRUE(first.Send("1 more\n"));
+  ASSERT_TRUE(second.Send("1 second\n"));
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().input_bytes) == before + 16; }));
+  EXPECT_EQ(all_flushes_.begun(), 1) << "one at a time";
+  all_flushes_.End();
+  EXPECT_EQ(first.Read(5), "first");
+  ASSERT_TRUE(Await([&] { return all_flushes_.begun() == 2; }));
+  EXPECT_FALSE(HasSomethingToRead(first));
+  EXPECT_FALSE(HasSomethingToRead(second));
+  all_flushes_.End();
+  EXPECT_EQ(first.Read(4), "more");
+  EXPECT_EQ(second.Read(6), "second");
+}
+
+TEST_F(NetFlushTest, AFailedFlushEndsThoseWhoWaitedForIt) {
+  Start({});
+  Client client(path_);
+  Client other(path_);
+  ASSERT_TRUE(client.Send("1 x\n"));
+  ASSERT_TRUE(Await([&] { return all_flushes_.begun() == 1; }));
+  all_flushes_.End(/*may_send=*/false);
+  EXPECT_EQ(client.ReadAll(), "");
+  ASSERT_TRUE(other.Send("1 y\n"));
+  ASSERT_TRUE(Await([&] { return all_flushes_.begun() == 2; }));
+  all_flushes_.End();
+  EXPECT_EQ(other.Read(1), "y");
+}
+
+TEST_F(NetFlushTest, ConnectionsMayGoAndCloseMeanwhile) {
+  Start({});
+  {
+    Client gone(path_);
+    ASSERT_TRUE(gone.Send("1 x\n"));
+    ASSERT_TRUE(Await([&] { return all_flushes_.begun() == 1; }));
+  }
+  Client closes(path_);
+  ASSERT_TRUE(closes.Send("1 last\nquit\n"));
+  ASSERT_TRUE(Await([&] { return Count(server_->counters().input_bytes) == 4 + 12; }));
+  all_flushes_.End();
+  ASSERT_TRUE(Await([&] { return all_flushes_.begun() == 2; }));
+  all_flushes_.End();
+  EXPECT_EQ(closes.ReadAll(), "last");
+}
+
+TEST_F(NetFlushTest, MuchThatIsReadSlowlyComesWhole) {
+  Start({});
+  Client client(path_);
+  ASSERT_TRUE(client.Send("300000 0123456789\n300000 abcdefghij\nquit\n"));
+  std::atomic<bool> has_all{false};
+  std::thread flusher([&] {
+    while (!has_all) all_flushes_.End();
+  });
+  std::string expected;
+  for (int i = 0; i < 300000; ++i) expected += "0123456789";
+  for (int i = 0; i < 300000; ++i) expected += "abcdefghij";
+  EXPECT_TRUE(client.ReadAll() == expected);
+  has_all = true;
+  flusher.join();
 }
 
 }  // namespace

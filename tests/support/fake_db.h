@@ -79,6 +79,7 @@ class FakeDb : public Db {
   Status Compact() override;
   Status WaitForBackgroundWork() override { return Status::Ok(); }
   Status Sync() override;
+  bool HasUnsynced() const override { return true; }
   Result<VerifyReport> Verify() override;
   Status StartScrub(const ScrubOptions&) override { return Status::NotSupported("scrubs"); }
   void StopScrub() override {}
