@@ -165,6 +165,7 @@ class OneNamespace : public Db {
   Status Compact() override { return db_->Compact(); }
   Status WaitForBackgroundWork() override { return db_->WaitForBackgroundWork(); }
   Status Sync() override { return db_->Sync(); }
+  bool HasUnsynced() const override { return db_->HasUnsynced(); }
   Result<VerifyReport> Verify() override { return db_->Verify(); }
   Status StartScrub(const ScrubOptions& options) override { return db_->StartScrub(options); }
   void StopScrub() override { db_->StopScrub(); }
