@@ -182,9 +182,9 @@ Status ClusterStore::ReplaceTopology(const ClusterState& from, const cluster::To
   return Commit(commit);
 }
 
-CommitResult ClusterStore::AdvanceTopology(uint64_t from_revision, const cluster::Topology& next) {
+CommitResult ClusterStore::AdvanceTopology(uint64_t from_revision, const std::string& next) {
   return store_->Commit({.conditions = {{Key(kTopology), from_revision}},
-                         .changes = {{Key(kTopology), cluster::EncodeTopology(next)}}});
+                         .changes = {{Key(kTopology), next}}});
 }
 
 Status ClusterStore::ReplacePlan(const ClusterState& from, const std::string& plan) {

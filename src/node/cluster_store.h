@@ -69,8 +69,8 @@ class ClusterStore {
   // Only if topology and plan are still those of `from`; the plan is dropped when the topology changes. kConflict:
   // they are not, and nothing has changed; kUnknown outcomes are kTimedOut: read what came of it.
   Status ReplaceTopology(const ClusterState& from, const cluster::Topology& next);
-  // A change by a node, which leaves the plan alone.
-  CommitResult AdvanceTopology(uint64_t from_revision, const cluster::Topology& next);
+  // A change by a node, which leaves the plan alone. `next`: cluster::EncodeTopology.
+  CommitResult AdvanceTopology(uint64_t from_revision, const std::string& next);
   Status ReplacePlan(const ClusterState& from, const std::string& plan);
 
   const std::string& prefix() const { return prefix_; }

@@ -91,7 +91,7 @@ TEST_F(ClusterCommandsTest, APlanForAnotherEpochIsNotCommitted) {
   const node::ClusterState state = Read();
   cluster::TopologyChange change(state.topology);
   ASSERT_OK(change.GiveActor(NodeId{1}).status());
-  ASSERT_EQ((*store)->AdvanceTopology(state.topology_revision, change.topology()).outcome,
+  ASSERT_EQ((*store)->AdvanceTopology(state.topology_revision, cluster::EncodeTopology(change.topology())).outcome,
             node::CommitResult::Outcome::kDone);
   EXPECT_EQ(Cluster({"commit"}), kExitError);
   EXPECT_NE(err_.find("the plan was made for epoch"), std::string::npos) << err_;
