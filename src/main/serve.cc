@@ -14,6 +14,7 @@
 
 #include "base/status_macros.h"
 #include "http/handler.h"
+#include "main/cluster_node.h"
 #include "main/http_pages.h"
 #include "main/log.h"
 #include "main/service_manager.h"
@@ -145,7 +146,7 @@ void ReloadCertificates(const cli::ServeRequest& request, net::Server* network, 
 
 Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& console) {
   Env* const env = Env::Default();
-  VARVE_ASSIGN_OR_RETURN(const server::Options options, OptionsFrom(request));
+  VARVE_ASSIGN_OR_RETURN(server::Options options, OptionsFrom(request));
   std::shared_ptr<const tls::Context> certificates;
   if (request.tls_port) {
     VARVE_ASSIGN_OR_RETURN(certificates, tls::Context::ForServer(FilesOf(request)));
@@ -156,6 +157,8 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   const bool reloads = request.tls_port.has_value() || std::getenv("NOTIFY_SOCKET") != nullptr;
   const sigset_t signals = BlockSignals(reloads);
   VARVE_ASSIGN_OR_RETURN(std::unique_ptr<Db> db, Db::Open(request.dir));
+  VARVE_ASSIGN_OR_RETURN(const std::unique_ptr<ClusterNode> node, ClusterNode::StartIfAsked(request, db.get(), env, &log));
+  if (node != nullptr) options.cluster = node->face();
   server::Service service(db.get(), options, env, [] { ::kill(::getpid(), SIGTERM); });
   VARVE_RETURN_IF_ERROR(service.Load());
   const http::Pages pages = MakeHttpPages(&service);
@@ -182,6 +185,7 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   log.Info("stopping", {{"signal", {std::to_string(signal)}},
                         {"connections", {std::to_string(network.counters().open.load())}}});
   network.Stop();
+  if (node != nullptr) node->Stop();
   VARVE_RETURN_IF_ERROR(db->Sync());
   db.reset();
   log.Info("stopped");
