@@ -76,7 +76,8 @@ ClusterView MakeView(const cluster::Topology& topology, const std::set<cluster::
     ClusterView::Range range;
     range.first = topology.placement.FirstSlot(partition);
     range.last = static_cast<uint16_t>(range.first + topology.placement.SlotsPerPartition() - 1);
-    for (const cluster::NodeId node : topology.SetsOf(partition).Readable()) {
+    const cluster::ReplicaSets sets = topology.SetsOf(partition);
+    for (const cluster::NodeId node : sets.Readable()) {
       if (const auto place = places.find(node); place != places.end()) range.nodes.push_back(place->second);
     }
     std::stable_partition(range.nodes.begin(), range.nodes.end(), [&](size_t node) { return view.nodes[node].is_reachable; });

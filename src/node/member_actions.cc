@@ -206,7 +206,7 @@ void Member::Impl::Swap(const cluster::SwapTopology& action) {
   using Outcome = CommitResult::Outcome;
   const CommitResult result = cluster_->AdvanceTopology(action.expected_revision, action.bytes);
   if (result.outcome == Outcome::kRefused) options_.log("the topology cannot be changed: " + result.reason);
-  Post([this, result](cluster::Now now, Actions* actions) {
+  Post([this, swap = action.swap, result](cluster::Now now, Actions* actions) {
     if (const auto record = result.current.find(topology_key_); record != result.current.end()) {
       const Status status = core_->OnTopology(record->second.value, record->second.revision, now, actions);
       if (!status.ok()) options_.log("the topology is not taken: " + status.ToString());
@@ -215,7 +215,7 @@ void Member::Impl::Swap(const cluster::SwapTopology& action) {
                                          : result.outcome == Outcome::kConflict ? cluster::SwapOutcome::kConflict
                                          : result.outcome == Outcome::kRefused  ? cluster::SwapOutcome::kRefused
                                                                                 : cluster::SwapOutcome::kUnknown;
-    core_->OnSwapped(outcome, result.revision, now, actions);
+    core_->OnSwapped(swap, outcome, result.revision, now, actions);
     publish_at_ = 0;
   });
 }
