@@ -49,6 +49,7 @@ CAMPAIGNS = {
     "cluster_commands": ("cli", "Cluster*:Verdict*", 1),
     "ports": ("tests/cli/server_ports_test.py", "", 1),
     "process": ("tests/server/server_process_test.py", "", 1),
+    "cluster_process": ("tests/server/cluster_process_test.py", "", 1),
     "wire": ("integration", "*WireHistoryTest*", 1),
     "node": ("node", "*", 1),
     "backup": ("integration", "*Backup*:*Checkpoint*:*Restore*", 1),

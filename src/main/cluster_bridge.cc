@@ -18,6 +18,8 @@ using server::ClusterView;
 
 // The store's limit, less the slot in front of each key.
 constexpr size_t kMaxKeyBytes = 65'533;
+// Nodes hear of a new topology within less than a second of each other.
+constexpr uint64_t kBetweenTries = 10'000'000;
 
 std::string ReasonText(ReplyCode reason, std::string_view what) {
   switch (reason) {
@@ -136,11 +138,88 @@ ClusterResult ClusterBridge::ResultOf(const std::string& key, const cluster::Fin
   return result;
 }
 
+// A request that is begun again, until its deadline, when only a change of the topology was in its way. It holds itself by
+// the callbacks that it gives away.
+class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge::Retried> {
+ public:
+  Retried(const ClusterBridge* bridge, std::string key, Done done)
+      : bridge_(bridge), key_(std::move(key)), done_(std::move(done)), deadline_(bridge->Deadline()) {}
+
+  void Read(uint32_t replicas) {
+    bridge_->member_->Get({.key = key_, .replicas = bridge_->ReadReplicas(replicas), .deadline = deadline_},
+                          [self = shared_from_this(), replicas](const cluster::FinishGet& finish) {
+      const bool is_over = finish.outcome == cluster::Outcome::kOk || !IsPassing(finish.reason) ||
+                           !self->Again([self, replicas] { self->Read(replicas); });
+      if (is_over) self->done_(self->bridge_->ResultOf(self->key_, finish));
+    });
+  }
+
+  // What an attempt of unknown outcome has written, the next one has seen, or has it beside as an equal value.
+  void Replace(const std::optional<std::string>& value, bool spares_conflicts) {
+    bridge_->member_->Get({.key = key_, .replicas = bridge_->ReadReplicas(0), .deadline = deadline_},
+                          [self = shared_from_this(), value, spares_conflicts](const cluster::FinishGet& finish) {
+      const bool is_again = finish.outcome != cluster::Outcome::kOk && IsPassing(finish.reason) &&
+                            self->Again([self, value, spares_conflicts] { self->Replace(value, spares_conflicts); });
+      if (!is_again) self->OnRead(value, spares_conflicts, finish);
+    });
+  }
+
+  // Of a write that takes place once at most.
+  void Write(cluster::ClientPut put) {
+    put.deadline = deadline_;
+    bridge_->member_->Put(put, [self = shared_from_this(), put](const cluster::FinishPut& finish) {
+      const bool is_over = finish.outcome != cluster::Outcome::kFailed || !IsPassing(finish.reason) ||
+                           !self->Again([self, put] { self->Write(put); });
+      if (is_over) self->done_(self->bridge_->ResultOf(self->key_, finish));
+    });
+  }
+
+ private:
+  static bool IsPassing(ReplyCode reason) {
+    return reason == ReplyCode::kStaleEpoch || reason == ReplyCode::kUnknownEpoch || reason == ReplyCode::kFenced;
+  }
+  // False: there is no time.
+  bool Again(std::function<void()> what) {
+    if (bridge_->env_->clock()->MonotonicNanos() + kBetweenTries >= deadline_) return false;
+    bridge_->member_->Later(kBetweenTries, std::move(what));
+    return true;
+  }
+
+  void OnRead(const std::optional<std::string>& value, bool spares_conflicts, const cluster::FinishGet& finish) {
+    ClusterResult before = bridge_->ResultOf(key_, finish);
+    if (!before_) before_ = before.values;
+    // A write of unknown outcome came before: it is not certain any more that there is no effect.
+    if (is_unsure_ && before.outcome == ClusterResult::Outcome::kFailed) before.outcome = ClusterResult::Outcome::kUnknown;
+    const bool is_nothing_to_do = (!value && before.values.empty()) || (spares_conflicts && before.values.size() > 1);
+    if (before.outcome != ClusterResult::Outcome::kOk || is_nothing_to_do) {
+      before.values = *before_;
+      return done_(std::move(before));
+    }
+    cluster::ClientPut put{.key = key_, .is_delete = !value, .value = value.value_or(""), .seen = finish.seen};
+    put.replicas = bridge_->WriteReplicas(0);
+    put.deadline = deadline_;
+    bridge_->member_->Put(std::move(put), [self = shared_from_this(), value, spares_conflicts](const cluster::FinishPut& written) {
+      if (written.outcome == cluster::Outcome::kUnknown) self->is_unsure_ = true;
+      const bool is_again = written.outcome != cluster::Outcome::kOk && IsPassing(written.reason) &&
+                            self->Again([self, value, spares_conflicts] { self->Replace(value, spares_conflicts); });
+      if (is_again) return;
+      ClusterResult result = self->bridge_->ResultOf(self->key_, written);
+      if (self->is_unsure_ && result.outcome == ClusterResult::Outcome::kFailed) result.outcome = ClusterResult::Outcome::kUnknown;
+      result.values = *self->before_;
+      self->done_(std::move(result));
+    });
+  }
+
+  const ClusterBridge* const bridge_;
+  const std::string key_;
+  const Done done_;
+  const uint64_t deadline_;
+  std::optional<std::vector<std::string>> before_;  // what the first read has found
+  bool is_unsure_ = false;
+};
+
 void ClusterBridge::Read(std::string key, uint32_t replicas, Done done) {
-  cluster::ClientGet get{.key = key, .replicas = ReadReplicas(replicas), .deadline = Deadline()};
-  member_->Get(std::move(get), [this, key = std::move(key), done = std::move(done)](const cluster::FinishGet& finish) {
-    done(ResultOf(key, finish));
-  });
+  std::make_shared<Retried>(this, std::move(key), std::move(done))->Read(replicas);
 }
 
 Status ClusterBridge::Write(std::string key, std::optional<std::string> value, std::string_view context, uint32_t replicas,
@@ -152,30 +231,12 @@ Status ClusterBridge::Write(std::string key, std::optional<std::string> value, s
   if (value) put.value = *std::move(value);
   if (seen) put.seen = *seen;
   put.replicas = WriteReplicas(replicas);
-  put.deadline = Deadline();
-  member_->Put(std::move(put), [this, key = std::move(key), done = std::move(done)](const cluster::FinishPut& finish) {
-    done(ResultOf(key, finish));
-  });
+  std::make_shared<Retried>(this, std::move(key), std::move(done))->Write(std::move(put));
   return Status::Ok();
 }
 
 void ClusterBridge::Replace(std::string key, std::optional<std::string> value, bool spares_conflicts, Done done) {
-  const uint64_t deadline = Deadline();
-  cluster::ClientGet get{.key = key, .replicas = ReadReplicas(0), .deadline = deadline};
-  member_->Get(std::move(get), [this, deadline, spares_conflicts, key = std::move(key), value = std::move(value),
-                                done = std::move(done)](const cluster::FinishGet& finish) {
-    ClusterResult before = ResultOf(key, finish);
-    const bool is_nothing_to_do = (!value && before.values.empty()) || (spares_conflicts && before.values.size() > 1);
-    if (before.outcome != ClusterResult::Outcome::kOk || is_nothing_to_do) return done(std::move(before));
-    cluster::ClientPut put{.key = key, .is_delete = !value, .value = value.value_or(""), .seen = finish.seen};
-    put.replicas = WriteReplicas(0);
-    put.deadline = deadline;
-    member_->Put(std::move(put), [this, key, before = std::move(before.values), done](const cluster::FinishPut& written) {
-      ClusterResult result = ResultOf(key, written);
-      result.values = before;
-      done(std::move(result));
-    });
-  });
+  std::make_shared<Retried>(this, std::move(key), std::move(done))->Replace(value, spares_conflicts);
 }
 
 uint16_t ClusterBridge::SlotOf(std::string_view key) const { return cluster::SlotOf(key); }

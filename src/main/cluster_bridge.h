@@ -39,6 +39,7 @@ class ClusterBridge final : public server::ClusterFace {
   bool IsReady() const;
 
  private:
+  class Retried;
   uint64_t Deadline() const;
   uint32_t ReadReplicas(uint32_t asked) const;
   uint32_t WriteReplicas(uint32_t asked) const;

@@ -24,7 +24,9 @@ class ClusterNode {
 
   server::ClusterFace* face() { return bridge_.get(); }
   // No request is answered any more. Idempotent.
-  void Stop() { member_->Stop(); }
+  void Stop() {
+    if (member_ != nullptr) member_->Stop();
+  }
 
  private:
   ClusterNode() = default;

@@ -41,6 +41,7 @@ Member::~Member() = default;
 void Member::Stop() { impl_->Stop(); }
 void Member::Put(cluster::ClientPut put, PutDone done) { impl_->Put(std::move(put), std::move(done)); }
 void Member::Get(cluster::ClientGet get, GetDone done) { impl_->Get(std::move(get), std::move(done)); }
+void Member::Later(Nanos after, std::function<void()> what) { impl_->Later(after, std::move(what)); }
 const ClusterSettings& Member::settings() const { return impl_->settings(); }
 cluster::NodeId Member::self() const { return impl_->self(); }
 uint16_t Member::port() const { return impl_->port(); }
@@ -128,7 +129,8 @@ void Member::Impl::Post(Event event) {
 }
 
 bool Member::Impl::TakeEvents(std::vector<Event>* events) {
-  const Nanos at = std::min(core_->NextTime(), publish_at_);
+  Nanos at = std::min(core_->NextTime(), publish_at_);
+  if (!later_.empty()) at = std::min(at, later_.begin()->first);
   MutexLock lock(&mu_);
   while (events_.empty() && !is_stopping_) {
     const Nanos now = Monotonic();
@@ -144,6 +146,11 @@ void Member::Impl::Run() {
   std::vector<Event> events;
   while (TakeEvents(&events)) {
     for (const Event& event : events) Handle(event);
+    for (auto due = later_.begin(); due != later_.end() && due->first <= Monotonic(); due = later_.begin()) {
+      const std::function<void()> what = std::move(due->second);
+      later_.erase(due);
+      what();
+    }
     if (Monotonic() >= core_->NextTime()) {
       Handle([this](cluster::Now now, Actions* actions) { core_->OnTime(now, actions); });
     }
@@ -277,6 +284,12 @@ void Member::Impl::Get(cluster::ClientGet get, GetDone done) {
     const uint64_t request = next_request_++;
     gets_.emplace(request, std::move(done));
     core_->Get(request, std::move(get), now, actions);
+  });
+}
+
+void Member::Impl::Later(Nanos after, std::function<void()> what) {
+  Post([this, at = Monotonic() + after, what = std::move(what)](cluster::Now, Actions*) mutable {
+    later_.emplace(at, std::move(what));
   });
 }
 

@@ -61,6 +61,8 @@ class Member {
   using GetDone = std::function<void(const cluster::FinishGet&)>;
   void Put(cluster::ClientPut put, PutDone done);
   void Get(cluster::ClientGet get, GetDone done);
+  // Calls `what` in the member's thread after a while, unless Stop comes before.
+  void Later(cluster::Nanos after, std::function<void()> what);
   const ClusterSettings& settings() const;
   cluster::NodeId self() const;
   uint16_t port() const;  // for other nodes

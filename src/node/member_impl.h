@@ -29,6 +29,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
 
   void Put(cluster::ClientPut put, PutDone done);
   void Get(cluster::ClientGet get, GetDone done);
+  void Later(Nanos after, std::function<void()> what);
   const ClusterSettings& settings() const { return settings_; }
   cluster::NodeId self() const { return options_.self; }
   uint16_t port() const { return transport_->port(); }
@@ -117,6 +118,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   std::map<cluster::NodeId, PeerAddress> peers_;
   std::map<cluster::NodeId, Nanos> unheard_;  // peers of which nothing was heard yet, and when to doubt them
   std::set<cluster::NodeId> unreachable_;
+  std::multimap<Nanos, std::function<void()>> later_;
   Nanos publish_at_ = 0;
   cluster::Epoch published_epoch_ = cluster::kNoEpoch;
 
