@@ -10,6 +10,7 @@
 
 #include "cli/arguments.h"
 #include "cli/console.h"
+#include "cli/demo.h"
 #include "cli/doctor.h"
 #include "cli/serve.h"
 #include "client/client.h"
@@ -37,6 +38,7 @@ struct Backend {
   std::function<Result<RepairReport>(const std::string& dir, const RepairOptions&)> repair;
   Serve serve = {};
   Examine examine = {};
+  Demo demo = {};
   std::function<Result<std::unique_ptr<node::ClusterStore>>(const std::string& address)> open_topology = {};
 };
 

@@ -9,6 +9,7 @@
 
 #include "cli/run.h"
 #include "env/env.h"
+#include "main/demo.h"
 #include "main/examine.h"
 #include "main/serve.h"
 #include "main/terminal.h"
@@ -64,6 +65,7 @@ int main(int argc, char** argv) {
       .repair = varve::Db::Repair,
       .serve = varve::ServeUntilSignal,
       .examine = varve::ExamineMachine,
+      .demo = varve::RunClusterDemo,
       .open_topology = [](const std::string& address) {
         return varve::node::ClusterStore::Open(address, varve::Env::Default());
       },
