@@ -118,6 +118,7 @@ KNOWN = {
     "frame.checksum_not_compared": "node",
     "frame.place_not_checked": "node",
     "get.answers_before_its_quorum": "cluster",
+    "get.linear_in_one_set": "cluster",
     "get.linear_like_quorum": "cluster",
     "get.repairs_nobody": "cluster",
     "hello.other_clusters_accepted": "node",
