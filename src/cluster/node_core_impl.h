@@ -60,6 +60,7 @@ class NodeCore::Impl final : public NodeContext {
   void OnHintStored(uint64_t hint, bool is_durable, Actions* actions);
   void OnKeyLoaded(PartitionId partition, std::string_view key, std::string_view bytes);
   void OnPartitionLoaded(PartitionId partition, const Status& status, Actions* actions);
+  void Repair();
   PartitionId PartitionOf(std::string_view key) const;
   NodeStatus status() const;
 
@@ -76,6 +77,7 @@ class NodeCore::Impl final : public NodeContext {
     std::vector<VersionVector> floors;  // on their way to disk
     Nanos next_exchange = 0;
     size_t exchanges = 0;      // begun with one peer after the other
+    size_t repairs = 0;        // that are to follow at once
   };
   struct Request {
     std::variant<ClientPut, ClientGet> what;
