@@ -197,7 +197,7 @@ void PrintPlan(const Context& context, const node::ClusterState& state, const Cl
   out << planned.plan.copies_to_make << " copies of partitions are made, " << planned.plan.primaries_changed
       << " get another first node";
   if (bytes) {
-    out << "; " << HumanBytes(*bytes) << ", about " << HumanDuration(SecondsToMove(state, planned, *bytes) * 1'000'000'000)
+    out << "; " << HumanBytes(*bytes) << ", at least " << HumanDuration(SecondsToMove(state, planned, *bytes) * 1'000'000'000)
         << " at " << HumanBytes(kBytesPerSecond) << "/s a node";
   }
   out << "\nnothing has changed yet: 'varve cluster commit' does it, 'varve cluster plan --discard' forgets it\n";

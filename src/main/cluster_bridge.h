@@ -29,6 +29,7 @@ class ClusterBridge final : public server::ClusterFace {
                Done done) override;
   void Replace(std::string key, std::optional<std::string> value, bool spares_conflicts, Done done) override;
   uint64_t timeout_millis() const override { return timeout_millis_; }
+  void Repair() override { member_->Repair(); }
   uint16_t SlotOf(std::string_view key) const override;
   std::vector<std::pair<std::string, std::string>> Info() const override;
   std::shared_ptr<const server::ClusterView> View() const override VARVE_EXCLUDES(mu_);

@@ -9,6 +9,8 @@ namespace {
 
 constexpr Nanos kPublishEvery = 100 * kMilli;
 constexpr Nanos kLongestWait = 1 * kSecond;
+constexpr size_t kMovesPerNode = 16;
+constexpr Nanos kMovePeriod = 100 * kMilli;
 
 std::string NameOf(cluster::NodeId node) { return "node " + std::to_string(Value(node)); }
 
@@ -42,6 +44,7 @@ void Member::Stop() { impl_->Stop(); }
 void Member::Put(cluster::ClientPut put, PutDone done) { impl_->Put(std::move(put), std::move(done)); }
 void Member::Get(cluster::ClientGet get, GetDone done) { impl_->Get(std::move(get), std::move(done)); }
 void Member::Later(Nanos after, std::function<void()> what) { impl_->Later(after, std::move(what)); }
+void Member::Repair() { impl_->Repair(); }
 const ClusterSettings& Member::settings() const { return impl_->settings(); }
 cluster::NodeId Member::self() const { return impl_->self(); }
 uint16_t Member::port() const { return impl_->port(); }
@@ -65,6 +68,9 @@ Status Member::Impl::Start(ClusterState state, const MemberAddress& address) {
   core.self = options_.self;
   core.random_seed = env_->RandomSeed();
   core.policy_of = [policy = settings_.policy](std::string_view) { return policy; };
+  // What limits moves is the bytes a second; many at once make the rounds through the topology store fewer.
+  core.moves_per_node = kMovesPerNode;
+  core.move_period = kMovePeriod;
   const uint32_t majority = settings_.copies / 2 + 1;
   if (settings_.read_quorum != majority || settings_.write_quorum != majority) {
     core.rules = {settings_.read_quorum, settings_.write_quorum};

@@ -63,6 +63,8 @@ class Member {
   void Get(cluster::ClientGet get, GetDone done);
   // Calls `what` in the member's thread after a while, unless Stop comes before.
   void Later(cluster::Nanos after, std::function<void()> what);
+  // Compares all copies with the others' as soon as may be.
+  void Repair();
   const ClusterSettings& settings() const;
   cluster::NodeId self() const;
   uint16_t port() const;  // for other nodes

@@ -30,6 +30,9 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   void Put(cluster::ClientPut put, PutDone done);
   void Get(cluster::ClientGet get, GetDone done);
   void Later(Nanos after, std::function<void()> what);
+  void Repair() {
+    Post([this](cluster::Now, Actions*) { core_->Repair(); });
+  }
   const ClusterSettings& settings() const { return settings_; }
   cluster::NodeId self() const { return options_.self; }
   uint16_t port() const { return transport_->port(); }

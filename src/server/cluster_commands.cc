@@ -146,6 +146,11 @@ Status CountKeysInSlot(Call& call, ClusterFace& face) {
   return call.Integer(static_cast<int64_t>(face.CountKeys(static_cast<uint16_t>(slot))));
 }
 
+Status BeginRepair(Call& call, ClusterFace& face) {
+  face.Repair();
+  return call.Ok();
+}
+
 // Every node may be read from at all times.
 Status Nothing(Call& call, ClusterFace&) { return call.Ok(); }
 
@@ -208,6 +213,8 @@ std::vector<CommandSpec> ClusterCommands() {
        "Sets a value in place of those that the context has seen", OnlyInCluster},
       {"v.del", -2, "write fast", "keyspace", "RW delete@1:0,1", "", "0.1.0", "cluster",
        "Deletes the values that the context has seen", OnlyInCluster},
+      {"v.repair", 1, "admin noscript", "", "", "", "0.1.0", "cluster",
+       "Compares the copies of this node with the others'", InCluster<BeginRepair>},
   };
 }
 

@@ -67,6 +67,8 @@ class ClusterFace {
   // stay as they are, which is kOk.
   virtual void Replace(std::string key, std::optional<std::string> value, bool spares_conflicts, Done done) = 0;
   virtual uint64_t timeout_millis() const = 0;
+  // Begins to compare all copies of this node with the others'.
+  virtual void Repair() = 0;
 
   virtual uint16_t SlotOf(std::string_view key) const = 0;
   virtual std::vector<std::pair<std::string, std::string>> Info() const = 0;  // of CLUSTER INFO, besides what View says

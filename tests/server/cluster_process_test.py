@@ -5,6 +5,7 @@ usage: cluster_process_test.py PROGRAM
 """
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -141,6 +142,10 @@ class CommandsTest(ClusterTest):
         self.one.call("SET", "{counted}x", "1", )
         self.await_true(lambda: self.three.call("CLUSTER", "COUNTKEYSINSLOT", slot) == (b":", b"1"))
 
+    def test_repair_is_begun_on_demand(self):
+        self.assertEqual(self.cluster.admin("repair").count("compares its copies"), 3)
+        self.await_true(lambda: all(int(node.info()["varve_exchanges"]) > 0 for node in self.cluster.nodes.values()))
+
     def test_pipelines_keep_their_order(self):
         for i in range(200):
             self.one.connection.send(b"".join(
@@ -255,6 +260,14 @@ class GrowthTest(ClusterTest):
         cluster.admin("leave", "1", "--yes")
         self.await_true(self.has_nothing, cluster, 1)
         self.check(cluster.nodes[2], 0, 2 * count + 20)
+
+    def test_the_demo_ends_well(self):
+        done = subprocess.run([PROGRAM, "demo", "cluster", "--nodes", "3", "--keys", "20", "--address", host_of(9)], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=4 * PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("The end", done.stdout)
+        self.assertNotIn(" 1 failed", done.stdout)
+        self.assertIn("milk and bread", done.stdout)
 
     def has_nothing(self, cluster, number):
         for line in cluster.admin("status", code=None).splitlines():
