@@ -25,6 +25,8 @@ std::vector<Command> BackupCommands();    // backup restore checkpoint
 std::vector<Command> StoreCommands();     // stats verify compact wal
 std::vector<Command> ServerCommands();    // server
 std::vector<Command> RepairCommands();    // repair
+std::vector<Command> ClusterCommands();   // cluster
+std::vector<Command> DemoCommands();      // demo
 std::vector<Command> BenchCommands();     // bench
 std::vector<Command> TopCommands();       // top
 std::vector<Command> DoctorCommands();    // doctor

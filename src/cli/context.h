@@ -10,9 +10,11 @@
 
 #include "cli/arguments.h"
 #include "cli/console.h"
+#include "cli/demo.h"
 #include "cli/doctor.h"
 #include "cli/serve.h"
 #include "client/client.h"
+#include "node/cluster_store.h"
 #include "varve/db.h"
 
 namespace varve::cli {
@@ -36,6 +38,8 @@ struct Backend {
   std::function<Result<RepairReport>(const std::string& dir, const RepairOptions&)> repair;
   Serve serve = {};
   Examine examine = {};
+  Demo demo = {};
+  std::function<Result<std::unique_ptr<node::ClusterStore>>(const std::string& address)> open_topology = {};
 };
 
 // What the tool takes from the environment: $VARVE_DIR, $VARVE_URL and $VARVE_PASSWORD; and for the

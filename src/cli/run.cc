@@ -127,7 +127,7 @@ const std::vector<Command>& AllCommands() {
     std::vector<Command> all;
     for (auto* group :
          {WriteCommands, ReadCommands, ExplainCommands, TransferCommands, NamespaceCommands, TreeCommands,
-          BackupCommands, StoreCommands, RepairCommands, ServerCommands, BenchCommands, TopCommands,
+          BackupCommands, StoreCommands, RepairCommands, ServerCommands, ClusterCommands, DemoCommands, BenchCommands, TopCommands,
           DoctorCommands, DocumentCommands, ShellCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }

@@ -34,6 +34,14 @@ struct ServeRequest {
   uint64_t client_memory_bytes = uint64_t{1} << 30;
   std::string backup_dir;  // empty: clients can make no backups
   bool syncs = false;
+  std::string cluster_topology;  // empty: no node of a cluster
+  uint64_t node_id = 0;
+  std::optional<uint16_t> cluster_port;  // absent: as the topology says
+  std::vector<std::string> cluster_hosts;  // empty: the host that the topology names
+  uint64_t cluster_timeout_millis = 2000;
+  std::string cluster_tls_certificate;  // all three, or none
+  std::string cluster_tls_key;
+  std::string cluster_tls_authorities;
   std::string log_format = "text";  // or "json"
   // Only looks whether it could serve: starts nothing, and needs no directory.
   bool only_checks = false;

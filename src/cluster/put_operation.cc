@@ -40,8 +40,13 @@ void PutOperation::Start(Nanos now, Actions* actions) {
   hint_at_ = now + options_->hint_after;
   next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
   if (!CanReach()) return Finish(Outcome::kFailed, ReplyCode::kTooFewReplicas, actions);
-  // This node first, it costs no message; suspects last.
-  makers_ = quorum_.members();
+  // This node first, it costs no message; suspects last. Who may not have everything yet makes no dots: a put
+  // covers all earlier dots of its maker.
+  const Quorum readable(request_.options.sets.read, Level::kOne, 0);
+  for (const NodeId node : quorum_.members()) {
+    const bool has_all = std::count(readable.members().begin(), readable.members().end(), node) != 0;
+    if (has_all || VARVE_PLANTED_BUG("put.made_where_not_all_is")) makers_.push_back(node);
+  }
   const auto rank = [this](NodeId node) {
     return node == options_->self ? 0 : suspects_->contains(node) ? 2 : 1;
   };
@@ -65,8 +70,13 @@ void PutOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Ac
   } else if (const auto* merge = std::get_if<MergeReply>(&body)) {
     switch (merge->code) {
       case ReplyCode::kOk: acknowledged_.insert(from); break;
+      case ReplyCode::kStaleEpoch:
+      case ReplyCode::kFenced:  // this node has yet to learn the topology, and then goes on under it
       case ReplyCode::kUnknownEpoch:
-      case ReplyCode::kOverloaded: reason_ = merge->code; break;  // it is sent again
+      case ReplyCode::kOverloaded:  // it is sent again
+        reason_ = merge->code;
+        if (!is_finished_) next_time_ = std::min(next_time_, now + options_->resend_every / 4);
+        break;
       default:
         reason_ = merge->code;
         refused_.insert(from);
@@ -79,8 +89,9 @@ void PutOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Ac
 }
 
 void PutOperation::OnUpdateReply(NodeId from, const UpdateReply& reply, Nanos now, Actions* actions) {
-  if (reply.code != ReplyCode::kOk) {
-    reason_ = reply.code;
+  const bool is_made = reply.code == ReplyCode::kFenced && !reply.state.empty();
+  if (reply.code != ReplyCode::kOk) reason_ = reply.code;
+  if (reply.code != ReplyCode::kOk && !is_made) {
     if (!IsCertainlyWithoutEffect(reply.code)) return Finish(Outcome::kUnknown, reason_, actions);
     // A key that is full is full everywhere.
     if (reply.code == ReplyCode::kTooManySiblings) return Finish(Outcome::kFailed, reason_, actions);
@@ -90,9 +101,25 @@ void PutOperation::OnUpdateReply(NodeId from, const UpdateReply& reply, Nanos no
   seen_ = request_.update.seen;
   seen_.context.Add(reply.dot);
   seen_.stamp = std::max(seen_.stamp, reply.stamp);
-  acknowledged_.insert(from);
+  if (!is_made) acknowledged_.insert(from);
   SendMerges(actions);
   SendHints(now >= hint_at_, actions);
+  Conclude(actions);
+}
+
+void PutOperation::Renew(uint64_t number, RequestSets sets, Nanos now, Actions* actions) {
+  number_ = number;
+  request_.options.sets = std::move(sets);
+  quorum_ = Quorum(request_.options.sets.write, request_.options.level, request_.options.replicas);
+  if (!VARVE_PLANTED_BUG("put.counts_what_was_acknowledged_before")) {
+    acknowledged_.clear();
+    refused_.clear();
+  }
+  hints_.clear();
+  counted_hints_.clear();
+  kept_hints_.clear();
+  next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
+  SendMerges(actions);
   Conclude(actions);
 }
 

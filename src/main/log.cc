@@ -58,6 +58,7 @@ void Log::Line(std::string_view level, std::string_view event, const std::vector
       }
     }
   }
+  MutexLock lock(&mu_);
   out_ << line << std::endl;
 }
 

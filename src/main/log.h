@@ -7,11 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "env/env.h"
 
 namespace varve {
 
-// Thread-compatible.
+// Thread-safe.
 //   2026-01-31T12:00:00.123Z info server: stopping signal=15
 //   {"time":"2026-01-31T12:00:00.123Z","level":"info","area":"server","event":"stopping","signal":"15"}
 // In text, values with spaces, quotes or control characters are quoted and escaped as in JSON.
@@ -32,6 +33,7 @@ class Log {
  private:
   void Line(std::string_view level, std::string_view event, const std::vector<Field>& fields);
 
+  Mutex mu_;  // one line at a time
   std::ostream& out_;
   Clock* const clock_;
   const bool is_json_;

@@ -14,6 +14,7 @@
 
 #include "base/status_macros.h"
 #include "http/handler.h"
+#include "main/cluster_node.h"
 #include "main/http_pages.h"
 #include "main/log.h"
 #include "main/service_manager.h"
@@ -150,7 +151,7 @@ void ReloadCertificates(const cli::ServeRequest& request, net::Server* network, 
 
 Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& console) {
   Env* const env = Env::Default();
-  VARVE_ASSIGN_OR_RETURN(const server::Options options, OptionsFrom(request));
+  VARVE_ASSIGN_OR_RETURN(server::Options options, OptionsFrom(request));
   std::shared_ptr<const tls::Context> certificates;
   if (request.tls_port) {
     VARVE_ASSIGN_OR_RETURN(certificates, tls::Context::ForServer(FilesOf(request)));
@@ -164,6 +165,8 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   // Its log is then written and not mapped, which makes flushes cheaper. Who writes says what he asks for.
   if (request.syncs) store.durability = Durability::kSync;
   VARVE_ASSIGN_OR_RETURN(std::unique_ptr<Db> db, Db::Open(request.dir, store));
+  VARVE_ASSIGN_OR_RETURN(const std::unique_ptr<ClusterNode> node, ClusterNode::StartIfAsked(request, db.get(), env, &log));
+  if (node != nullptr) options.cluster = node->face();
   server::Service service(db.get(), options, env, [] { ::kill(::getpid(), SIGTERM); });
   VARVE_RETURN_IF_ERROR(service.Load());
   const http::Pages pages = MakeHttpPages(&service);
@@ -190,6 +193,7 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   log.Info("stopping", {{"signal", {std::to_string(signal)}},
                         {"connections", {std::to_string(network.counters().open.load())}}});
   network.Stop();
+  if (node != nullptr) node->Stop();
   VARVE_RETURN_IF_ERROR(db->Sync());
   db.reset();
   log.Info("stopped");

@@ -8,9 +8,12 @@
 #include <memory>
 
 #include "cli/run.h"
+#include "env/env.h"
+#include "main/demo.h"
 #include "main/examine.h"
 #include "main/serve.h"
 #include "main/terminal.h"
+#include "node/cluster_store.h"
 #include "varve/db.h"
 
 namespace {
@@ -62,6 +65,10 @@ int main(int argc, char** argv) {
       .repair = varve::Db::Repair,
       .serve = varve::ServeUntilSignal,
       .examine = varve::ExamineMachine,
+      .demo = varve::RunClusterDemo,
+      .open_topology = [](const std::string& address) {
+        return varve::node::ClusterStore::Open(address, varve::Env::Default());
+      },
   };
   const varve::cli::Environment environment{.dir = Variable("VARVE_DIR"),
                                             .url = Variable("VARVE_URL"),

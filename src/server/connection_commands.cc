@@ -74,7 +74,7 @@ void ReplyHello(Call& call) {
   call.reply.Bulk("id");
   call.reply.Integer(static_cast<int64_t>(call.session.id()));
   call.reply.Bulk("mode");
-  call.reply.Bulk("standalone");
+  call.reply.Bulk(call.service.cluster() != nullptr ? "cluster" : "standalone");
   call.reply.Bulk("role");
   call.reply.Bulk("master");
   call.reply.Bulk("modules");

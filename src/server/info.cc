@@ -238,7 +238,8 @@ constexpr Section kSections[] = {
     {"Commandstats", false, CommandStatsSection},
     {"Errorstats", true, ErrorStatsSection},
     {"Latencystats", false, LatencyStatsSection},
-    {"Cluster", true, [](Service&, Lines& lines) { lines.Add("cluster_enabled", "0"); }},
+    {"Cluster", true,
+     [](Service& service, Lines& lines) { lines.Add("cluster_enabled", service.cluster() != nullptr ? "1" : "0"); }},
     {"Keyspace", true, nullptr},
 };
 

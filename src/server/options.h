@@ -12,6 +12,8 @@ namespace varve::server {
 // What it says it is: clients ask for the version to know what they may send.
 inline constexpr char kRedisVersion[] = "7.0.15";
 
+class ClusterFace;
+
 struct Options {
   net::ServerOptions net;
   int databases = 16;       // 1 to 10,000
@@ -22,6 +24,8 @@ struct Options {
   std::string backup_dir;
   // Of a value or an argument.
   int64_t max_bulk_bytes = int64_t{512} << 20;
+  // The cluster that this server is a node of; nullptr: none. Borrowed.
+  ClusterFace* cluster = nullptr;
 };
 
 }  // namespace varve::server

@@ -17,6 +17,7 @@
 #include "server/acl.h"
 #include "server/backups.h"
 #include "server/clients.h"
+#include "server/cluster_face.h"
 #include "server/command_stats.h"
 #include "server/databases.h"
 #include "server/events.h"
@@ -81,6 +82,8 @@ class Service {
   Status set_event_flags(uint32_t flags) VARVE_EXCLUDES(events_mu_);
   void Publish(const Event& event);
   const Options& options() const { return options_; }
+  // nullptr: this server is no node of a cluster.
+  ClusterFace* cluster() const { return options_.cluster; }
   uint64_t NowMillis() const { return env_->clock()->WallMillis(); }
   uint64_t NowNanos() const { return env_->clock()->MonotonicNanos(); }
   void Sleep(uint64_t nanos) { env_->clock()->SleepNanos(nanos); }

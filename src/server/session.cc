@@ -146,6 +146,12 @@ bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
     turn->next = net::Turn::Next::kClose;
     return false;
   }
+  const size_t begin = reply->size();
+  if (cluster_call_ != nullptr) {
+    if (!FinishOnCluster(args, reply, turn)) return false;
+    MuteReply(begin, reply);
+    return true;
+  }
   const uint64_t now = NowMillis();
   client_->active_at.store(now, std::memory_order_relaxed);
   const Command* const command = FindCommand(args, &error_);
@@ -156,18 +162,24 @@ bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
     turn->wait_millis = left;
     return false;
   }
-  const size_t mark = reply->size();
   if (command == nullptr) {
     Reject(nullptr, error_, reply);
   } else {
     Process(*command, args, reply);
   }
-  if (replies_ != Replies::kOn) {
-    reply->Truncate(mark);
-    if (replies_ == Replies::kSkipThis) replies_ = Replies::kOn;
-    if (replies_ == Replies::kSkipNext) replies_ = Replies::kSkipThis;
+  if (cluster_call_ != nullptr) {
+    AwaitCluster(turn);
+    return false;
   }
+  MuteReply(begin, reply);
   return true;
+}
+
+void Session::MuteReply(size_t begin, resp::ReplyWriter* reply) {
+  if (replies_ == Replies::kOn) return;
+  reply->Truncate(begin);
+  if (replies_ == Replies::kSkipThis) replies_ = Replies::kOn;
+  if (replies_ == Replies::kSkipNext) replies_ = Replies::kSkipThis;
 }
 
 // A command that is not even queued spoils the transaction. An EXEC that is refused ends it.
@@ -245,6 +257,7 @@ void Session::Process(const Command& command, const std::vector<std::string_view
   }
   const size_t mark = reply->Begin();
   const uint64_t begin = idle_since_;
+  if (service_->cluster() != nullptr && ProcessOnCluster(command, args, reply)) return;
   const Status status = Run(command, args, nullptr, reply);
   if (VARVE_PLANTED_BUG("pubsub.tells_of_what_failed")) PublishEvents();
   if (status.ok()) {
@@ -384,6 +397,7 @@ void Session::Reset(resp::ReplyWriter* reply) {
   client_->database.store(0, std::memory_order_relaxed);
   SetProtocol(2, reply);
   replies_ = Replies::kOn;
+  follows_cluster_ = false;
   syncs_ = false;
   is_authenticated_ = !service_->acl().asks_for_password();
   BecomeUser(service_->acl().Find("default"));

@@ -15,6 +15,7 @@
 #include "resp/reply_writer.h"
 #include "resp/request_parser.h"
 #include "server/call.h"
+#include "server/cluster_call.h"
 #include "server/clients.h"
 #include "server/service.h"
 #include "server/watch.h"
@@ -92,6 +93,7 @@ class Session final : public net::ConnectionHandler {
   // Lets EXEC do nothing when these have changed by then. kInvalidArgument: there is no memory for more.
   Status WatchKeys(Namespace* space, const std::vector<std::string_view>& keys);
   void Unwatch();
+  void FollowCluster() { follows_cluster_ = true; }
   // As if it had just connected.
   void Reset(resp::ReplyWriter* reply);
 
@@ -119,6 +121,13 @@ class Session final : public net::ConnectionHandler {
               net::Turn* turn);
   void Process(const Command& command, const std::vector<std::string_view>& args,
                resp::ReplyWriter* reply);
+  // In a cluster (session_cluster.cc). True: this is not for the node alone, and has been refused or begun.
+  bool ProcessOnCluster(const Command& command, const std::vector<std::string_view>& args, resp::ReplyWriter* reply);
+  // Whether it has the reply of the request that the cluster carries out; else the turn waits for it.
+  bool FinishOnCluster(const std::vector<std::string_view>& args, resp::ReplyWriter* reply, net::Turn* turn);
+  void AwaitCluster(net::Turn* turn) const;
+  // Takes back the reply that began there, if the client wants none.
+  void MuteReply(size_t begin, resp::ReplyWriter* reply);
   // Of a reply that begins with an error.
   void NoteError(std::string_view reply);
   // What it took since `begin`, in monotonic nanoseconds, and how it ended, for INFO, SLOWLOG and LATENCY.
@@ -162,6 +171,8 @@ class Session final : public net::ConnectionHandler {
   std::array<std::set<std::string, std::less<>>, kSubscriptionKinds> subscriptions_;
   std::vector<Event> events_;
   std::string error_;  // reused
+  std::shared_ptr<ClusterCall> cluster_call_;  // of the request at the beginning of the input
+  bool follows_cluster_ = false;  // has asked who has what, and so understands being sent there
 };
 
 // A transaction that meets so many conflicts in a row gives up.

@@ -35,6 +35,9 @@ class CliTest : public testing::Test {
                           .now_nanos = [this] { return now_ += 1'000'000; }};
     Backend backend = stores_.MakeBackend();
     backend.serve = serve_;
+    backend.open_topology = [](const std::string& address) {
+      return node::ClusterStore::Open(address, Env::Default());
+    };
     const int exit_code = cli::Run(words, environment_, console, backend);
     out_ = out.str();
     err_ = err.str();

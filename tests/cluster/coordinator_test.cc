@@ -173,6 +173,18 @@ TEST_F(CoordinatorTest, MovesNeedAQuorumInBothSets) {
   EXPECT_EQ(Put(0, "w", moving).outcome, Outcome::kOk);
 }
 
+// A node that has not everything yet would cover writes of its own that it has lost.
+TEST_F(CoordinatorTest, NobodyMakesDotsBeforeItIsRead) {
+  world_.nodes()[3].durable = {.actor = ActorId{4}, .epoch = Epoch{1}};
+  world_.Crash(3);
+  world_.Restart(3);
+  RequestOptions moving = world_.Options();
+  moving.sets.write.push_back({world_.nodes()[3].id});
+  const Record& put = Put(3, "v", moving);
+  EXPECT_EQ(put.outcome, Outcome::kOk);
+  EXPECT_EQ(put.seen.context.HighestOf(ActorId{4}), 0u);
+}
+
 TEST_F(CoordinatorTest, RefusalWithoutEffectMakesRoomForTheNextReplica) {
   world_.nodes()[0].durable.actor = kNoActor;  // it waits for its incarnation
   world_.Crash(0);
@@ -196,6 +208,49 @@ TEST_F(CoordinatorTest, StaleTopologyFailsWithoutEffect) {
   EXPECT_EQ(get.reason, ReplyCode::kStaleEpoch);
   world_.sets().epoch = Epoch{2};
   EXPECT_TRUE(Get(0, world_.Options()).values.empty());
+}
+
+// What it has answered while a partition moves is in the next set as well, whoever asks that one later.
+TEST_F(CoordinatorTest, LinearReadsOfAMoveAgreeInBothSets) {
+  Actions actions;
+  for (const size_t node : {3u, 4u}) {
+    world_.nodes()[node].replica->OnTopology(Epoch{1}, &actions);
+    world_.Do(&world_.nodes()[node], std::exchange(actions, {}));
+  }
+  world_.Settle();
+  for (const size_t node : {3u, 4u}) world_.Cut(0, node);
+  EXPECT_EQ(Put(0, "v", world_.Options(Level::kAll)).outcome, Outcome::kOk);
+  world_.HealAll();
+  RequestOptions moving = world_.Options(Level::kLinear);
+  moving.sets.write.push_back({world_.nodes()[0].id, world_.nodes()[3].id, world_.nodes()[4].id});
+  EXPECT_EQ(Get(1, moving).values, Values{"v"});
+  EXPECT_TRUE(world_.StateOf(3, "k").HasValue() || world_.StateOf(4, "k").HasValue());
+}
+
+// The topology changes while a put gathers acknowledgements: it goes on with the new sets, and what was said under the old
+// one is worth nothing.
+TEST_F(CoordinatorTest, PutGoesOnUnderALaterTopology) {
+  for (const bool is_reached : {true, false}) {
+    CoreWorld world{3, 3, 2, ConflictPolicy::kSiblings};
+    world.Cut(0, 2);
+    const size_t put = world.Put(0, "k", "v", {}, world.Options(Level::kAll));
+    for (int i = 0; i < 60; ++i) world.Step();
+    ASSERT_EQ(world.records()[put].finished, 0);
+    world.sets().epoch = Epoch{2};
+    world.sets().write = world.sets().read = {{NodeId{1}, NodeId{2}, NodeId{4}}};
+    Actions actions;
+    for (const size_t node : {0u, 1u, 3u}) {
+      world.nodes()[node].replica->OnTopology(Epoch{2}, &actions);
+      world.Do(&world.nodes()[node], std::exchange(actions, {}));
+    }
+    if (!is_reached) world.Cut(0, 1);  // it had acknowledged the write before
+    world.nodes()[0].coordinator->OnTopology([&](const PutRequest&) { return world.sets(); }, world.now(), &actions);
+    world.Do(&world.nodes()[0], std::exchange(actions, {}));
+    world.Settle();
+    EXPECT_EQ(world.records()[put].finished, 1);
+    EXPECT_EQ(world.records()[put].outcome, is_reached ? Outcome::kOk : Outcome::kUnknown);
+    EXPECT_TRUE(world.StateOf(3, "k").HasValue());
+  }
 }
 
 TEST_F(CoordinatorTest, OperationsHaveABound) {
@@ -239,7 +294,7 @@ TEST(HintKeeperTest, BoundsAreRefusalsAndNeverLosses) {
   // What has an heir goes there.
   keeper.ChangeOwner(kPartition, NodeId{2}, NodeId{5});
   Actions actions;
-  keeper.OnTime(1, Epoch{7}, {NodeId{3}}, &actions);
+  keeper.OnTime(1, [](PartitionId) { return Epoch{7}; }, {NodeId{3}}, &actions);
   ASSERT_EQ(actions.size(), 1u);  // 3 is a suspect
   const Message sent = std::get<Send>(actions[0]).message;
   EXPECT_EQ(sent.to, NodeId{5});

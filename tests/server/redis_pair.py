@@ -36,6 +36,7 @@ class Server:
                 return
             except OSError:
                 if self.process.poll() is not None:
+                    self.kill()
                     raise RuntimeError(f"{command[0]} ended with {self.process.returncode}") from None
                 if time.monotonic() > end:
                     self.kill()

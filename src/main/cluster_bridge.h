@@ -1,0 +1,63 @@
+// ClusterBridge: what the commands of the server ask of the cluster, asked of a member of it.
+#ifndef VARVE_MAIN_CLUSTER_BRIDGE_H_
+#define VARVE_MAIN_CLUSTER_BRIDGE_H_
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/mutex.h"
+#include "base/thread_annotations.h"
+#include "cluster/context_token.h"
+#include "env/env.h"
+#include "node/member.h"
+#include "server/cluster_face.h"
+#include "varve/db.h"
+
+namespace varve {
+
+// Thread-safe.
+class ClusterBridge final : public server::ClusterFace {
+ public:
+  // Borrows all of it.
+  ClusterBridge(node::Member* member, Db* db, Env* env, uint64_t timeout_millis);
+
+  void Read(std::string key, uint32_t replicas, Done done) override;
+  Status Write(std::string key, std::optional<std::string> value, std::string_view context, uint32_t replicas,
+               Done done) override;
+  void Replace(std::string key, std::optional<std::string> value, bool spares_conflicts, Done done) override;
+  uint64_t timeout_millis() const override { return timeout_millis_; }
+  void Repair() override { member_->Repair(); }
+  uint16_t SlotOf(std::string_view key) const override;
+  std::vector<std::pair<std::string, std::string>> Info() const override;
+  std::shared_ptr<const server::ClusterView> View() const override VARVE_EXCLUDES(mu_);
+  uint64_t CountKeys(uint16_t slot) const override { return member_->CountKeys(slot); }
+  size_t max_key_bytes() const override;
+
+  // Whether this node serves all that it has.
+  bool IsReady() const;
+
+ private:
+  class Retried;
+  uint64_t Deadline() const;
+  uint32_t ReadReplicas(uint32_t asked) const;
+  uint32_t WriteReplicas(uint32_t asked) const;
+  std::string Seal(const std::string& key, const cluster::SeenContext& seen) const;
+  server::ClusterResult ResultOf(const std::string& key, const cluster::FinishGet& finish) const;
+  server::ClusterResult ResultOf(const std::string& key, const cluster::FinishPut& finish) const;
+
+  node::Member* const member_;
+  Db* const db_;
+  Env* const env_;
+  const uint64_t timeout_millis_;
+  const cluster::ContextTokens tokens_;
+  mutable Mutex mu_;
+  mutable std::shared_ptr<const server::ClusterView> view_ VARVE_GUARDED_BY(mu_);
+  mutable std::set<cluster::NodeId> unreachable_in_view_ VARVE_GUARDED_BY(mu_);
+};
+
+}  // namespace varve
+
+#endif  // VARVE_MAIN_CLUSTER_BRIDGE_H_

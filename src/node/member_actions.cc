@@ -1,0 +1,223 @@
+// What the core wants done, done.
+#include <algorithm>
+
+#include "base/planted_bug.h"
+#include "cluster/hash_tree.h"
+#include "node/member_impl.h"
+
+namespace varve::node {
+namespace {
+
+// Requests and replies that are older help nobody: who waits for them has asked again, or has given up.
+constexpr Nanos kMessageLife = 10 * kSecond;
+// What is told of a partition at once while it is loaded.
+constexpr size_t kLoadBytes = size_t{1} << 20;
+
+}  // namespace
+
+SlotRange Member::Impl::SlotsOf(cluster::PartitionId partition) const {
+  const cluster::Topology* const topology = core_->topology();
+  if (topology == nullptr) return {};
+  return {topology->placement.FirstSlot(partition), topology->placement.SlotsPerPartition()};
+}
+
+void Member::Impl::Check(const Status& status) {
+  if (status.ok() || has_failed_.exchange(true)) return;
+  options_.log("what this node has to keep could not be stored: " + status.ToString());
+  options_.on_failure(status);
+}
+
+// --- Syncing: one for all that wait
+
+void Member::Impl::ReplyWhenSynced(Event event) { waiting_for_sync_.push_back(std::move(event)); }
+
+void Member::Impl::StartSync() {
+  if (is_syncing_ || waiting_for_sync_.empty()) return;
+  is_syncing_ = true;
+  auto waiting = std::make_shared<std::vector<Event>>(std::exchange(waiting_for_sync_, {}));
+  syncs_.Post([this, waiting] {
+    const Status status = keys_->Sync();
+    Post([this, waiting, status](cluster::Now, Actions*) {
+      is_syncing_ = false;
+      // Without a sync nobody may be told that there was one.
+      if (!status.ok()) return Check(status);
+      for (Event& event : *waiting) Reply(std::move(event));
+    });
+  });
+}
+
+// --- Keys
+
+void Member::Impl::Do(cluster::ReadKey& action) {
+  Reply([this, partition = action.partition, operation = action.operation,
+         bytes = keys_->Read(SlotOf(action.key), action.key)](cluster::Now now, Actions* actions) {
+    core_->OnKeyRead(partition, operation, bytes, now, actions);
+  });
+}
+
+void Member::Impl::Do(cluster::WriteKey& action) {
+  const Status status = keys_->Write(SlotOf(action.key), action.key, action.bytes);
+  Event event = [this, partition = action.partition, operation = action.operation, status](cluster::Now now, Actions* actions) {
+    core_->OnKeyWritten(partition, operation, status, now, actions);
+  };
+  if (options_.syncs && status.ok()) return ReplyWhenSynced(std::move(event));
+  Reply(std::move(event));
+}
+
+void Member::Impl::Do(cluster::ListKeys& action) {
+  using Keys = std::vector<cluster::KeysReply::Item>;
+  scans_.Post([this, action, slots = SlotsOf(action.partition)] {
+    auto keys = std::make_shared<Keys>();
+    const Status status = keys_->Visit(slots, [&](std::string_view key, std::string_view bytes) {
+      const uint32_t leaf = cluster::HashTree::LeafOf(key);
+      if (std::binary_search(action.leaves.begin(), action.leaves.end(), leaf)) {
+        keys->push_back({std::string(key), cluster::HashTree::HashOf(key, bytes)});
+      }
+      return true;
+    });
+    Post([this, partition = action.partition, operation = action.operation, keys, status](cluster::Now now, Actions* actions) {
+      Result<Keys> result = status.ok() ? Result<Keys>(std::move(*keys)) : Result<Keys>(status);
+      core_->OnKeysListed(partition, operation, std::move(result), now, actions);
+    });
+  });
+}
+
+void Member::Impl::Do(cluster::LoadPartition& action) {
+  scans_.Post([this, partition = action.partition, slots = SlotsOf(action.partition)] { LoadInPieces(partition, slots); });
+}
+
+void Member::Impl::LoadInPieces(cluster::PartitionId partition, SlotRange slots) {
+  using Piece = std::vector<std::pair<std::string, std::string>>;
+  auto piece = std::make_shared<Piece>();
+  size_t bytes_in_piece = 0;
+  const auto tell = [&] {
+    Post([this, partition, piece](cluster::Now, Actions*) {
+      for (const auto& [key, bytes] : *piece) core_->OnKeyLoaded(partition, key, bytes);
+    });
+    piece = std::make_shared<Piece>();
+    bytes_in_piece = 0;
+  };
+  const Status status = keys_->Visit(slots, [&](std::string_view key, std::string_view bytes) {
+    piece->emplace_back(key, bytes);
+    bytes_in_piece += key.size() + bytes.size();
+    if (bytes_in_piece >= kLoadBytes) tell();
+    return true;
+  });
+  tell();
+  Post([this, partition, status](cluster::Now now, Actions* actions) {
+    core_->OnPartitionLoaded(partition, status, now, actions);
+  });
+}
+
+void Member::Impl::Do(cluster::DropPartition& action) { Check(keys_->Drop(action.partition, SlotsOf(action.partition))); }
+
+// --- What has to survive
+
+void Member::Impl::Do(cluster::PersistLease& action) {
+  Check(keys_->Put(action));
+  Event event = [this, action](cluster::Now now, Actions* actions) {
+    core_->OnLeaseDurable(action.partition, action.actor, action.end, now, actions);
+  };
+  if (VARVE_PLANTED_BUG("node.leases_not_synced")) return Reply(std::move(event));
+  ReplyWhenSynced(std::move(event));
+}
+
+void Member::Impl::Do(cluster::PersistEpoch& action) {
+  Check(keys_->Put(action));
+  ReplyWhenSynced([this, action](cluster::Now now, Actions* actions) {
+    core_->OnEpochDurable(action.partition, action.epoch, now, actions);
+  });
+}
+
+void Member::Impl::Do(cluster::PersistFloor& action) {
+  Check(keys_->Put(action));
+  ReplyWhenSynced([this, action](cluster::Now now, Actions* actions) {
+    core_->OnFloorDurable(action.partition, action.floor, now, actions);
+  });
+}
+
+void Member::Impl::Do(cluster::PersistTopology& action) { Check(keys_->Put(action)); }
+
+void Member::Impl::Do(cluster::ForsakeActor& action) {
+  Check(keys_->Put(action));
+  ReplyWhenSynced([this, action](cluster::Now now, Actions* actions) {
+    Check(keys_->ForgetLosses());
+    core_->OnActorForsaken(action.actor, now, actions);
+  });
+}
+
+void Member::Impl::Do(cluster::StoreHint& action) {
+  const Status status = keys_->Put(action);
+  Event event = [this, hint = action.hint, is_durable = status.ok()](cluster::Now now, Actions* actions) {
+    core_->OnHintStored(hint, is_durable, now, actions);
+  };
+  if (options_.syncs && status.ok()) return ReplyWhenSynced(std::move(event));
+  Reply(std::move(event));
+}
+
+// One that stays is sent once more after the next start, which changes nothing.
+void Member::Impl::Do(cluster::EraseHint& action) { static_cast<void>(keys_->EraseHint(action.hint)); }
+
+// --- Others
+
+void Member::Impl::Do(cluster::SendBytes& action) {
+  transport_->Send(action.to, std::move(action.bytes), Monotonic() + kMessageLife);
+}
+
+void Member::Impl::Do(cluster::FinishPut& action) {
+  const auto found = puts_.find(action.client_request);
+  if (found == puts_.end()) return;
+  const PutDone done = std::move(found->second);
+  puts_.erase(found);
+  done(action);
+}
+
+void Member::Impl::Do(cluster::FinishGet& action) {
+  const auto found = gets_.find(action.client_request);
+  if (found == gets_.end()) return;
+  const GetDone done = std::move(found->second);
+  gets_.erase(found);
+  done(action);
+}
+
+// --- The topology store
+
+void Member::Impl::Do(cluster::LearnTopology&) {
+  if (std::exchange(is_learning_, true)) return;
+  store_.Post([this] {
+    Result<TopologySnapshot> snapshot = cluster_->store()->Read(cluster_->prefix());
+    Post([this, snapshot = std::move(snapshot)](cluster::Now now, Actions* actions) {
+      is_learning_ = false;
+      if (!snapshot.ok()) return;
+      const auto record = snapshot->records.find(topology_key_);
+      if (record == snapshot->records.end()) return;
+      const Status status = core_->OnTopology(record->second.value, record->second.revision, now, actions);
+      if (!status.ok()) options_.log("the topology is not taken: " + status.ToString());
+      publish_at_ = 0;
+    });
+  });
+}
+
+void Member::Impl::Do(cluster::SwapTopology& action) {
+  store_.Post([this, action] { Swap(action); });
+}
+
+void Member::Impl::Swap(const cluster::SwapTopology& action) {
+  using Outcome = CommitResult::Outcome;
+  const CommitResult result = cluster_->AdvanceTopology(action.expected_revision, action.bytes);
+  if (result.outcome == Outcome::kRefused) options_.log("the topology cannot be changed: " + result.reason);
+  Post([this, swap = action.swap, result](cluster::Now now, Actions* actions) {
+    if (const auto record = result.current.find(topology_key_); record != result.current.end()) {
+      const Status status = core_->OnTopology(record->second.value, record->second.revision, now, actions);
+      if (!status.ok()) options_.log("the topology is not taken: " + status.ToString());
+    }
+    const cluster::SwapOutcome outcome = result.outcome == Outcome::kDone       ? cluster::SwapOutcome::kDone
+                                         : result.outcome == Outcome::kConflict ? cluster::SwapOutcome::kConflict
+                                         : result.outcome == Outcome::kRefused  ? cluster::SwapOutcome::kRefused
+                                                                                : cluster::SwapOutcome::kUnknown;
+    core_->OnSwapped(swap, outcome, result.revision, now, actions);
+    publish_at_ = 0;
+  });
+}
+
+}  // namespace varve::node

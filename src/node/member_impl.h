@@ -1,0 +1,139 @@
+// Member::Impl: what drives the core. For member*.cc alone.
+#ifndef VARVE_NODE_MEMBER_IMPL_H_
+#define VARVE_NODE_MEMBER_IMPL_H_
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/thread_annotations.h"
+#include "node/member.h"
+#include "node/member_address.h"
+#include "node/task_thread.h"
+
+namespace varve::node {
+
+class Member::Impl final : public TransportHandler, public TopologyWatcher {
+ public:
+  Impl(MemberOptions options, ClusterStore* cluster, std::unique_ptr<KeyStore> keys, Env* env);
+  ~Impl() override { Stop(); }
+
+  Status Start(ClusterState state, const MemberAddress& address);
+  void Stop();
+
+  void Put(cluster::ClientPut put, PutDone done);
+  void Get(cluster::ClientGet get, GetDone done);
+  void Later(Nanos after, std::function<void()> what);
+  void Repair() {
+    Post([this](cluster::Now, Actions*) { core_->Repair(); });
+  }
+  const ClusterSettings& settings() const { return settings_; }
+  cluster::NodeId self() const { return options_.self; }
+  uint16_t port() const { return transport_->port(); }
+  std::shared_ptr<const cluster::Topology> topology() const VARVE_EXCLUDES(mu_);
+  MemberStatus status() const VARVE_EXCLUDES(mu_);
+  uint64_t CountKeys(uint16_t slot) const { return keys_->CountKeys({slot, 1}, UINT64_MAX); }
+
+  // In the transport's thread, and in the topology store's.
+  void OnMessage(const Delivery& delivery) override;
+  void OnPeerChange(NodeId peer, bool is_reachable, Nanos since) override;
+  void OnChanges(uint64_t revision, const Changes& changes) override;
+  void OnTrouble(const std::string& reason) override VARVE_EXCLUDES(mu_);
+
+ private:
+  using Actions = cluster::Actions;
+  // Something that the core is told, in the member's thread.
+  using Event = std::function<void(cluster::Now now, Actions* actions)>;
+
+  void Post(Event event) VARVE_EXCLUDES(mu_);
+  void Run() VARVE_EXCLUDES(mu_);
+  // Waits for events until the core wants to be called. False: the end.
+  bool TakeEvents(std::vector<Event>* events) VARVE_EXCLUDES(mu_);
+  void Handle(const Event& event);
+  void HandleReplies();
+  cluster::Now Now() const;
+  Nanos Monotonic() const { return env_->clock()->MonotonicNanos(); }
+  // Doubtful peers that have not been heard of for too long; then what others ask is brought up to date.
+  void LookAtPeers();
+  void Publish() VARVE_EXCLUDES(mu_);
+  void SetPeers(const cluster::Topology& topology);
+
+  // Actions (member_actions.cc).
+  void Do(cluster::Send&) {}
+  void Do(cluster::SendBytes& action);
+  void Do(cluster::ReadKey& action);
+  void Do(cluster::WriteKey& action);
+  void Do(cluster::ListKeys& action);
+  void Do(cluster::PersistLease& action);
+  void Do(cluster::PersistEpoch& action);
+  void Do(cluster::PersistFloor& action);
+  void Do(cluster::LearnTopology& action);
+  void Do(cluster::StoreHint& action);
+  void Do(cluster::EraseHint& action);
+  void Do(cluster::FinishPut& action);
+  void Do(cluster::FinishGet& action);
+  void Do(cluster::PersistTopology& action);
+  void Do(cluster::ForsakeActor& action);
+  void Do(cluster::LoadPartition& action);
+  void Do(cluster::DropPartition& action);
+  void Do(cluster::SwapTopology& action);
+
+  uint16_t SlotOf(std::string_view key) const { return cluster::SlotOf(key); }
+  SlotRange SlotsOf(cluster::PartitionId partition) const;
+  // The core is told in this turn, behind what it does now.
+  void Reply(Event event) { replies_.push_back(std::move(event)); }
+  // The core is told when all that has been written so far survives loss of power.
+  void ReplyWhenSynced(Event event);
+  void StartSync();
+  void Check(const Status& status);
+  void LoadInPieces(cluster::PartitionId partition, SlotRange slots);
+  void Swap(const cluster::SwapTopology& action);
+
+  const MemberOptions options_;
+  ClusterStore* const cluster_;
+  const std::unique_ptr<KeyStore> keys_;
+  Env* const env_;
+  ClusterSettings settings_;
+  std::string topology_key_;
+  std::unique_ptr<Transport> transport_;
+  std::unique_ptr<TopologyWatch> watch_;
+  TaskThread syncs_;
+  TaskThread scans_;
+  TaskThread store_;
+  std::atomic<bool> has_failed_{false};
+
+  // Of the member's thread, from Start on.
+  std::unique_ptr<cluster::NodeCore> core_;
+  Actions actions_;
+  std::deque<Event> replies_;
+  std::vector<Event> waiting_for_sync_;
+  bool is_syncing_ = false;
+  bool is_learning_ = false;
+  uint64_t next_request_ = 1;
+  std::map<uint64_t, PutDone> puts_;
+  std::map<uint64_t, GetDone> gets_;
+  std::map<cluster::NodeId, PeerAddress> peers_;
+  std::map<cluster::NodeId, Nanos> unheard_;  // peers of which nothing was heard yet, and when to doubt them
+  std::set<cluster::NodeId> unreachable_;
+  std::multimap<Nanos, std::function<void()>> later_;
+  Nanos publish_at_ = 0;
+  cluster::Epoch published_epoch_ = cluster::kNoEpoch;
+
+  mutable Mutex mu_;
+  CondVar wakes_;
+  bool is_stopping_ VARVE_GUARDED_BY(mu_) = false;
+  std::vector<Event> events_ VARVE_GUARDED_BY(mu_);
+  std::shared_ptr<const cluster::Topology> topology_ VARVE_GUARDED_BY(mu_);
+  MemberStatus status_ VARVE_GUARDED_BY(mu_);
+  std::unique_ptr<Thread> thread_;
+};
+
+}  // namespace varve::node
+
+#endif  // VARVE_NODE_MEMBER_IMPL_H_
