@@ -178,6 +178,7 @@ KNOWN = {
     "put.acknowledges_before_its_quorum": "cluster",
     "put.drops_hints": "cluster",
     "put.hints_count_when_nobody_asked": "cluster",
+    "put.made_where_not_all_is": "cluster",
     "quorum.of_the_first_set_alone": "cluster",
     "read.half_a_batch_visible": "regression",
     "recovery.continued_log_taken_for_durable": "regression",

@@ -16,9 +16,15 @@
 
 namespace varve::cluster {
 
-// To `message.to`, which may be this node. May be lost, delayed, doubled, overtaken.
+// To `message.to`, which may be this node. May be lost, delayed, doubled, overtaken. Between the cores of a node; its
+// driver gets SendBytes.
 struct Send {
   Message message;
+};
+// To another node, as EncodeMessage has made them.
+struct SendBytes {
+  NodeId to;
+  std::string bytes;
 };
 
 // Storage of a replica. The reply to ReadKey and WriteKey is OnKeyRead and OnKeyWritten with the number of the
@@ -42,8 +48,8 @@ struct ListKeys {
   std::vector<uint32_t> leaves;
 };
 
-// To be synced to disk, whatever the durability of the namespace; then OnLeaseDurable, OnEpochDurable,
-// OnFloorDurable.
+// To be synced to disk, whatever the durability of the namespace, and with it all that was written to the partition
+// before; then OnLeaseDurable, OnEpochDurable, OnFloorDurable.
 struct PersistLease {
   PartitionId partition;
   ActorId actor;
@@ -62,6 +68,29 @@ struct PersistFloor {
 struct LearnTopology {
   Epoch epoch;
   NodeId from;
+};
+
+// The last topology known, for the next start. No reply.
+struct PersistTopology {
+  std::string bytes;
+};
+// Dots of no actor up to this one must be made by this node any more. To be synced; then OnActorForsaken.
+struct ForsakeActor {
+  ActorId actor;
+};
+// All keys of the partition as they are stored, by OnKeyLoaded, and then OnPartitionLoaded.
+struct LoadPartition {
+  PartitionId partition;
+};
+// This node has no copy any more: erase its keys and its floor. Its lease and its epoch stay. No reply; what is asked of
+// the partition afterwards comes after it.
+struct DropPartition {
+  PartitionId partition;
+};
+// Change the topology in the store if its revision is still the one that this was made from; then OnSwapped.
+struct SwapTopology {
+  uint64_t expected_revision;
+  std::string bytes;
 };
 
 // A hint to keep over restarts, then OnHintStored; and one that is done with.
@@ -97,7 +126,8 @@ struct FinishGet {
 };
 
 using Action = std::variant<Send, ReadKey, WriteKey, ListKeys, PersistLease, PersistEpoch, PersistFloor,
-                            LearnTopology, StoreHint, EraseHint, FinishPut, FinishGet>;
+                            LearnTopology, StoreHint, EraseHint, FinishPut, FinishGet, SendBytes,
+                            PersistTopology, ForsakeActor, LoadPartition, DropPartition, SwapTopology>;
 using Actions = std::vector<Action>;
 
 }  // namespace varve::cluster

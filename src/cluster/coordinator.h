@@ -19,7 +19,7 @@ namespace varve::cluster {
 
 // What requests have in common.
 struct RequestOptions {
-  ReplicaSets sets;
+  RequestSets sets;
   Level level = Level::kQuorum;
   uint32_t replicas = 0;  // R or W by number; 0: as `level` says
   Nanos deadline = 0;     // on the coordinator's clock

@@ -40,8 +40,13 @@ void PutOperation::Start(Nanos now, Actions* actions) {
   hint_at_ = now + options_->hint_after;
   next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
   if (!CanReach()) return Finish(Outcome::kFailed, ReplyCode::kTooFewReplicas, actions);
-  // This node first, it costs no message; suspects last.
-  makers_ = quorum_.members();
+  // This node first, it costs no message; suspects last. Who may not have everything yet makes no dots: a put
+  // covers all earlier dots of its maker.
+  const Quorum readable(request_.options.sets.read, Level::kOne, 0);
+  for (const NodeId node : quorum_.members()) {
+    const bool has_all = std::count(readable.members().begin(), readable.members().end(), node) != 0;
+    if (has_all || VARVE_PLANTED_BUG("put.made_where_not_all_is")) makers_.push_back(node);
+  }
   const auto rank = [this](NodeId node) {
     return node == options_->self ? 0 : suspects_->contains(node) ? 2 : 1;
   };

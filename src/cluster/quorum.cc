@@ -1,10 +1,19 @@
 #include "cluster/quorum.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/planted_bug.h"
 
 namespace varve::cluster {
+
+RequestSets RequestSetsOf(PartitionId partition, const ReplicaSets& sets, std::vector<NodeId> fallbacks) {
+  RequestSets request{.partition = partition, .epoch = sets.since, .write = {sets.current}};
+  if (sets.stage != MoveStage::kNone) request.write.push_back(sets.next);
+  request.read = {sets.Readable()};
+  request.fallbacks = std::move(fallbacks);
+  return request;
+}
 
 Quorum::Quorum(const std::vector<std::vector<NodeId>>& sets, Level level, uint32_t replicas) {
   for (const std::vector<NodeId>& nodes : sets) {

@@ -1,4 +1,4 @@
-// ReplicaSets and Quorum: who holds a partition, and whether enough of them have answered.
+// RequestSets and Quorum: who is to answer a request, and whether enough of them have.
 #ifndef VARVE_CLUSTER_QUORUM_H_
 #define VARVE_CLUSTER_QUORUM_H_
 
@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "cluster/replica_sets.h"
 #include "cluster/types.h"
 
 namespace varve::cluster {
@@ -19,15 +20,17 @@ enum class Level : uint8_t {
   kLinear,  // more than half, and reads agree with each other: see get_operation.h
 };
 
-// What a topology says of one partition. A partition that moves has two sets, the old and the new one: a write
-// needs enough of each, a read of those that are named for reads.
-struct ReplicaSets {
+// What one request makes of the sets of its partition (ReplicaSets): a write needs enough of each set in `write`, a
+// read of each in `read`. Only nodes in `read` make dots; the others may not have everything yet.
+struct RequestSets {
   PartitionId partition{};
-  Epoch epoch = kNoEpoch;
+  Epoch epoch = kNoEpoch;  // ReplicaSets::since, which replicas compare with their own
   std::vector<std::vector<NodeId>> write;
   std::vector<std::vector<NodeId>> read;
   std::vector<NodeId> fallbacks;  // others, in the order in which they keep hints
 };
+
+RequestSets RequestSetsOf(PartitionId partition, const ReplicaSets& sets, std::vector<NodeId> fallbacks);
 
 class Quorum {
  public:

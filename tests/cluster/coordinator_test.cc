@@ -173,6 +173,18 @@ TEST_F(CoordinatorTest, MovesNeedAQuorumInBothSets) {
   EXPECT_EQ(Put(0, "w", moving).outcome, Outcome::kOk);
 }
 
+// A node that has not everything yet would cover writes of its own that it has lost.
+TEST_F(CoordinatorTest, NobodyMakesDotsBeforeItIsRead) {
+  world_.nodes()[3].durable = {.actor = ActorId{4}, .epoch = Epoch{1}};
+  world_.Crash(3);
+  world_.Restart(3);
+  RequestOptions moving = world_.Options();
+  moving.sets.write.push_back({world_.nodes()[3].id});
+  const Record& put = Put(3, "v", moving);
+  EXPECT_EQ(put.outcome, Outcome::kOk);
+  EXPECT_EQ(put.seen.context.HighestOf(ActorId{4}), 0u);
+}
+
 TEST_F(CoordinatorTest, RefusalWithoutEffectMakesRoomForTheNextReplica) {
   world_.nodes()[0].durable.actor = kNoActor;  // it waits for its incarnation
   world_.Crash(0);

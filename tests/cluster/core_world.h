@@ -81,7 +81,7 @@ class CoreWorld {
 
   Random& random() { return random_; }
   Nanos now() const { return now_; }
-  ReplicaSets& sets() { return sets_; }
+  RequestSets& sets() { return sets_; }
   std::vector<Node>& nodes() { return nodes_; }
   std::vector<Record>& records() { return records_; }
   std::vector<Message>& network() { return network_; }
@@ -310,7 +310,7 @@ class CoreWorld {
   Random random_;
   const ConflictPolicy policy_;
   std::vector<Node> nodes_;
-  ReplicaSets sets_;
+  RequestSets sets_;
   Faults faults_;
   Nanos now_ = 1;
   std::set<std::pair<NodeId, NodeId>> cuts_;
