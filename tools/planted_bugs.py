@@ -153,6 +153,7 @@ KNOWN = {
     "merge.moves_trimmed_segments_whole": "kill",
     "merge.older_version_first": "engine",
     "merge.without_effect_for_ever": "regression",
+    "message.trailing_bytes_accepted": "cluster",
     "move.aborts_too_late": "cluster",
     "move.fills_from_one_replica_too_few": "cluster",
     "move.leaves_before_readers_are_fenced": "cluster",

@@ -11,6 +11,7 @@
 #include "cluster/dot.h"
 #include "cluster/key_state.h"
 #include "cluster/types.h"
+#include "cluster/version_vector.h"
 
 namespace varve::cluster {
 
@@ -97,6 +98,30 @@ struct KeysReply {
   std::vector<Item> items;
 };
 
+// How far a node is with a partition: for moves and floors. Also those that hold no copy of it answer, for their hints.
+struct ProgressRequest {};
+struct ProgressReply {
+  ReplyCode code = ReplyCode::kOk;  // kUnknownEpoch: not loaded yet; then only `hints` means anything
+  bool is_replica = false;          // what follows but for `hints` means something
+  Epoch durable_epoch = kNoEpoch;   // the fence that it has on disk
+  Dot last;                         // Replica::LastAppliedDot
+  VersionVector floor;
+  std::vector<NodeId> merged;       // a move's target: from whom it has merged everything, in this stage
+  uint64_t hints = 0;               // that it keeps for replicas of the partition
+};
+// Every current replica has merged all dots up to this one. No reply.
+struct FloorRequest {
+  VersionVector floor;
+};
+
+// What the receiver knows of the topology, if that is later than the sender's. Else no reply.
+struct TopologyRequest {
+  Epoch known = kNoEpoch;
+};
+struct TopologyReply {
+  std::string topology;  // EncodeTopology
+};
+
 struct Message {
   NodeId from = kNoNode;
   NodeId to = kNoNode;
@@ -104,7 +129,8 @@ struct Message {
   Epoch epoch = kNoEpoch;  // of the topology by which the sender sends; of a reply, the replica's
   uint64_t request = 0;    // of the sender of the request; its reply carries it back
   using Body = std::variant<UpdateRequest, UpdateReply, MergeRequest, MergeReply, ReadRequest, ReadReply,
-                            HintRequest, HintReply, TreeRequest, TreeReply, KeysRequest, KeysReply>;
+                            HintRequest, HintReply, TreeRequest, TreeReply, KeysRequest, KeysReply,
+                            ProgressRequest, ProgressReply, FloorRequest, TopologyRequest, TopologyReply>;
   Body body;
 };
 
