@@ -41,7 +41,7 @@ struct WriteKey {
   std::string key;
   std::optional<std::string> bytes;  // nothing: erase it
 };
-// All stored keys under some leaves of the hash tree, for OnKeysListed.
+// All stored keys under some leaves of the hash tree, with HashTree::HashOf their bytes, for OnKeysListed.
 struct ListKeys {
   PartitionId partition;
   uint64_t operation;

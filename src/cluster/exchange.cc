@@ -7,7 +7,42 @@
 
 namespace varve::cluster {
 
-void Exchange::Start(Actions* actions) { AskForHashes(HashTree::kRoot, actions); }
+void Exchange::Start(Nanos now, Actions* actions) {
+  now_ = last_answer_ = now;
+  AskForHashes(HashTree::kRoot, actions);
+}
+
+void Exchange::OnTime(Nanos now, Actions* actions) {
+  if (result_ != Result::kUnderWay) return;
+  now_ = now;
+  if (now >= last_answer_ + options_.patience) {
+    result_ = Result::kFailed;
+    return;
+  }
+  for (auto& [request, unanswered] : unanswered_) {
+    if (now < unanswered.sent_at + options_.resend_every) continue;
+    unanswered.sent_at = now;
+    for (const Message& message : unanswered.messages) actions->push_back(cluster::Send{message});
+  }
+  if (!to_merge_.empty()) StartKeys(actions);
+}
+
+// Whether it is an answer that was waited for. One that asks to come again later is none.
+bool Exchange::TakeAnswer(const Message& reply) {
+  const auto code = std::visit(
+      [](const auto& body) {
+        if constexpr (requires { body.code; }) return body.code;
+        return ReplyCode::kMalformed;
+      },
+      reply.body);
+  if (code == ReplyCode::kUnknownEpoch || code == ReplyCode::kOverloaded) return false;
+  const auto found = unanswered_.find(reply.request);
+  if (found == unanswered_.end()) return false;
+  const size_t answered = std::erase_if(found->second.messages,
+                                        [&reply](const Message& message) { return message.to == reply.from; });
+  if (found->second.messages.empty()) unanswered_.erase(found);
+  return answered > 0;
+}
 
 void Exchange::AskForHashes(uint32_t branch, Actions* actions) {
   const uint64_t request = next_request_++;
@@ -17,9 +52,11 @@ void Exchange::AskForHashes(uint32_t branch, Actions* actions) {
   }
 }
 
-void Exchange::OnMessage(const Message& reply, Actions* actions) {
+void Exchange::OnMessage(const Message& reply, Nanos now, Actions* actions) {
   if (result_ != Result::kUnderWay) return;
   if (reply.from != options_.left && reply.from != options_.right) return;
+  if (!TakeAnswer(reply)) return;
+  now_ = last_answer_ = now;
   const bool is_right = reply.from == options_.right;
   if (const auto* tree = std::get_if<TreeReply>(&reply.body)) {
     OnTree(reply.request, is_right, *tree, actions);
@@ -95,6 +132,7 @@ void Exchange::OnKeys(uint64_t request, bool is_right, const KeysReply& reply, A
 // Left's state goes to right, and what right has then comes back.
 void Exchange::StartKeys(Actions* actions) {
   while (!to_merge_.empty() && under_way_.size() < options_.window) {
+    if (options_.budget != nullptr && !options_.budget->HasRoom(now_)) return;
     const uint64_t request = next_request_++;
     std::string key = std::move(to_merge_.back());
     to_merge_.pop_back();
@@ -117,6 +155,8 @@ void Exchange::OnState(uint64_t request, ReplyCode code, const std::string& stat
     ++merged_;
     return StartKeys(actions);
   }
+  bytes_ += state.size();
+  if (options_.budget != nullptr) options_.budget->Charge(state.size(), now_);
   const bool is_to_right = key.step == Step::kReadLeft;
   key.step = is_to_right ? Step::kMergeRight : Step::kMergeLeft;
   const uint64_t next = next_request_++;
@@ -124,13 +164,17 @@ void Exchange::OnState(uint64_t request, ReplyCode code, const std::string& stat
   under_way_.emplace(next, std::move(key));
 }
 
-void Exchange::Send(NodeId to, uint64_t request, Message::Body body, Actions* actions) const {
-  actions->push_back(cluster::Send{Message{.from = options_.self,
-                                           .to = to,
-                                           .partition = options_.partition,
-                                           .epoch = options_.epoch,
-                                           .request = request,
-                                           .body = std::move(body)}});
+void Exchange::Send(NodeId to, uint64_t request, Message::Body body, Actions* actions) {
+  Message message{.from = options_.self,
+                  .to = to,
+                  .partition = options_.partition,
+                  .epoch = options_.epoch,
+                  .request = request,
+                  .body = std::move(body)};
+  Unanswered& unanswered = unanswered_[request];
+  unanswered.messages.push_back(message);
+  unanswered.sent_at = now_;
+  actions->push_back(cluster::Send{std::move(message)});
 }
 
 }  // namespace varve::cluster

@@ -2,6 +2,7 @@
 #ifndef VARVE_CLUSTER_EXCHANGE_H_
 #define VARVE_CLUSTER_EXCHANGE_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -17,12 +18,29 @@
 
 namespace varve::cluster {
 
+// How many bytes may go where a second; in bursts of 100 ms. 0: as many as there are.
+class ByteBudget {
+ public:
+  explicit ByteBudget(uint64_t bytes_per_second) : bytes_per_second_(bytes_per_second) {}
+  bool HasRoom(Nanos now) const { return free_at_ <= now + 100'000'000; }
+  void Charge(uint64_t bytes, Nanos now) {
+    if (bytes_per_second_ == 0) return;
+    free_at_ = std::max(free_at_, now) + static_cast<Nanos>(static_cast<double>(bytes) * 1e9 /
+                                                            static_cast<double>(bytes_per_second_));
+  }
+
+ private:
+  const uint64_t bytes_per_second_;
+  Nanos free_at_ = 0;
+};
+
 // Compares the hash trees from the root down, asks for the keys of the leaves that differ, and merges those in both
 // directions. Speaks to both replicas by messages, so that any node can run it; usually one of the two does. Writes
 // that come meanwhile are at worst merged once more. What it costs when nothing differs: two messages each way.
 //
 // After an exchange that ended as kComplete each of the two has merged all that was durable at the other when the
-// exchange began. A lost message ends it as kFailed at its deadline; whoever runs it begins another. Thread-compatible.
+// exchange began. What is not answered is asked again; when nothing is for as long as its patience lasts, it ends as
+// kFailed, and whoever runs it begins another. Thread-compatible.
 class Exchange {
  public:
   struct Options {
@@ -32,22 +50,24 @@ class Exchange {
     PartitionId partition;
     Epoch epoch;
     uint64_t first_request;   // random; uses the numbers from there on
-    Nanos deadline;
+    Nanos patience;
+    Nanos resend_every = 1'000'000'000;
     size_t max_leaves = 256;  // differing leaves that one exchange looks at; more: kPartial
     size_t window = 16;       // keys on their way at once
+    ByteBudget* budget = nullptr;  // for states that are merged; outlives the exchange
   };
   enum class Result : uint8_t { kUnderWay, kComplete, kPartial, kFailed };
 
   explicit Exchange(const Options& options) : options_(options), next_request_(options.first_request) {}
 
-  void Start(Actions* actions);
+  void Start(Nanos now, Actions* actions);
   // Replies that are not its own are ignored.
-  void OnMessage(const Message& reply, Actions* actions);
-  void OnTime(Nanos now) {
-    if (result_ == Result::kUnderWay && now >= options_.deadline) result_ = Result::kFailed;
-  }
+  void OnMessage(const Message& reply, Nanos now, Actions* actions);
+  // To be called every 100 ms or so.
+  void OnTime(Nanos now, Actions* actions);
 
   Result result() const { return result_; }
+  uint64_t bytes() const { return bytes_; }  // of the states that were merged
   // Keys that were merged.
   size_t keys() const { return merged_; }
 
@@ -63,13 +83,20 @@ class Exchange {
     Step step;
   };
 
+  // What has not been answered, by request; to each of the two at most once.
+  struct Unanswered {
+    std::vector<Message> messages;
+    Nanos sent_at;
+  };
+
+  bool TakeAnswer(const Message& reply);
   void AskForHashes(uint32_t branch, Actions* actions);
   void OnTree(uint64_t request, bool is_right, const TreeReply& reply, Actions* actions);
   void OnKeys(uint64_t request, bool is_right, const KeysReply& reply, Actions* actions);
   void OnState(uint64_t request, ReplyCode code, const std::string& state, Actions* actions);
   void AskForKeys(Actions* actions);
   void StartKeys(Actions* actions);
-  void Send(NodeId to, uint64_t request, Message::Body body, Actions* actions) const;
+  void Send(NodeId to, uint64_t request, Message::Body body, Actions* actions);
 
   const Options options_;
   uint64_t next_request_;
@@ -81,7 +108,11 @@ class Exchange {
   std::array<std::optional<std::map<std::string, uint64_t>>, 2> keys_;
   std::vector<std::string> to_merge_;
   std::map<uint64_t, KeyUnderWay> under_way_;  // by request
+  std::map<uint64_t, Unanswered> unanswered_;
+  Nanos now_ = 0;
+  Nanos last_answer_ = 0;
   size_t merged_ = 0;
+  uint64_t bytes_ = 0;
 };
 
 }  // namespace varve::cluster

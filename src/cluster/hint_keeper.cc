@@ -10,10 +10,31 @@ void HintKeeper::Load(uint64_t hint, NodeId owner, PartitionId partition, std::s
                       std::string state) {
   Hint loaded{.owner = owner, .partition = partition, .key = std::move(key), .state = std::move(state)};
   loaded.is_durable = true;
-  bytes_ += loaded.size();
-  bytes_of_[owner] += loaded.size();
+  Count(loaded, true);
   next_hint_ = std::max(next_hint_, hint + 1);
   hints_.emplace(hint, std::move(loaded));
+}
+
+size_t HintKeeper::HintsOf(PartitionId partition) const {
+  size_t hints = 0;
+  for (auto it = owed_.lower_bound({partition, kNoNode}); it != owed_.end(); ++it) {
+    if (it->first.first != partition) break;
+    hints += it->second;
+  }
+  return hints;
+}
+
+void HintKeeper::Count(const Hint& hint, bool is_new) {
+  if (is_new) {
+    bytes_ += hint.size();
+    bytes_of_[hint.owner] += hint.size();
+    ++owed_[{hint.partition, hint.owner}];
+    return;
+  }
+  bytes_ -= hint.size();
+  if ((bytes_of_[hint.owner] -= hint.size()) == 0) bytes_of_.erase(hint.owner);
+  const auto found = owed_.find({hint.partition, hint.owner});
+  if (--found->second == 0) owed_.erase(found);
 }
 
 void HintKeeper::Reply(const Message& request, ReplyCode code, Actions* actions) const {
@@ -48,8 +69,7 @@ void HintKeeper::OnMessage(const Message& message, Actions* actions) {
     ++refused_;
     return Reply(message, ReplyCode::kOverloaded, actions);
   }
-  bytes_ += size;
-  bytes_of_[hint.owner] += size;
+  Count(hint, true);
   const uint64_t number = next_hint_++;
   actions->push_back(StoreHint{number, hint.owner, hint.partition, hint.key, hint.state});
   hints_.emplace(number, std::move(hint));
@@ -66,7 +86,8 @@ void HintKeeper::OnHintStored(uint64_t hint, bool is_durable, Actions* actions) 
   }
 }
 
-void HintKeeper::OnTime(Nanos now, Epoch epoch, const std::set<NodeId>& suspects, Actions* actions) {
+void HintKeeper::OnTime(Nanos now, const std::function<Epoch(PartitionId)>& epoch_of,
+                        const std::set<NodeId>& suspects, Actions* actions) {
   std::map<NodeId, size_t> on_their_way;
   for (auto& [number, hint] : hints_) {
     if (!hint.is_durable || suspects.contains(hint.owner)) continue;
@@ -77,7 +98,7 @@ void HintKeeper::OnTime(Nanos now, Epoch epoch, const std::set<NodeId>& suspects
     actions->push_back(Send{Message{.from = options_.self,
                                     .to = hint.owner,
                                     .partition = hint.partition,
-                                    .epoch = epoch,
+                                    .epoch = epoch_of(hint.partition),
                                     .request = number,
                                     .body = MergeRequest{hint.key, hint.state, false}}});
     if (VARVE_PLANTED_BUG("hints.sent_once")) hint.sent_at = UINT64_MAX / 2;
@@ -87,16 +108,15 @@ void HintKeeper::OnTime(Nanos now, Epoch epoch, const std::set<NodeId>& suspects
 void HintKeeper::ChangeOwner(PartitionId partition, NodeId owner, NodeId heir) {
   for (auto& [number, hint] : hints_) {
     if (hint.partition != partition || hint.owner != owner) continue;
-    bytes_of_[owner] -= hint.size();
-    bytes_of_[heir] += hint.size();
+    Count(hint, false);
     hint.owner = heir;
     hint.sent_at = 0;
+    Count(hint, true);
   }
 }
 
 void HintKeeper::Erase(std::map<uint64_t, Hint>::iterator hint) {
-  bytes_ -= hint->second.size();
-  bytes_of_[hint->second.owner] -= hint->second.size();
+  Count(hint->second, false);
   hints_.erase(hint);
 }
 

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -38,11 +38,16 @@ class HintKeeper {
   // A HintRequest, or a MergeReply to a hint. Others are ignored.
   void OnMessage(const Message& message, Actions* actions);
   void OnHintStored(uint64_t hint, bool is_durable, Actions* actions);
-  // Sends what is due to all owners that are not suspects, as of `epoch`. To be called now and then.
-  void OnTime(Nanos now, Epoch epoch, const std::set<NodeId>& suspects, Actions* actions);
+  // Sends what is due to all owners that are not suspects, under the epoch that `epoch_of` says of each partition. To be
+  // called now and then.
+  void OnTime(Nanos now, const std::function<Epoch(PartitionId)>& epoch_of, const std::set<NodeId>& suspects,
+              Actions* actions);
   // `owner` has left, and `heir` has what was its partition: gets the hints instead.
   void ChangeOwner(PartitionId partition, NodeId owner, NodeId heir);
 
+  // How many are kept for whom in which partition.
+  const std::map<std::pair<PartitionId, NodeId>, size_t>& owed() const { return owed_; }
+  size_t HintsOf(PartitionId partition) const;
   size_t hints() const { return hints_.size(); }
   size_t bytes() const { return bytes_; }
   // Refused for want of room since the start.
@@ -60,6 +65,7 @@ class HintKeeper {
     size_t size() const { return key.size() + state.size(); }
   };
 
+  void Count(const Hint& hint, bool is_new);
   void Erase(std::map<uint64_t, Hint>::iterator hint);
   void Reply(const Message& request, ReplyCode code, Actions* actions) const;
 
@@ -67,6 +73,7 @@ class HintKeeper {
   uint64_t next_hint_;
   std::map<uint64_t, Hint> hints_;
   std::map<NodeId, size_t> bytes_of_;
+  std::map<std::pair<PartitionId, NodeId>, size_t> owed_;
   size_t bytes_ = 0;
   uint64_t refused_ = 0;
 };

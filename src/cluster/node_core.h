@@ -11,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "cluster/action.h"
@@ -160,8 +159,7 @@ class NodeCore {
                  Actions* actions);
   void OnKeyWritten(PartitionId partition, uint64_t operation, const Status& status, Now now, Actions* actions);
   void OnKeysListed(PartitionId partition, uint64_t operation,
-                    const Result<std::vector<std::pair<std::string, std::string>>>& keys, Now now,
-                    Actions* actions);
+                    Result<std::vector<KeysReply::Item>> keys, Now now, Actions* actions);
   void OnLeaseDurable(PartitionId partition, ActorId actor, uint64_t end, Now now, Actions* actions);
   void OnEpochDurable(PartitionId partition, Epoch epoch, Now now, Actions* actions);
   void OnFloorDurable(PartitionId partition, const VersionVector& floor, Now now, Actions* actions);

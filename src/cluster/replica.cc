@@ -9,6 +9,7 @@ namespace varve::cluster {
 namespace {
 
 constexpr size_t kRecentUpdates = 4096;
+constexpr uint32_t kSweepLeaves = 256;  // at once
 
 // The key that a request works on, or nothing if it is none on a key.
 const std::string* KeyOf(const Message& message) {
@@ -25,7 +26,8 @@ Replica::Replica(Options options, const Durable& durable)
       dots_(durable.actor, durable.lease_end, options_.lease_size),
       epoch_(durable.epoch),
       durable_epoch_(durable.epoch),
-      floor_(durable.floor) {}
+      floor_(durable.floor),
+      next_operation_(options_.first_operation) {}
 
 void Replica::Load(std::string_view key, std::string_view bytes) {
   tree_.Change(key, 0, HashTree::HashOf(key, bytes));
@@ -49,6 +51,15 @@ void Replica::OnLeaseDurable(uint64_t end, Actions* actions) {
   }
 }
 
+void Replica::TakeActor(ActorId actor, Actions* actions) {
+  if (actor == dots_.actor()) return;
+  dots_ = DotSource(actor, 0, options_.lease_size);
+  dots_on_their_way_.clear();
+  lease_is_on_its_way_ = false;
+  ExtendLease(actions);
+  if (!dots_.IsSound()) OnLeaseDurable(0, actions);  // who waits is refused
+}
+
 void Replica::OnTopology(Epoch epoch, Actions* actions) {
   if (epoch <= epoch_) return;
   epoch_ = epoch;
@@ -69,8 +80,23 @@ void Replica::OnFloorDurable(const VersionVector& floor) { floor_.Merge(floor); 
 
 void Replica::Touch(const std::string& key, Actions* actions) { Enqueue(key, Operation{}, actions); }
 
+void Replica::Sweep(Actions* actions) {
+  sweep_leaf_ = 0;
+  if (sweep_left_ == 0) SweepOn(actions);
+}
+
+void Replica::SweepOn(Actions* actions) {
+  if (sweep_leaf_ >= HashTree::kLeaves) return;
+  std::vector<uint32_t> leaves;
+  for (uint32_t end = sweep_leaf_ + kSweepLeaves; sweep_leaf_ < end; ++sweep_leaf_) leaves.push_back(sweep_leaf_);
+  ++sweep_left_;
+  ++queued_;
+  listings_.emplace(next_operation_, std::nullopt);
+  actions->push_back(ListKeys{options_.partition, next_operation_++, std::move(leaves)});
+}
+
 Dot Replica::LastAppliedDot() const {
-  const uint64_t counter = dots_on_their_way_.empty() ? dots_.last() : *dots_on_their_way_.begin() - 1;
+  const uint64_t counter = dots_on_their_way_.empty() ? dots_.last() : dots_on_their_way_.begin()->counter - 1;
   return {dots_.actor(), counter};
 }
 
@@ -106,6 +132,10 @@ bool Replica::Accept(const Message& message, Actions* actions) {
 void Replica::OnMessage(const Message& message, uint64_t wall_micros, Actions* actions) {
   if (const auto* tree = std::get_if<TreeRequest>(&message.body)) {
     if (!Accept(message, actions)) return;
+    // What an exchange under this topology proves is void if a crash makes this replica forget the fence.
+    if (durable_epoch_ < epoch_ && !VARVE_PLANTED_BUG("replica.compares_before_its_fence_is_durable")) {
+      return ReplyWith(message, TreeReply{ReplyCode::kUnknownEpoch, {}}, actions);
+    }
     const bool exists = tree->branch == HashTree::kRoot || tree->branch < HashTree::kFanOut;
     ReplyWith(message,
               TreeReply{exists ? ReplyCode::kOk : ReplyCode::kMalformed,
@@ -130,20 +160,27 @@ void Replica::ListKeysFor(const Message& message, Actions* actions) {
   actions->push_back(ListKeys{options_.partition, number, std::get<KeysRequest>(message.body).leaves});
 }
 
-void Replica::OnKeysListed(uint64_t operation,
-                           const Result<std::vector<std::pair<std::string, std::string>>>& keys,
+void Replica::OnKeysListed(uint64_t operation, Result<std::vector<KeysReply::Item>> keys,
                            Actions* actions) {
   const auto found = listings_.find(operation);
   VARVE_CHECK(found != listings_.end());
-  KeysReply reply;
-  if (!keys.ok()) {
-    reply.code = ReplyCode::kStorageFailed;
-  } else {
-    for (const auto& [key, bytes] : *keys) reply.items.push_back({key, HashTree::HashOf(key, bytes)});
-  }
-  ReplyWith(found->second, std::move(reply), actions);
+  const std::optional<Message> request = std::move(found->second);
   listings_.erase(found);
   --queued_;
+  if (request) {
+    KeysReply reply{keys.ok() ? ReplyCode::kOk : ReplyCode::kStorageFailed, {}};
+    if (keys.ok()) reply.items = *std::move(keys);
+    return ReplyWith(*request, std::move(reply), actions);
+  }
+  if (keys.ok()) {
+    for (const KeysReply::Item& item : *keys) {
+      ++sweep_left_;
+      Operation touch;
+      touch.is_sweep = true;
+      Enqueue(item.key, std::move(touch), actions);
+    }
+  }
+  if (--sweep_left_ == 0) SweepOn(actions);
 }
 
 void Replica::Enqueue(const std::string& key, Operation operation, Actions* actions) {
@@ -209,7 +246,7 @@ void Replica::ExecuteUpdate(const std::string& key, Operation* operation, KeySta
     waiting_for_lease_.push_back(key);
     return;
   }
-  dots_on_their_way_.insert(dot->counter);
+  dots_on_their_way_.insert(*dot);
   operation->dot = *dot;
   if (policy == ConflictPolicy::kLww) {
     operation->stamp = state.StampFor(update.seen, operation->wall_micros);
@@ -268,7 +305,7 @@ void Replica::Finish(const std::string& key, ReplyCode code, Actions* actions) {
   const auto found = queues_.find(key);
   Operation operation = std::move(found->second.front());
   keys_under_way_.erase(operation.number);
-  if (code != ReplyCode::kStorageFailed) dots_on_their_way_.erase(operation.dot.counter);
+  if (code != ReplyCode::kStorageFailed) dots_on_their_way_.erase(operation.dot);
   found->second.pop_front();
   --queued_;
   if (operation.request) {
@@ -284,6 +321,7 @@ void Replica::Finish(const std::string& key, ReplyCode code, Actions* actions) {
   } else {
     Begin(key, actions);
   }
+  if (operation.is_sweep && --sweep_left_ == 0) SweepOn(actions);
 }
 
 void Replica::Reply(const Operation& operation, ReplyCode code, Actions* actions) {

@@ -45,6 +45,7 @@ class Replica {
     size_t max_siblings = 100;  // beyond, a put that settles none is refused
     size_t max_queued = 1024;   // operations under way or waiting; beyond, requests are refused
     uint64_t lease_size = DotSource::kLeaseSize;
+    uint64_t first_operation = 1;  // numbers of operations; not those of a former Replica of the partition
   };
   // What the last run left on disk.
   struct Durable {
@@ -65,9 +66,7 @@ class Replica {
   void OnMessage(const Message& message, uint64_t wall_micros, Actions* actions);
   void OnKeyRead(uint64_t operation, Result<std::optional<std::string>> bytes, Actions* actions);
   void OnKeyWritten(uint64_t operation, const Status& status, Actions* actions);
-  // Keys and their bytes.
-  void OnKeysListed(uint64_t operation, const Result<std::vector<std::pair<std::string, std::string>>>& keys,
-                    Actions* actions);
+  void OnKeysListed(uint64_t operation, Result<std::vector<KeysReply::Item>> keys, Actions* actions);
   void OnLeaseDurable(uint64_t end, Actions* actions);
 
   // There is a later topology. From now on nothing is done or acknowledged under an older one; that this
@@ -77,12 +76,17 @@ class Replica {
   Epoch epoch() const { return epoch_; }
   Epoch durable_epoch() const { return durable_epoch_; }
 
-  // Every current replica has merged all dots up to `floor`. Holds from OnFloorDurable on. Then Touch each key once:
-  // it is stripped anew, or erased.
+  // This node has another actor now, which has made no dots yet.
+  void TakeActor(ActorId actor, Actions* actions);
+  ActorId actor() const { return dots_.actor(); }
+
+  // Every current replica has merged all dots up to `floor`. Holds from OnFloorDurable on. Then each key is to be touched
+  // once: it is stripped anew, or erased. Sweep does so with all of them, some leaves at a time.
   void RaiseFloor(const VersionVector& floor, Actions* actions);
   void OnFloorDurable(const VersionVector& floor);
   const VersionVector& floor() const { return floor_; }
   void Touch(const std::string& key, Actions* actions);
+  void Sweep(Actions* actions);
 
   // The last dot of its own that is durable in its state; those given since are on their way. What a floor may
   // reach, once all have merged it.
@@ -96,6 +100,7 @@ class Replica {
   struct Operation {
     uint64_t number = 0;
     std::optional<Message> request;  // nothing: a Touch
+    bool is_sweep = false;
     uint64_t wall_micros = 0;
     // Of what is stored, once it is read.
     std::optional<std::string> bytes;
@@ -118,23 +123,26 @@ class Replica {
   void ReplyWith(const Message& request, Message::Body body, Actions* actions) const;
   void ExtendLease(Actions* actions);
   void ListKeysFor(const Message& message, Actions* actions);
+  void SweepOn(Actions* actions);
   bool IsRepeated(const Message& message);
 
   const Options options_;
   DotSource dots_;
   bool lease_is_on_its_way_ = false;
-  std::set<uint64_t> dots_on_their_way_;
+  std::set<Dot> dots_on_their_way_;
   Epoch epoch_;
   Epoch durable_epoch_;
   VersionVector floor_;
   HashTree tree_;
 
-  uint64_t next_operation_ = 1;
+  uint64_t next_operation_;
   size_t queued_ = 0;
   std::map<std::string, std::deque<Operation>, std::less<>> queues_;  // the first of each is under way
   std::map<uint64_t, std::string> keys_under_way_;                    // by the number of the operation
-  std::map<uint64_t, Message> listings_;
+  std::map<uint64_t, std::optional<Message>> listings_;               // nothing: of a sweep
   std::vector<std::string> waiting_for_lease_;
+  uint32_t sweep_leaf_ = HashTree::kLeaves;  // from which on keys are to be touched yet
+  size_t sweep_left_ = 0;                    // keys and listings of the sweep that are under way
   // Updates that came lately, so that one which the network doubles is done once.
   std::set<std::pair<NodeId, uint64_t>> recent_updates_;
   std::deque<std::pair<NodeId, uint64_t>> recent_updates_by_age_;

@@ -251,7 +251,7 @@ TEST(HintKeeperTest, BoundsAreRefusalsAndNeverLosses) {
   // What has an heir goes there.
   keeper.ChangeOwner(kPartition, NodeId{2}, NodeId{5});
   Actions actions;
-  keeper.OnTime(1, Epoch{7}, {NodeId{3}}, &actions);
+  keeper.OnTime(1, [](PartitionId) { return Epoch{7}; }, {NodeId{3}}, &actions);
   ASSERT_EQ(actions.size(), 1u);  // 3 is a suspect
   const Message sent = std::get<Send>(actions[0]).message;
   EXPECT_EQ(sent.to, NodeId{5});

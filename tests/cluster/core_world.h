@@ -139,7 +139,7 @@ class CoreWorld {
       if (!node.is_up) continue;
       Actions actions;
       node.coordinator->OnTime(now_, &actions);
-      node.keeper->OnTime(now_, sets_.epoch, {}, &actions);
+      node.keeper->OnTime(now_, [this](PartitionId) { return sets_.epoch; }, {}, &actions);
       Do(&node, std::move(actions));
     }
   }
@@ -280,10 +280,12 @@ class CoreWorld {
     } else if (const auto* write = std::get_if<WriteKey>(&action)) {
       node->replica->OnKeyWritten(write->operation, Status::Ok(), &actions);
     } else if (const auto* list = std::get_if<ListKeys>(&action)) {
-      std::vector<std::pair<std::string, std::string>> keys;
+      std::vector<KeysReply::Item> keys;
       for (const auto& [key, bytes] : node->stored) {
         const uint32_t leaf = HashTree::LeafOf(key);
-        if (std::binary_search(list->leaves.begin(), list->leaves.end(), leaf)) keys.emplace_back(key, bytes);
+        if (std::binary_search(list->leaves.begin(), list->leaves.end(), leaf)) {
+          keys.push_back({key, HashTree::HashOf(key, bytes)});
+        }
       }
       node->replica->OnKeysListed(list->operation, keys, &actions);
     } else if (const auto* lease = std::get_if<PersistLease>(&action)) {

@@ -48,11 +48,11 @@ class ExchangeTest : public ::testing::Test {
                               .partition = kPartition,
                               .epoch = world_.sets().epoch,
                               .first_request = world_.random().Next() >> 1,
-                              .deadline = world_.now() + 60'000 * kMilli};
+                              .patience = 60'000 * kMilli};
     options.max_leaves = max_leaves;
     Exchange exchange(options);
     Actions actions;
-    exchange.Start(&actions);
+    exchange.Start(world_.now(), &actions);
     messages_ = actions.size();
     world_.Do(&world_.nodes()[kRunner], std::exchange(actions, {}));
     while (exchange.result() == Exchange::Result::kUnderWay) {
@@ -61,12 +61,12 @@ class ExchangeTest : public ::testing::Test {
         if (network[i].to != options.self) continue;
         const Message reply = std::move(network[i]);
         network.erase(network.begin() + static_cast<std::ptrdiff_t>(i));
-        exchange.OnMessage(reply, &actions);
+        exchange.OnMessage(reply, world_.now(), &actions);
       }
       messages_ += actions.size();
       world_.Do(&world_.nodes()[kRunner], std::exchange(actions, {}));
       world_.Step();
-      exchange.OnTime(world_.now());
+      exchange.OnTime(world_.now(), &actions);
     }
     return exchange;
   }
