@@ -89,6 +89,7 @@ struct DropPartition {
 };
 // Change the topology in the store if its revision is still the one that this was made from; then OnSwapped.
 struct SwapTopology {
+  uint64_t swap;  // comes back
   uint64_t expected_revision;
   std::string bytes;
 };

@@ -44,6 +44,7 @@ struct NodeOptions {
   size_t max_hint_bytes = size_t{256} << 20;
   size_t max_hint_bytes_of_owner = size_t{64} << 20;
   Nanos tick = 100'000'000;                    // how often it looks at what is to be done in the background
+  Nanos gossip_period = 2'000'000'000;         // how often some peer is asked for a later topology
   Nanos exchange_period = 60'000'000'000;      // of anti-entropy of one partition
   Nanos exchange_patience = 60'000'000'000;    // an exchange that takes longer is given up
   size_t max_exchanges = 2;                    // at once, begun by this node, in the background
@@ -142,8 +143,8 @@ class NodeCore {
   // What the store holds, now or a while ago. Errors: as DecodeTopology and ValidateSuccession; then it goes on with the
   // one that it has. An older one is ignored.
   Status OnTopology(std::string_view bytes, uint64_t revision, Now now, Actions* actions);
-  // `revision`: after kDone, the new one.
-  void OnSwapped(SwapOutcome outcome, uint64_t revision, Now now, Actions* actions);
+  // `swap`: of SwapTopology. `revision`: after kDone, the new one.
+  void OnSwapped(uint64_t swap, SwapOutcome outcome, uint64_t revision, Now now, Actions* actions);
 
   // `from` is who has sent it, as the transport has proved. All nodes are reachable at first.
   void OnMessage(NodeId from, std::string_view bytes, Now now, Actions* actions);

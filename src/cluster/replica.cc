@@ -51,9 +51,9 @@ void Replica::OnLeaseDurable(uint64_t end, Actions* actions) {
   }
 }
 
-void Replica::TakeActor(ActorId actor, Actions* actions) {
+void Replica::TakeActor(ActorId actor, uint64_t lease_end, Actions* actions) {
   if (actor == dots_.actor()) return;
-  dots_ = DotSource(actor, 0, options_.lease_size);
+  dots_ = DotSource(actor, lease_end, options_.lease_size);
   dots_on_their_way_.clear();
   lease_is_on_its_way_ = false;
   ExtendLease(actions);

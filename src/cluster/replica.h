@@ -76,8 +76,8 @@ class Replica {
   Epoch epoch() const { return epoch_; }
   Epoch durable_epoch() const { return durable_epoch_; }
 
-  // This node has another actor now, which has made no dots yet.
-  void TakeActor(ActorId actor, Actions* actions);
+  // This node has another actor now; its lease as in Durable.
+  void TakeActor(ActorId actor, uint64_t lease_end, Actions* actions);
   ActorId actor() const { return dots_.actor(); }
 
   // Every current replica has merged all dots up to `floor`. Holds from OnFloorDurable on. Then each key is to be touched

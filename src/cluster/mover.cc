@@ -1,0 +1,183 @@
+#include "cluster/mover.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/planted_bug.h"
+
+namespace varve::cluster {
+namespace {
+
+constexpr Nanos kMilli = 1'000'000;
+constexpr Nanos kSwapPatience = 5'000 * kMilli;
+constexpr size_t kChangesAtOnce = 64;
+
+PartitionId IdOf(uint32_t partition) { return PartitionId{static_cast<uint16_t>(partition)}; }
+
+}  // namespace
+
+MoveRules NodeContext::RulesOf(const ReplicaSets& sets) const {
+  const size_t smaller = std::min(sets.current.size(), sets.next.size());
+  MoveRules rules = options().rules;
+  if (rules.read_quorum == 0) rules.read_quorum = smaller / 2 + 1;
+  if (rules.write_quorum == 0) rules.write_quorum = smaller / 2 + 1;
+  return rules;
+}
+
+bool Mover::IsDriver(Nanos now) const {
+  Nanos rank = 0;
+  for (const Member& member : context_->topology()->members) {
+    if (member.id == context_->self()) {
+      const bool is_up = member.state != MemberState::kRemoved;
+      return is_up && (rank == 0 || now >= last_change_ + rank * context_->options().move_patience);
+    }
+    if (member.state != MemberState::kRemoved && !context_->IsSuspect(member.id)) ++rank;
+  }
+  return false;
+}
+
+void Mover::OnTime(Nanos now, bool needs_actor, Actions* actions) {
+  if (swap_ && now >= swapped_at_ + kSwapPatience) OnSwapped(swap_number_, SwapOutcome::kUnknown, now);
+  const bool is_driver = IsDriver(now);
+  if (is_driver && now >= next_ask_) {
+    next_ask_ = now + context_->options().move_period;
+    AskReplicas(actions);
+  }
+  if ((is_driver || needs_actor) && !swap_ && now >= next_swap_) Swap(now, needs_actor, actions);
+}
+
+void Mover::AskReplicas(Actions* actions) {
+  std::map<PartitionId, Evidence> evidence;
+  for (const Move& move : context_->topology()->moves) {
+    const ReplicaSets sets = context_->topology()->SetsOf(move.partition);
+    const auto known = evidence_.find(move.partition);
+    Evidence& present = evidence[move.partition];
+    if (known != evidence_.end() && known->second.since == sets.since) present = std::move(known->second);
+    present.since = sets.since;
+    for (const NodeId node : sets.Writable()) {
+      if (context_->IsSuspect(node)) continue;
+      context_->Ask(node, move.partition, ProgressRequest{}, actions);
+    }
+  }
+  evidence_ = std::move(evidence);
+}
+
+void Mover::OnMessage(const Message& reply) {
+  const auto* progress = std::get_if<ProgressReply>(&reply.body);
+  if (progress == nullptr) return;
+  const auto found = evidence_.find(reply.partition);
+  if (found == evidence_.end() || !progress->is_replica) return;
+  if (progress->durable_epoch != found->second.since) return;
+  MoveEvidence& evidence = found->second.evidence;
+  if (!IsIn(reply.from, evidence.fenced)) evidence.fenced.push_back(reply.from);
+  for (const NodeId source : progress->merged) {
+    const MoveEvidence::Merge merge{reply.from, source};
+    if (std::find(evidence.merged.begin(), evidence.merged.end(), merge) == evidence.merged.end()) {
+      evidence.merged.push_back(merge);
+    }
+  }
+}
+
+bool Mover::AdvanceMoves(TopologyChange* change) const {
+  size_t changes = 0;
+  for (const auto& [partition, known] : evidence_) {
+    const ReplicaSets sets = context_->topology()->SetsOf(partition);
+    if (changes == kChangesAtOnce || sets.stage == MoveStage::kNone || sets.since != known.since) continue;
+    const MoveRules rules = context_->RulesOf(sets);
+    const MoveEvidence evidence =
+        VARVE_PLANTED_BUG("mover.advances_at_once")
+            ? MoveEvidence{sets.Writable(),
+                           [&sets] {
+                             std::vector<MoveEvidence::Merge> all;
+                             for (const NodeId target : sets.next) {
+                               for (const NodeId source : sets.current) all.push_back({target, source});
+                             }
+                             return all;
+                           }()}
+            : known.evidence;
+    changes += change->AdvanceMove(partition, rules, evidence).ok();
+  }
+  return changes > 0;
+}
+
+// As many as the nodes that get copies may have at once. None to a node that does not answer.
+bool Mover::StartMoves(TopologyChange* change) const {
+  std::map<NodeId, size_t> moves_to;
+  for (const Move& move : change->topology().moves) {
+    const auto current = change->topology().placement.Replicas(move.partition);
+    for (const NodeId node : move.next) moves_to[node] += IsIn(node, current) ? 0 : 1;
+  }
+  const uint32_t partitions = change->topology().placement.partitions();
+  size_t changes = 0;
+  for (uint32_t p = 0; p < partitions && changes < kChangesAtOnce; ++p) {
+    if (change->topology().FindMove(IdOf(p)) != nullptr) continue;
+    const auto from = change->topology().placement.Replicas(IdOf(p));
+    const auto to = change->topology().target.Replicas(IdOf(p));
+    if (std::ranges::equal(from, to)) continue;
+    std::vector<NodeId> fresh;
+    for (const NodeId node : to) {
+      if (!IsIn(node, from)) fresh.push_back(node);
+    }
+    const bool has_room = std::all_of(fresh.begin(), fresh.end(), [&](NodeId node) {
+      return !context_->IsSuspect(node) && moves_to[node] < context_->options().moves_per_node;
+    });
+    if (!has_room || !change->StartMove(IdOf(p)).ok()) continue;
+    for (const NodeId node : fresh) ++moves_to[node];
+    ++changes;
+  }
+  return changes > 0;
+}
+
+// Who holds all that it shall is up; who shall hold nothing and does not is gone.
+bool Mover::ChangeMembers(TopologyChange* change) const {
+  const Topology& topology = *context_->topology();
+  bool has_changed = false;
+  for (const Member& member : topology.members) {
+    if (member.state == MemberState::kLeaving && !change->topology().IsUsed(member.id)) {
+      has_changed = change->SetState(member.id, MemberState::kRemoved).ok() || has_changed;
+    }
+    if (member.state != MemberState::kJoining || member.actor == kNoActor || !topology.IsUsed(member.id)) continue;
+    bool has_all = true;
+    for (uint32_t p = 0; p < topology.placement.partitions(); ++p) {
+      const bool lacks = topology.target.IsReplica(IdOf(p), member.id) && !topology.placement.IsReplica(IdOf(p), member.id);
+      has_all = has_all && !lacks;
+    }
+    if (has_all) has_changed = change->SetState(member.id, MemberState::kUp).ok() || has_changed;
+  }
+  return has_changed;
+}
+
+void Mover::Swap(Nanos now, bool needs_actor, Actions* actions) {
+  const Topology& topology = *context_->topology();
+  TopologyChange change(topology);
+  bool has_changed = needs_actor && change.GiveActor(context_->self()).ok();
+  if (IsDriver(now)) {
+    has_changed = AdvanceMoves(&change) || has_changed;
+    has_changed = StartMoves(&change) || has_changed;
+    has_changed = ChangeMembers(&change) || has_changed;
+  }
+  if (!has_changed) return;
+  if (stored_epoch_ != topology.epoch) {
+    // Its revision is not known.
+    next_swap_ = now + 500 * kMilli;
+    actions->push_back(LearnTopology{topology.epoch, context_->self()});
+    return;
+  }
+  swap_ = EncodeTopology(change.topology());
+  swapped_at_ = now;
+  actions->push_back(SwapTopology{++swap_number_, revision_, *swap_});
+}
+
+std::optional<std::string> Mover::OnSwapped(uint64_t swap, SwapOutcome outcome, Nanos now) {
+  if (!swap_ || swap != swap_number_) return std::nullopt;
+  std::optional<std::string> bytes = std::exchange(swap_, std::nullopt);
+  if (outcome == SwapOutcome::kDone) return bytes;
+  // By chance, so that those who try at the same time do not do so again.
+  const Nanos pause = outcome == SwapOutcome::kRefused ? 10'000 * kMilli : 50 * kMilli;
+  next_swap_ = now + pause + context_->random()->Uniform(200 * kMilli);
+  if (outcome != SwapOutcome::kRefused) stored_epoch_ = kNoEpoch;  // it is asked for anew
+  return std::nullopt;
+}
+
+}  // namespace varve::cluster

@@ -1,0 +1,278 @@
+// Whole nodes in a small world: what clients, operators and faults do to them, one thing at a time.
+#include "cluster/node_core.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/cluster/node_world.h"
+
+namespace varve::cluster::test {
+namespace {
+
+using Values = std::vector<std::string>;
+
+std::string Name(int key) { return "key" + std::to_string(key); }
+
+class NodeCoreTest : public ::testing::Test {
+ protected:
+  // Five nodes hold 16 partitions in three copies; a sixth may join.
+  NodeWorld world_{1, 6, 5, 4, 3, ConflictPolicy::kSiblings};
+
+  void SetUp() override { ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); })); }
+  void PutKeys(int keys, const std::string& value) {
+    for (int key = 0; key < keys; ++key) {
+      size_t node = static_cast<size_t>(key) % 5;
+      while (!world_.nodes()[node].core) node = (node + 1) % 5;
+      const SeenContext seen = world_.GetNow(node, Name(key)).seen;
+      ASSERT_EQ(world_.PutNow(node, Name(key), value, seen).outcome, Outcome::kOk) << key;
+    }
+  }
+  void ExpectKeys(int keys, const Values& values, const std::vector<size_t>& nodes) {
+    for (int key = 0; key < keys; ++key) {
+      for (const size_t node : nodes) {
+        const Told get = world_.GetNow(node, Name(key));
+        ASSERT_EQ(get.outcome, Outcome::kOk) << key << " at " << node;
+        ASSERT_EQ(get.values, values) << key << " at " << node;
+      }
+    }
+  }
+  bool Holds(size_t node) {
+    const NodeId id = world_.nodes()[node].id;
+    return world_.topology().IsUsed(id);
+  }
+};
+
+TEST_F(NodeCoreTest, MembersGetActorsAndComeUp) {
+  for (const Member& member : world_.topology().members) {
+    EXPECT_EQ(member.state, MemberState::kUp);
+    EXPECT_NE(member.actor, kNoActor);
+  }
+}
+
+TEST_F(NodeCoreTest, EveryNodeTakesEveryKey) {
+  PutKeys(40, "v");
+  // The sixth is no member, and holds nothing.
+  ExpectKeys(40, {"v"}, {0, 1, 2, 3, 4, 5});
+  EXPECT_EQ(world_.core(5).status().partitions, 0u);
+  const SeenContext seen = world_.GetNow(5, Name(1)).seen;
+  EXPECT_EQ(world_.PutNow(5, Name(1), "w", seen).outcome, Outcome::kOk);
+  EXPECT_EQ(world_.GetNow(2, Name(1)).values, Values{"w"});
+}
+
+TEST_F(NodeCoreTest, OneReplicaDownFailsNothingAndGetsItsHints) {
+  world_.Crash(1);
+  PutKeys(40, "v");
+  ExpectKeys(10, {"v"}, {0, 2, 3, 4});
+  world_.Run(2 * kSeconds);
+  size_t hints = 0;
+  for (const size_t node : {0u, 2u, 3u, 4u}) hints += world_.core(node).status().hints;
+  EXPECT_GT(hints, 0u);
+  world_.Boot(1);
+  EXPECT_TRUE(world_.RunUntil([this] {
+    for (size_t node = 0; node < 5; ++node) {
+      if (world_.core(node).status().hints != 0) return false;
+    }
+    return world_.AreReplicasEqual();
+  }));
+}
+
+TEST_F(NodeCoreTest, ReplicasComeToAgreeWithoutHints) {
+  world_.Crash(1);
+  PutKeys(30, "v");
+  for (size_t node = 0; node < 5; ++node) {
+    if (node != 1) world_.Crash(node);
+    world_.nodes()[node].disk.hints.clear();
+  }
+  for (size_t node = 0; node < 5; ++node) world_.Boot(node);
+  EXPECT_TRUE(world_.RunUntil([this] { return world_.AreReplicasEqual(); }));
+  uint64_t merged = 0;
+  for (size_t node = 0; node < 5; ++node) merged += world_.core(node).status().keys_merged;
+  EXPECT_GT(merged, 0u);
+}
+
+TEST_F(NodeCoreTest, JoinerIsFilledAndEverythingStaysReadable) {
+  PutKeys(60, "v");
+  world_.Join(5);
+  while (!world_.IsSettled() && world_.now() < 100 * kSeconds) {
+    const int key = static_cast<int>(world_.random().Uniform(60));
+    const Told get = world_.GetNow(world_.random().Uniform(6), Name(key));
+    ASSERT_EQ(get.outcome, Outcome::kOk) << key;
+    ASSERT_EQ(get.values, Values{"v"}) << key;
+  }
+  ASSERT_TRUE(world_.IsSettled());
+  EXPECT_GT(world_.core(5).status().bytes_filled, 0u);
+  ExpectKeys(60, {"v"}, {0, 5});
+  // 16 partitions, 3 copies, 6 nodes.
+  for (size_t node = 0; node < 6; ++node) EXPECT_EQ(world_.core(node).status().partitions, 8u);
+  EXPECT_TRUE(world_.RunUntil([this] { return world_.AreReplicasEqual(); }));
+  EXPECT_EQ(world_.topology().Find(NodeId{6})->state, MemberState::kUp);
+}
+
+TEST_F(NodeCoreTest, LeaverIsGoneWhenItHoldsNothing) {
+  PutKeys(40, "v");
+  world_.Leave(0);
+  ASSERT_TRUE(world_.RunUntil([this] {
+    return world_.topology().Find(NodeId{1})->state == MemberState::kRemoved;
+  }));
+  EXPECT_TRUE(world_.RunUntil([this] { return world_.core(0).status().partitions == 0; }));
+  EXPECT_TRUE(world_.RunUntil([this] { return world_.StoredKeys(0) == 0; }));
+  world_.Crash(0);
+  ExpectKeys(40, {"v"}, {1, 2, 3, 4});
+}
+
+// A dead node is a replica that never answers; the others have what is needed.
+TEST_F(NodeCoreTest, DeadNodeIsReplaced) {
+  PutKeys(40, "v");
+  world_.Crash(2);
+  world_.Change([](TopologyChange* change) {
+    Member member;
+    member.id = NodeId{6};
+    ASSERT_TRUE(change->AddMember(member).ok());
+    ASSERT_TRUE(change->SetState(NodeId{3}, MemberState::kLeaving).ok());
+    NodeWorld::Aim(change);
+  });
+  ASSERT_TRUE(world_.RunUntil([this] {
+    return world_.topology().Find(NodeId{3})->state == MemberState::kRemoved;
+  }));
+  ExpectKeys(40, {"v"}, {0, 5});
+}
+
+TEST_F(NodeCoreTest, OthersDriveMovesWhenTheFirstCannot) {
+  PutKeys(20, "v");
+  const uint64_t before = world_.core(0).status().topologies_swapped;
+  world_.CutFromStore(0);  // all others reach it
+  world_.Join(5);
+  world_.TellOne(0);
+  EXPECT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+  EXPECT_EQ(world_.core(0).status().topologies_swapped, before);
+  world_.Leave(5);
+  EXPECT_TRUE(world_.RunUntil([this] { return !Holds(5); }));
+  ExpectKeys(20, {"v"}, {0, 3});
+}
+
+TEST_F(NodeCoreTest, NothingMovesWhileTheStoreIsAwayAndEverythingIsServed) {
+  PutKeys(20, "v");
+  world_.Join(5);
+  world_.set_store_is_away(true);
+  const uint64_t revision = world_.revision();
+  world_.Crash(3);
+  world_.Boot(3);
+  world_.Run(20 * kSeconds);
+  EXPECT_EQ(world_.revision(), revision);
+  PutKeys(20, "w");
+  ExpectKeys(20, {"w"}, {0, 3});
+  world_.set_store_is_away(false);
+  world_.Change([](TopologyChange* change) { ASSERT_TRUE(change->SetWeight(NodeId{1}, 1).ok()); });
+  EXPECT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+}
+
+// Who missed a change hears of it from those who refuse what comes of the old one.
+TEST_F(NodeCoreTest, TopologySpreadsFromNodeToNode) {
+  world_.set_store_is_away(true);
+  PartitionId moved{};
+  world_.Change([&moved](TopologyChange* change) {
+    Member member;
+    member.id = NodeId{6};
+    ASSERT_TRUE(change->AddMember(member).ok());
+    NodeWorld::Aim(change);
+    while (!change->StartMove(moved).ok() || change->topology().moves.empty()) {
+      moved = PartitionId{static_cast<uint16_t>(Value(moved) + 1)};
+    }
+  });
+  world_.TellOne(0);
+  PutKeys(40, "v");
+  for (const NodeId id : world_.topology().SetsOf(moved).Writable()) {
+    EXPECT_EQ(world_.core(Value(id) - 1).status().epoch, world_.topology().epoch);
+  }
+}
+
+TEST_F(NodeCoreTest, RestartedNodesGoOnFromTheirDisks) {
+  PutKeys(30, "v");
+  world_.set_store_is_away(true);
+  for (size_t node = 0; node < 5; ++node) {
+    world_.Crash(node);
+  }
+  for (size_t node = 0; node < 5; ++node) world_.Boot(node);
+  PutKeys(30, "w");
+  ExpectKeys(30, {"w"}, {0, 1, 2, 3, 4});
+  for (size_t node = 0; node < 5; ++node) {
+    EXPECT_EQ(world_.core(node).status().actor, world_.topology().Find(NodeId{node + 1})->actor);
+  }
+}
+
+TEST_F(NodeCoreTest, WhoMayHaveLostWritesGetsANewActor) {
+  PutKeys(30, "v");
+  const ActorId before = world_.topology().Find(NodeId{2})->actor;
+  world_.Crash(1);
+  world_.Boot(1, true);
+  // Without its new one it makes no dots, though it serves.
+  EXPECT_EQ(world_.core(1).status().actor, kNoActor);
+  ExpectKeys(10, {"v"}, {1});
+  ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+  EXPECT_GT(world_.core(1).status().actor, before);
+  // The old one is not used again, either.
+  world_.Crash(1);
+  world_.Boot(1);
+  ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+  EXPECT_GT(world_.core(1).status().actor, before);
+  PutKeys(30, "w");
+  ExpectKeys(30, {"w"}, {0, 1});
+}
+
+TEST_F(NodeCoreTest, TombstonesGoWhenAllHaveThem) {
+  PutKeys(30, "v");
+  for (int key = 0; key < 30; key += 2) {
+    const SeenContext seen = world_.GetNow(0, Name(key)).seen;
+    ASSERT_EQ(world_.PutNow(0, Name(key), "", seen).outcome, Outcome::kOk);
+  }
+  EXPECT_TRUE(world_.RunUntil([this] {
+    size_t keys = 0;
+    for (size_t node = 0; node < 5; ++node) keys += world_.StoredKeys(node);
+    return keys == 15u * 3;
+  }));
+  EXPECT_TRUE(world_.RunUntil([this] { return world_.AreReplicasEqual(); }));
+  for (int key = 0; key < 30; ++key) {
+    EXPECT_EQ(world_.GetNow(1, Name(key)).values, key % 2 == 0 ? Values{} : Values{"v"});
+  }
+}
+
+TEST_F(NodeCoreTest, NoFloorIsRaisedWhileAReplicaIsAway) {
+  PutKeys(30, "v");
+  world_.Crash(3);
+  for (int key = 0; key < 30; ++key) {
+    const SeenContext seen = world_.GetNow(0, Name(key)).seen;
+    ASSERT_EQ(world_.PutNow(0, Name(key), "", seen).outcome, Outcome::kOk);
+  }
+  uint64_t raised = 0;
+  for (const size_t node : {0u, 1u, 2u, 4u}) raised += world_.core(node).status().floors_raised;
+  world_.Run(20 * kSeconds);
+  uint64_t later = 0;
+  for (const size_t node : {0u, 1u, 2u, 4u}) later += world_.core(node).status().floors_raised;
+  EXPECT_LE(later, raised + 4);  // what was on its way
+  world_.Boot(3);
+  EXPECT_TRUE(world_.RunUntil([this] {
+    size_t keys = 0;
+    for (size_t node = 0; node < 5; ++node) keys += world_.StoredKeys(node);
+    return keys == 0;
+  }));
+  for (int key = 0; key < 30; ++key) EXPECT_EQ(world_.GetNow(3, Name(key)).values, Values{});
+}
+
+TEST_F(NodeCoreTest, GarbageIsCountedAndNothingElse) {
+  Actions actions;
+  world_.core(0).OnMessage(NodeId{2}, "garbage", {world_.now(), 0}, &actions);
+  world_.core(0).OnMessage(NodeId{2}, "", {world_.now(), 0}, &actions);
+  EXPECT_TRUE(actions.empty());
+  EXPECT_EQ(world_.core(0).status().messages_refused, 2u);
+  EXPECT_EQ(world_.core(0).OnTopology("garbage", 9, {world_.now(), 0}, &actions).code(), StatusCode::kCorruption);
+  Topology other = world_.topology();
+  other.cluster = 1;
+  other.epoch = Epoch{1'000};
+  EXPECT_FALSE(world_.core(0).OnTopology(EncodeTopology(other), 9, {world_.now(), 0}, &actions).ok());
+  EXPECT_EQ(world_.core(0).status().epoch, world_.topology().epoch);
+}
+
+}  // namespace
+}  // namespace varve::cluster::test
