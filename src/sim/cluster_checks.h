@@ -37,8 +37,9 @@ Status CheckEqual(const std::vector<ReplicaView>& replicas);
 // I9. Fed with what nodes have made durable, and with the acknowledgements that they gave. Thread-compatible.
 class EpochWatch {
  public:
-  // The fence of a node for a partition, as it lies on its disk.
-  Status OnFence(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch);
+  // A node writes its fence for a partition, which must not be behind the one that is durable; and it is durable.
+  Status OnFenceWritten(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const;
+  void OnFenceDurable(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch);
   // A node acknowledges something of a partition under `epoch`: its durable fence, as last told, must not be later.
   Status OnAcknowledged(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const;
 
@@ -53,11 +54,13 @@ class TopologyWatch {
   Status OnVersion(const std::string& bytes);
   // The last one. REQUIRES: there was one.
   const cluster::Topology& last() const { return *last_; }
+  uint64_t versions() const { return versions_; }
   // Whether everything is where it shall be.
   Status CheckSettled() const;
 
  private:
   std::optional<cluster::Topology> last_;
+  uint64_t versions_ = 0;
 };
 
 // I11: of one node at one moment.

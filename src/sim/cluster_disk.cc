@@ -133,9 +133,10 @@ void Keep(const cluster::WriteKey& write, Actions* actions) {
   }
 }
 void Drop(PartitionId partition, const Disk& disk, Actions* actions) {
-  ForEachKey(disk, partition,
-             [&](std::string_view key, std::string_view) { actions->Erase(KeyName(partition, key)); });
+  // All or nothing: a floor without all of its keys would say that those which are missing are deleted.
   actions->Erase(PartitionName(partition, 'f'));
+  ForEachKey(disk, partition,
+             [&](std::string_view key, std::string_view) { actions->Erase(KeyName(partition, key), true); });
 }
 
 }  // namespace varve::sim

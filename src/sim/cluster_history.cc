@@ -57,6 +57,7 @@ size_t ClusterHistory::Begin(ClientOperation operation) {
       VARVE_CHECK(is_new);
     }
   }
+  operation.begun_as = ++order_;
   operations_.push_back(std::move(operation));
   return number;
 }
@@ -64,8 +65,10 @@ size_t ClusterHistory::Begin(ClientOperation operation) {
 Status ClusterHistory::End(size_t number, Nanos now, Outcome outcome, cluster::SeenContext seen,
                            std::vector<std::string> values) {
   ClientOperation& operation = operations_[number];
-  if (operation.ended) return Violation("I13: told twice: " + Name(number));
+  if (operation.is_ended) return Violation("I13: told twice: " + Name(number));
+  operation.is_ended = true;
   operation.ended = now;
+  operation.ended_as = ++order_;
   operation.outcome = outcome;
   operation.seen = std::move(seen);
   operation.values = std::move(values);
@@ -125,7 +128,7 @@ Status ClusterHistory::CheckValues(size_t read) const {
       return Violation("I4: " + Name(read) + " shows what nobody wrote to it: " + value);
     }
     const ClientOperation& put = operations_[writer->second];
-    if (put.ended && put.outcome == Outcome::kFailed) {
+    if (put.is_ended && put.outcome == Outcome::kFailed) {
       return Violation("I13: " + Name(read) + " shows what has failed: " + Name(writer->second));
     }
     if (std::count(operation.values.begin(), operation.values.end(), value) != 1) {
@@ -140,11 +143,15 @@ uint32_t ClusterHistory::CountOf(Level level) const {
   return level == Level::kAll ? options_.copies : options_.copies / 2 + 1;
 }
 
+bool ClusterHistory::MustLast(const ClientOperation& write) const {
+  return !options_.losses || write.level != Level::kOne;
+}
+
 bool ClusterHistory::MustMeet(const ClientOperation& read, const ClientOperation& write) const {
   const uint32_t r = CountOf(read.level);
   const uint32_t w = CountOf(write.level);
   const bool is_small = read.level == Level::kOne || write.level == Level::kOne;
-  return r + w > options_.copies && !write.sloppy && !(options_.moves && is_small);
+  return r + w > options_.copies && !write.sloppy && MustLast(write) && !(options_.moves && is_small);
 }
 
 // I2.
@@ -152,10 +159,10 @@ Status ClusterHistory::CheckAcknowledged(size_t read) const {
   const ClientOperation& operation = operations_[read];
   for (const size_t number : keys_.find(operation.key)->second.writes) {
     const ClientOperation& write = operations_[number];
-    if (!write.ended || write.outcome != Outcome::kOk || *write.ended >= operation.begun) continue;
+    if (!write.is_ended || write.outcome != Outcome::kOk || write.ended_as > operation.begun_as) continue;
     if (!MustMeet(operation, write) || operation.seen.context.Covers(*writes_.at(number).dot)) continue;
     return Violation("I2: " + Name(read) + " misses " + Name(number) + ", acknowledged at " +
-                     std::to_string(*write.ended / kMicrosecond) + " us");
+                     std::to_string(write.ended / kMicrosecond) + " us");
   }
   return Status::Ok();
 }
@@ -187,7 +194,7 @@ Status ClusterHistory::CheckExact(std::string_view where, std::string_view key, 
         return Violation("I3: " + std::string(where) + " shows " + Name(number) + ", which " + Name(other) +
                          " has overwritten");
       }
-      const bool has_failed = overwriter.ended && overwriter.outcome == Outcome::kFailed;
+      const bool has_failed = overwriter.is_ended && overwriter.outcome == Outcome::kFailed;
       const bool is_possible = overwriter.kind == Kind::kDelete && !writes_.at(other).dot && !has_failed;
       may_be_gone |= is_possible || IsEffective(other, context);
     }
@@ -209,7 +216,7 @@ Status ClusterHistory::CheckChain(size_t read) {
     if (!covers && !earlier.seen.context.Covers(operation.seen.context)) {
       return Violation("I5: neither has seen the other: " + Name(read) + ", " + Name(other));
     }
-    if (!covers && *earlier.ended < operation.begun) {
+    if (!covers && earlier.ended_as < operation.begun_as) {
       return Violation("I5: " + Name(read) + " goes back behind " + Name(other));
     }
   }
@@ -225,7 +232,7 @@ Status ClusterHistory::OnStored(std::string_view key, const cluster::KeyState& s
       return Violation("I4: stored under " + std::string(key) + ", and nobody wrote it there: " + sibling.value);
     }
     const ClientOperation& put = operations_[writer->second];
-    if (put.ended && put.outcome == Outcome::kFailed) {
+    if (put.is_ended && put.outcome == Outcome::kFailed) {
       return Violation("I13: failed and is stored: " + Name(writer->second));
     }
     VARVE_RETURN_IF_ERROR(BindDot(writer->second, sibling.dot));
@@ -242,7 +249,7 @@ Status ClusterHistory::CheckFinal(std::string_view key, const cluster::KeyState&
   if (found == keys_.end()) return Status::Ok();
   for (const size_t number : found->second.writes) {
     const ClientOperation& write = operations_[number];
-    if (!write.ended || write.outcome != Outcome::kOk) continue;
+    if (!write.is_ended || write.outcome != Outcome::kOk || !MustLast(write)) continue;
     if (!state.context().Covers(*writes_.at(number).dot)) return Violation("I1: lost: " + Name(number));
     const bool is_lww = options_.policy == cluster::ConflictPolicy::kLww;
     if (is_lww && state.HasValue() && writes_.at(number).stamp > state.stamp()) {

@@ -42,21 +42,27 @@ struct ClientOperation {
   cluster::SeenContext brought;
   Nanos begun = 0;
   // From here on: of the reply, or of the client's giving up, which is kUnknown.
-  std::optional<Nanos> ended;
+  bool is_ended = false;
+  Nanos ended = 0;
   cluster::Outcome outcome = cluster::Outcome::kUnknown;
   cluster::SeenContext seen;
   std::vector<std::string> values;
+  // The history's: its place in the order of all that has begun and ended.
+  uint64_t begun_as = 0;
+  uint64_t ended_as = 0;
 };
 
 struct HistoryOptions {
   uint32_t copies = 3;  // N
   // Whether copies move meanwhile. Then only reads and writes of at least a quorum are promised to meet.
   bool moves = false;
+  // Whether a node may lose what it has. Then what one node alone has acknowledged may go.
+  bool losses = false;
   cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
   std::function<cluster::PartitionId(std::string_view key)> partition_of;
 };
 
-// Times are those of the world. The checks return the first violation, as kCorruption. Thread-compatible.
+// Times are those of the world, and only shown. The checks return the first violation, as kCorruption. Thread-compatible.
 class ClusterHistory {
  public:
   explicit ClusterHistory(HistoryOptions options) : options_(std::move(options)) {}
@@ -89,6 +95,7 @@ class ClusterHistory {
   };
   using DotName = std::pair<cluster::PartitionId, cluster::Dot>;
 
+  bool MustLast(const ClientOperation& write) const;
   bool MustMeet(const ClientOperation& read, const ClientOperation& write) const;
   uint32_t CountOf(cluster::Level level) const;
   Status BindDot(size_t number, cluster::Dot dot);
@@ -109,6 +116,7 @@ class ClusterHistory {
   std::map<std::string, Key, std::less<>> keys_;
   std::map<std::string, size_t, std::less<>> writer_of_;  // value -> put
   std::map<DotName, size_t> bearer_of_;
+  uint64_t order_ = 0;
   size_t acknowledged_ = 0;
   size_t answered_ = 0;
 };

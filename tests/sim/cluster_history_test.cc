@@ -281,10 +281,12 @@ TEST(ClusterChecksTest, I6ReplicasAreEqualWhateverTheirFloors) {
 
 TEST(ClusterChecksTest, I9EpochsGoForwardsAndFenceAcknowledgements) {
   EpochWatch watch;
-  EXPECT_OK(watch.OnFence(NodeId{1}, PartitionId{2}, Epoch{5}));
-  EXPECT_OK(watch.OnFence(NodeId{1}, PartitionId{3}, Epoch{1}));
-  EXPECT_OK(watch.OnFence(NodeId{2}, PartitionId{2}, Epoch{1}));
-  EXPECT_BREAKS("I9", watch.OnFence(NodeId{1}, PartitionId{2}, Epoch{4}));
+  EXPECT_OK(watch.OnFenceWritten(NodeId{1}, PartitionId{2}, Epoch{5}));
+  watch.OnFenceDurable(NodeId{1}, PartitionId{2}, Epoch{5});
+  watch.OnFenceDurable(NodeId{1}, PartitionId{2}, Epoch{3});  // was on its way
+  EXPECT_OK(watch.OnFenceWritten(NodeId{1}, PartitionId{3}, Epoch{1}));
+  EXPECT_OK(watch.OnFenceWritten(NodeId{2}, PartitionId{2}, Epoch{1}));
+  EXPECT_BREAKS("I9", watch.OnFenceWritten(NodeId{1}, PartitionId{2}, Epoch{4}));
   EXPECT_OK(watch.OnAcknowledged(NodeId{1}, PartitionId{2}, Epoch{5}));
   EXPECT_BREAKS("I9", watch.OnAcknowledged(NodeId{1}, PartitionId{2}, Epoch{4}));
 }
@@ -294,24 +296,32 @@ TEST(ClusterChecksTest, I10TopologiesFollowEachOther) {
   ASSERT_OK(first.AddMember({.id = NodeId{1}, .address = "a"}));
   TopologyWatch watch;
   EXPECT_OK(watch.OnVersion(EncodeTopology(first.topology())));
-  EXPECT_BREAKS("I6", watch.CheckSettled());  // it still joins
+  EXPECT_OK(watch.CheckSettled());  // it joins, and there is nothing for it
   EXPECT_BREAKS("I10", watch.OnVersion("nonsense"));
-  cluster::TopologyChange second(first.topology());
-  ASSERT_OK(second.SetState(NodeId{1}, cluster::MemberState::kUp));
-  EXPECT_OK(watch.OnVersion(EncodeTopology(second.topology())));
-  EXPECT_OK(watch.CheckSettled());
-  EXPECT_BREAKS("I10", watch.OnVersion(EncodeTopology(first.topology())));
   cluster::Placement target(1, 1);
   for (const uint16_t p : {0, 1}) target.SetReplicas(PartitionId{p}, std::vector<NodeId>{NodeId{1}});
+  cluster::TopologyChange second(first.topology());
+  ASSERT_OK(second.SetTarget(target));
+  EXPECT_OK(watch.OnVersion(EncodeTopology(second.topology())));
+  EXPECT_BREAKS("I6", watch.CheckSettled());  // it has what it shall have, and still joins
+  EXPECT_BREAKS("I10", watch.OnVersion(EncodeTopology(first.topology())));
   cluster::TopologyChange third(second.topology());
-  ASSERT_OK(third.SetTarget(target));
+  ASSERT_OK(third.SetState(NodeId{1}, cluster::MemberState::kUp));
   ASSERT_OK(third.AddMember({.id = NodeId{2}, .address = "b"}));
   ASSERT_OK(third.SetState(NodeId{2}, cluster::MemberState::kUp));
+  EXPECT_OK(watch.OnVersion(EncodeTopology(third.topology())));
+  EXPECT_OK(watch.CheckSettled());
+  cluster::TopologyChange leaves(third.topology());
+  ASSERT_OK(leaves.SetState(NodeId{2}, cluster::MemberState::kLeaving));
+  TopologyWatch other;
+  ASSERT_OK(other.OnVersion(EncodeTopology(leaves.topology())));
+  EXPECT_BREAKS("I6", other.CheckSettled());
   target.SetReplicas(PartitionId{1}, std::vector<NodeId>{NodeId{2}});
-  ASSERT_OK(third.SetTarget(target));
-  ASSERT_OK(watch.OnVersion(EncodeTopology(third.topology())));
+  cluster::TopologyChange moves(third.topology());
+  ASSERT_OK(moves.SetTarget(target));
+  ASSERT_OK(watch.OnVersion(EncodeTopology(moves.topology())));
   EXPECT_BREAKS("I6", watch.CheckSettled());  // one copy is to move
-  cluster::TopologyChange fourth(third.topology());
+  cluster::TopologyChange fourth(moves.topology());
   ASSERT_OK(fourth.StartMove(PartitionId{1}));
   ASSERT_OK(watch.OnVersion(EncodeTopology(fourth.topology())));
   EXPECT_BREAKS("I6", watch.CheckSettled());

@@ -25,7 +25,7 @@ TortureReport RunSeeds(TortureOptions options) {
 
 TEST(ClusterTortureTest, NothingIsLostAndNothingComesBack) {
   TortureOptions options;
-  options.seeds = Scaled(300);
+  options.seeds = Scaled(400);
   const TortureReport report = RunSeeds(options);
   ASSERT_EQ(report.failure, nullptr) << "VARVE_TEST_SEED=" << report.failure->ToString()
                                      << Describe(ClusterOptionsOf(options, report.failure->seed));
