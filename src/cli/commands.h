@@ -26,6 +26,7 @@ std::vector<Command> StoreCommands();     // stats verify compact wal
 std::vector<Command> ServerCommands();    // server
 std::vector<Command> RepairCommands();    // repair
 std::vector<Command> BenchCommands();     // bench
+std::vector<Command> TortureCommands();   // torture
 std::vector<Command> TopCommands();       // top
 std::vector<Command> DoctorCommands();    // doctor
 std::vector<Command> DocumentCommands();  // completion man

@@ -12,6 +12,7 @@
 #include "cli/console.h"
 #include "cli/doctor.h"
 #include "cli/serve.h"
+#include "cli/torture.h"
 #include "client/client.h"
 #include "varve/db.h"
 
@@ -36,6 +37,7 @@ struct Backend {
   std::function<Result<RepairReport>(const std::string& dir, const RepairOptions&)> repair;
   Serve serve = {};
   Examine examine = {};
+  TortureCluster torture = {};
 };
 
 // What the tool takes from the environment: $VARVE_DIR, $VARVE_URL and $VARVE_PASSWORD; and for the

@@ -128,7 +128,7 @@ const std::vector<Command>& AllCommands() {
     for (auto* group :
          {WriteCommands, ReadCommands, ExplainCommands, TransferCommands, NamespaceCommands, TreeCommands,
           BackupCommands, StoreCommands, RepairCommands, ServerCommands, BenchCommands, TopCommands,
-          DoctorCommands, DocumentCommands, ShellCommands}) {
+          DoctorCommands, TortureCommands, DocumentCommands, ShellCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }
     return all;

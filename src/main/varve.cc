@@ -11,6 +11,7 @@
 #include "main/examine.h"
 #include "main/serve.h"
 #include "main/terminal.h"
+#include "main/torture.h"
 #include "varve/db.h"
 
 namespace {
@@ -62,6 +63,7 @@ int main(int argc, char** argv) {
       .repair = varve::Db::Repair,
       .serve = varve::ServeUntilSignal,
       .examine = varve::ExamineMachine,
+      .torture = varve::TortureClusters,
   };
   const varve::cli::Environment environment{.dir = Variable("VARVE_DIR"),
                                             .url = Variable("VARVE_URL"),

@@ -35,6 +35,7 @@ class CliTest : public testing::Test {
                           .now_nanos = [this] { return now_ += 1'000'000; }};
     Backend backend = stores_.MakeBackend();
     backend.serve = serve_;
+    backend.torture = torture_;
     const int exit_code = cli::Run(words, environment_, console, backend);
     out_ = out.str();
     err_ = err.str();
@@ -56,6 +57,7 @@ class CliTest : public testing::Test {
   MemoryStores stores_;
   Environment environment_;
   Serve serve_;
+  TortureCluster torture_;
   std::string input_;
   bool terminal_ = false;
   Terminal* terminal_at_ = nullptr;
