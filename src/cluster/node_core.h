@@ -122,8 +122,8 @@ struct NodeStatus {
 // other replicas from time to time; fills what moves bring here, and drives the moves of all together with the others;
 // raises floors. `now` may be the same for several events, and never goes back.
 //
-// The driver: does actions in their order; those on one partition also take effect in that order. Messages may be lost. All
-// storage events come once for each action, in any order, never from within a call. A failed Persist is tried again or
+// The driver: does actions in their order; those on one partition also take effect in that order. Messages may be lost, late,
+// doubled and overtaken; but what was sent to a former life of a node never reaches the next (0033-transport.md). All storage events come once for each action, in any order, never from within a call. A failed Persist is tried again or
 // ends the process: there is no event for it. Thread-compatible.
 class NodeCore {
  public:

@@ -35,6 +35,7 @@ struct Told {
   Outcome outcome = Outcome::kUnknown;
   ReplyCode reason = ReplyCode::kOk;
   std::vector<std::string> values;
+  SeenContext brought;
   SeenContext seen;
   Nanos begun = 0;
   Nanos ended = 0;
@@ -157,7 +158,7 @@ class NodeWorld {
     ClientPut put{.key = key, .is_delete = value.empty(), .value = value, .seen = seen, .level = level};
     put.sloppy = sloppy;
     put.deadline = now_ + patience;
-    told_.push_back({.key = key, .value = value, .begun = now_});
+    told_.push_back({.key = key, .value = value, .brought = seen, .begun = now_});
     nodes_[node].requests.push_back(told_.size() - 1);
     Actions actions;
     nodes_[node].core->Put(told_.size() - 1, std::move(put), time(), &actions);
@@ -278,6 +279,7 @@ class NodeWorld {
       Persist(&node, action);
     }
     node.core.reset();
+    std::erase_if(network_, [&node](const Packet& packet) { return packet.to == node.id; });
     for (const size_t request : std::exchange(node.requests, {})) {
       if (told_[request].finished == 0) told_[request].node_died = true;
     }
