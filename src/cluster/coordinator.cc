@@ -45,6 +45,23 @@ void Coordinator::OnMessage(const Message& reply, Nanos now, Actions* actions) {
   if (found->second->is_done()) operations_.erase(found);
 }
 
+void Coordinator::OnTopology(const std::function<RequestSets(const PutRequest&)>& sets_of, Nanos now,
+                             Actions* actions) {
+  std::vector<std::unique_ptr<CoordinatedOperation>> renewed;
+  for (auto it = operations_.begin(); it != operations_.end();) {
+    const PutRequest* request = it->second->continues();
+    RequestSets sets = request == nullptr ? RequestSets{} : sets_of(*request);
+    if (request == nullptr || sets.epoch <= request->options.sets.epoch) {
+      ++it;
+      continue;
+    }
+    it->second->Renew(next_operation_ + renewed.size(), std::move(sets), now, actions);
+    renewed.push_back(std::move(it->second));
+    it = operations_.erase(it);
+  }
+  for (auto& operation : renewed) operations_.emplace(next_operation_++, std::move(operation));
+}
+
 void Coordinator::OnTime(Nanos now, Actions* actions) {
   for (auto it = operations_.begin(); it != operations_.end();) {
     if (it->second->next_time() <= now) it->second->OnTime(now, actions);

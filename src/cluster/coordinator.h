@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,6 +62,9 @@ class CoordinatedOperation {
   virtual Nanos next_time() const = 0;
   // Nothing is to be done any more, and FinishPut or FinishGet has been said once.
   virtual bool is_done() const = 0;
+  // Whether it can go on under a later topology; then of which request, and with what.
+  virtual const PutRequest* continues() const { return nullptr; }
+  virtual void Renew(uint64_t /*number*/, RequestSets /*sets*/, Nanos /*now*/, Actions* /*actions*/) {}
 };
 
 // Any node coordinates any key. Nobody waits for longer than the deadline of the request. Thread-compatible.
@@ -74,6 +78,9 @@ class Coordinator {
 
   // UpdateReply, MergeReply, ReadReply or HintReply. Those of no operation are ignored.
   void OnMessage(const Message& reply, Nanos now, Actions* actions);
+  // There is a later topology. Puts of which the state exists, and which lack acknowledgements, gather them anew under it
+  // if it has other sets for their keys. Their number is another one then, so that no reply under the old one counts.
+  void OnTopology(const std::function<RequestSets(const PutRequest&)>& sets_of, Nanos now, Actions* actions);
   // To be called at NextTime, or a little later.
   void OnTime(Nanos now, Actions* actions);
   std::optional<Nanos> NextTime() const;

@@ -45,7 +45,7 @@ struct UpdateReply {
   ReplyCode code = ReplyCode::kOk;
   Dot dot;             // of the write, as `stamp`
   uint64_t stamp = 0;
-  std::string state;   // of the key behind the write, for the other replicas
+  std::string state;   // of kOk and kFenced: of the key behind the write, for the other replicas
 };
 
 // To a replica: merge this. kOk says that it is durable there.

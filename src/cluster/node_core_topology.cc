@@ -30,6 +30,8 @@ Status NodeCore::Impl::OnTopology(std::string_view bytes, std::optional<uint64_t
   if (!is_new) return Status::Ok();
   actions->push_back(PersistTopology{std::string(bytes)});
   Adopt(*std::move(next), now.monotonic, actions);
+  coordinator_.OnTopology(
+      [this](const PutRequest& put) { return SetsFor(put.update.key, put.options.sloppy); }, now.monotonic, actions);
   RetryRequests(now, actions);
   return Status::Ok();
 }

@@ -70,6 +70,8 @@ void PutOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Ac
   } else if (const auto* merge = std::get_if<MergeReply>(&body)) {
     switch (merge->code) {
       case ReplyCode::kOk: acknowledged_.insert(from); break;
+      case ReplyCode::kStaleEpoch:
+      case ReplyCode::kFenced:  // this node has yet to learn the topology, and then goes on under it
       case ReplyCode::kUnknownEpoch:
       case ReplyCode::kOverloaded: reason_ = merge->code; break;  // it is sent again
       default:
@@ -84,8 +86,9 @@ void PutOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Ac
 }
 
 void PutOperation::OnUpdateReply(NodeId from, const UpdateReply& reply, Nanos now, Actions* actions) {
-  if (reply.code != ReplyCode::kOk) {
-    reason_ = reply.code;
+  const bool is_made = reply.code == ReplyCode::kFenced && !reply.state.empty();
+  if (reply.code != ReplyCode::kOk) reason_ = reply.code;
+  if (reply.code != ReplyCode::kOk && !is_made) {
     if (!IsCertainlyWithoutEffect(reply.code)) return Finish(Outcome::kUnknown, reason_, actions);
     // A key that is full is full everywhere.
     if (reply.code == ReplyCode::kTooManySiblings) return Finish(Outcome::kFailed, reason_, actions);
@@ -95,9 +98,25 @@ void PutOperation::OnUpdateReply(NodeId from, const UpdateReply& reply, Nanos no
   seen_ = request_.update.seen;
   seen_.context.Add(reply.dot);
   seen_.stamp = std::max(seen_.stamp, reply.stamp);
-  acknowledged_.insert(from);
+  if (!is_made) acknowledged_.insert(from);
   SendMerges(actions);
   SendHints(now >= hint_at_, actions);
+  Conclude(actions);
+}
+
+void PutOperation::Renew(uint64_t number, RequestSets sets, Nanos now, Actions* actions) {
+  number_ = number;
+  request_.options.sets = std::move(sets);
+  quorum_ = Quorum(request_.options.sets.write, request_.options.level, request_.options.replicas);
+  if (!VARVE_PLANTED_BUG("put.counts_what_was_acknowledged_before")) {
+    acknowledged_.clear();
+    refused_.clear();
+  }
+  hints_.clear();
+  counted_hints_.clear();
+  kept_hints_.clear();
+  next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
+  SendMerges(actions);
   Conclude(actions);
 }
 

@@ -17,6 +17,9 @@ namespace varve::cluster {
 // write may be there, and a second dot would make it a sibling of itself. Then and whenever fewer than W have
 // acknowledged a write that may exist, the outcome is unknown. Who has not acknowledged gets a hint, kept by this
 // node, or by a fallback when the request is sloppy.
+//
+// When the topology changes meanwhile, the same state goes to the replicas of the new sets, and only what they acknowledge
+// under the new fence counts: as a hint would, it carries its dot with it.
 class PutOperation : public CoordinatedOperation {
  public:
   // `options` and `suspects` outlive it.
@@ -28,6 +31,8 @@ class PutOperation : public CoordinatedOperation {
   void OnTime(Nanos now, Actions* actions) override;
   Nanos next_time() const override { return next_time_; }
   bool is_done() const override { return is_done_; }
+  const PutRequest* continues() const override { return is_finished_ || state_.empty() ? nullptr : &request_; }
+  void Renew(uint64_t number, RequestSets sets, Nanos now, Actions* actions) override;
 
  private:
   bool CanReach() const;
@@ -43,11 +48,11 @@ class PutOperation : public CoordinatedOperation {
 
   const CoordinatorOptions* const options_;
   const std::set<NodeId>* const suspects_;
-  const uint64_t number_;
+  uint64_t number_;
   const uint64_t client_request_;
-  const PutRequest request_;
+  PutRequest request_;
   const bool is_sloppy_;
-  const Quorum quorum_;
+  Quorum quorum_;
 
   std::vector<NodeId> makers_;  // those to be tried yet, the next at the end
   NodeId maker_ = kNoNode;      // who has been asked to make the write

@@ -326,7 +326,9 @@ void Replica::Finish(const std::string& key, ReplyCode code, Actions* actions) {
 
 void Replica::Reply(const Operation& operation, ReplyCode code, Actions* actions) {
   const Message& request = *operation.request;
-  const std::string state = code == ReplyCode::kOk ? operation.reply_state : std::string();
+  // An update that is done under an old topology only can be carried on under the new one by its coordinator.
+  const bool is_done = code == ReplyCode::kOk || code == ReplyCode::kFenced;
+  const std::string state = is_done ? operation.reply_state : std::string();
   if (std::holds_alternative<UpdateRequest>(request.body)) {
     ReplyWith(request, UpdateReply{code, operation.dot, operation.stamp, state}, actions);
   } else if (std::holds_alternative<MergeRequest>(request.body)) {

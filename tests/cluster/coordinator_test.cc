@@ -210,6 +210,32 @@ TEST_F(CoordinatorTest, StaleTopologyFailsWithoutEffect) {
   EXPECT_TRUE(Get(0, world_.Options()).values.empty());
 }
 
+// The topology changes while a put gathers acknowledgements: it goes on with the new sets, and what was said under the old
+// one is worth nothing.
+TEST_F(CoordinatorTest, PutGoesOnUnderALaterTopology) {
+  for (const bool is_reached : {true, false}) {
+    CoreWorld world{3, 3, 2, ConflictPolicy::kSiblings};
+    world.Cut(0, 2);
+    const size_t put = world.Put(0, "k", "v", {}, world.Options(Level::kAll));
+    for (int i = 0; i < 60; ++i) world.Step();
+    ASSERT_EQ(world.records()[put].finished, 0);
+    world.sets().epoch = Epoch{2};
+    world.sets().write = world.sets().read = {{NodeId{1}, NodeId{2}, NodeId{4}}};
+    Actions actions;
+    for (const size_t node : {0u, 1u, 3u}) {
+      world.nodes()[node].replica->OnTopology(Epoch{2}, &actions);
+      world.Do(&world.nodes()[node], std::exchange(actions, {}));
+    }
+    if (!is_reached) world.Cut(0, 1);  // it had acknowledged the write before
+    world.nodes()[0].coordinator->OnTopology([&](const PutRequest&) { return world.sets(); }, world.now(), &actions);
+    world.Do(&world.nodes()[0], std::exchange(actions, {}));
+    world.Settle();
+    EXPECT_EQ(world.records()[put].finished, 1);
+    EXPECT_EQ(world.records()[put].outcome, is_reached ? Outcome::kOk : Outcome::kUnknown);
+    EXPECT_TRUE(world.StateOf(3, "k").HasValue());
+  }
+}
+
 TEST_F(CoordinatorTest, OperationsHaveABound) {
   CoordinatorOptions options{.self = NodeId{1}, .policy_of = [](std::string_view) {
                                return ConflictPolicy::kSiblings;

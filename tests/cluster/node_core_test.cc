@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/message_codec.h"
 #include "tests/cluster/node_world.h"
 
 namespace varve::cluster::test {
@@ -258,6 +259,52 @@ TEST_F(NodeCoreTest, NoFloorIsRaisedWhileAReplicaIsAway) {
     return keys == 0;
   }));
   for (int key = 0; key < 30; ++key) EXPECT_EQ(world_.GetNow(3, Name(key)).values, Values{});
+}
+
+// A target of a move waits for whole exchanges; and it makes no dots before it is filled, whoever asks.
+TEST_F(NodeCoreTest, TargetThatIsNotFilledServesNothing) {
+  PutKeys(300, "v");
+  world_.Join(5);
+  ASSERT_TRUE(world_.RunUntil([this] { return world_.StoredKeys(5) > 0 || world_.core(5).status().epoch == kNoEpoch; }));
+  while (world_.StoredKeys(5) == 0) world_.Step();
+  for (size_t node = 1; node < 5; ++node) world_.Cut(5, node);
+  const Topology before = world_.topology();
+  world_.Run(20 * kSeconds);
+  const Topology after = world_.topology();
+  ASSERT_FALSE(after.moves.empty());
+  for (const Move& move : after.moves) {
+    EXPECT_EQ(move.stage, MoveStage::kCopy);
+    Actions actions;
+    Message update{.partition = move.partition, .epoch = after.since[Value(move.partition)]};
+    update.request = Value(move.partition);
+    update.body = UpdateRequest{.key = "key", .value = "v"};
+    world_.core(5).OnMessage(NodeId{2}, EncodeMessage(update), {world_.now(), 0}, &actions);
+    ASSERT_EQ(actions.size(), 1u);
+    const Result<Message> reply = DecodeMessage(std::get<SendBytes>(actions[0]).bytes);
+    EXPECT_EQ(std::get<UpdateReply>(reply->body).code, ReplyCode::kCannotMakeDots);
+  }
+  world_.HealAll();
+  EXPECT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+  ExpectKeys(300, {"v"}, {5});
+}
+
+// Messages are lost and exchanges fail for it: what counts are those that end well. Nothing else fills what is missing.
+TEST(NodeCoreMoveTest, FailedExchangesFillNothing) {
+  NodeOptions options = NodeWorld::QuickOptions();
+  options.exchange_period = options.floor_period = 100'000 * kSeconds;
+  options.exchange_patience = 200 * kMilliseconds;
+  NodeWorld world(5, 4, 3, 2, 3, ConflictPolicy::kSiblings, options);
+  ASSERT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }));
+  for (int key = 0; key < 200; ++key) ASSERT_EQ(world.PutNow(0, Name(key), "v", {}, Level::kAll).outcome, Outcome::kOk);
+  world.set_faults({.loss = 0.05});
+  world.Join(3);
+  ASSERT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }, 2'000 * kSeconds));
+  EXPECT_GT(world.core(3).status().exchanges_failed, 0u);
+  for (int key = 0; key < 200; ++key) {
+    const PartitionId partition = world.core(0).PartitionOf(Name(key));
+    if (!world.topology().placement.IsReplica(partition, NodeId{4})) continue;
+    EXPECT_TRUE(world.nodes()[3].disk.keys[partition].contains(Name(key))) << key;
+  }
 }
 
 TEST_F(NodeCoreTest, GarbageIsCountedAndNothingElse) {

@@ -64,6 +64,13 @@ class ReplicaTest : public ::testing::Test {
         replica_->OnLeaseDurable(lease->end, &actions_);
       } else if (const auto* epoch = std::get_if<PersistEpoch>(&action)) {
         replica_->OnEpochDurable(epoch->epoch);
+      } else if (const auto* list = std::get_if<ListKeys>(&action)) {
+        std::vector<KeysReply::Item> items;
+        for (const auto& [key, bytes] : stored_) {
+          const bool is_asked = std::binary_search(list->leaves.begin(), list->leaves.end(), HashTree::LeafOf(key));
+          if (is_asked) items.push_back({key, HashTree::HashOf(key, bytes)});
+        }
+        replica_->OnKeysListed(list->operation, std::move(items), &actions_);
       } else if (const auto* floor = std::get_if<PersistFloor>(&action)) {
         replica_->OnFloorDurable(floor->floor);
       }
@@ -300,6 +307,54 @@ TEST_F(ReplicaTest, TombstonesAreErasedBelowTheFloorAndStayDeleted) {
   EXPECT_EQ(OnlyReply<MergeReply>().code, ReplyCode::kOk);
   EXPECT_TRUE(stored_.empty());
   EXPECT_FALSE(Read("k").HasValue());
+}
+
+// An exchange under a fence that a crash could undo would prove nothing.
+TEST_F(ReplicaTest, TreeIsShownWhenTheFenceIsDurable) {
+  replica_->OnTopology(Epoch{4}, &actions_);
+  Receive(TreeRequest{HashTree::kRoot}, Epoch{4});
+  const std::vector<Message> early = Replies();
+  ASSERT_EQ(early.size(), 1u);
+  EXPECT_EQ(std::get<TreeReply>(early[0].body).code, ReplyCode::kUnknownEpoch);
+  RunAll();
+  Receive(TreeRequest{HashTree::kRoot}, Epoch{4});
+  EXPECT_EQ(OnlyReply<TreeReply>().code, ReplyCode::kOk);
+}
+
+TEST_F(ReplicaTest, NewActorBeginsAnew) {
+  Receive(UpdateRequest{.key = "k", .value = "v"});
+  EXPECT_EQ(OnlyReply<UpdateReply>().dot.actor, ActorId{1});
+  replica_->TakeActor(kNoActor, 0, &actions_);
+  Receive(UpdateRequest{.key = "k", .value = "v"});
+  EXPECT_EQ(OnlyReply<UpdateReply>().code, ReplyCode::kCannotMakeDots);
+  replica_->TakeActor(ActorId{9}, 24, &actions_);  // which it has had before
+  Receive(UpdateRequest{.key = "k", .value = "w"});
+  EXPECT_EQ(OnlyReply<UpdateReply>().dot, (Dot{ActorId{9}, 25}));
+  EXPECT_EQ(replica_->LastAppliedDot(), (Dot{ActorId{9}, 25}));
+  EXPECT_EQ(Read("k").siblings().size(), 2u);
+}
+
+TEST_F(ReplicaTest, SweepTouchesEveryKey) {
+  for (int i = 0; i < 40; ++i) {
+    const std::string key = std::to_string(i);
+    Receive(UpdateRequest{.key = key, .value = "v"});
+    RunAll();
+    Replies();
+    if (i % 2 == 0) Receive(UpdateRequest{.key = key, .is_delete = true, .seen = Read(key).Seen()});
+    RunAll();
+  }
+  Replies();
+  EXPECT_EQ(stored_.size(), 40u);
+  VersionVector floor;
+  floor.Raise(replica_->LastAppliedDot().actor, replica_->LastAppliedDot().counter);
+  replica_->RaiseFloor(floor, &actions_);
+  RunAll();
+  replica_->Sweep(&actions_);
+  replica_->Sweep(&actions_);  // from the start
+  RunAll();
+  EXPECT_EQ(stored_.size(), 20u);
+  EXPECT_EQ(replica_->queued(), 0u);
+  EXPECT_TRUE(Replies().empty());
 }
 
 TEST_F(ReplicaTest, TreeTellsWhatDiffers) {
