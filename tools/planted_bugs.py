@@ -231,6 +231,7 @@ KNOWN = {
     "settings.file_before_environment": "settings",
     "settings.secrets_printed": "settings",
     "settings.unknown_keys_ignored": "settings",
+    "sim.minimises_to_what_passes": "sim",
     "sim.power_cut_takes_nothing": "sim",
     "sim.runs_know_of_each_other": "sim",
     "sim.starts_in_the_middle_of_another_crash": "sim",

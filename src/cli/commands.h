@@ -28,6 +28,7 @@ std::vector<Command> RepairCommands();    // repair
 std::vector<Command> ClusterCommands();   // cluster
 std::vector<Command> DemoCommands();      // demo
 std::vector<Command> BenchCommands();     // bench
+std::vector<Command> TortureCommands();   // torture
 std::vector<Command> TopCommands();       // top
 std::vector<Command> DoctorCommands();    // doctor
 std::vector<Command> DocumentCommands();  // completion man

@@ -13,6 +13,7 @@
 #include "cli/demo.h"
 #include "cli/doctor.h"
 #include "cli/serve.h"
+#include "cli/torture.h"
 #include "client/client.h"
 #include "node/cluster_store.h"
 #include "varve/db.h"
@@ -40,6 +41,7 @@ struct Backend {
   Examine examine = {};
   Demo demo = {};
   std::function<Result<std::unique_ptr<node::ClusterStore>>(const std::string& address)> open_topology = {};
+  TortureCluster torture = {};
 };
 
 // What the tool takes from the environment: $VARVE_DIR, $VARVE_URL and $VARVE_PASSWORD; and for the

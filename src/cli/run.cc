@@ -127,8 +127,8 @@ const std::vector<Command>& AllCommands() {
     std::vector<Command> all;
     for (auto* group :
          {WriteCommands, ReadCommands, ExplainCommands, TransferCommands, NamespaceCommands, TreeCommands,
-          BackupCommands, StoreCommands, RepairCommands, ServerCommands, ClusterCommands, DemoCommands, BenchCommands, TopCommands,
-          DoctorCommands, DocumentCommands, ShellCommands}) {
+           BackupCommands, StoreCommands, RepairCommands, ServerCommands, ClusterCommands, DemoCommands,
+           TortureCommands, BenchCommands, TopCommands, DoctorCommands, DocumentCommands, ShellCommands}) {
       for (Command& command : group()) all.push_back(std::move(command));
     }
     return all;

@@ -13,6 +13,7 @@
 #include "main/examine.h"
 #include "main/serve.h"
 #include "main/terminal.h"
+#include "main/torture.h"
 #include "node/cluster_store.h"
 #include "varve/db.h"
 
@@ -69,6 +70,7 @@ int main(int argc, char** argv) {
       .open_topology = [](const std::string& address) {
         return varve::node::ClusterStore::Open(address, varve::Env::Default());
       },
+      .torture = varve::TortureClusters,
   };
   const varve::cli::Environment environment{.dir = Variable("VARVE_DIR"),
                                             .url = Variable("VARVE_URL"),

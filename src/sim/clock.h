@@ -23,9 +23,10 @@ class Clock {
     const Nanos monotonic = Monotonic(now);
     return {monotonic, static_cast<Nanos>(static_cast<int64_t>(monotonic + kEpoch) + offset_)};
   }
-  // How long a node's `delay` is.
+  // How long a node's `delay` is. Never too short: who wakes up early would wait for no time at all, for ever.
   Nanos RealDelay(Nanos delay) const {
-    return static_cast<Nanos>(static_cast<__int128>(delay) * 1'000'000 / (1'000'000 + rate_));
+    if (rate_ == 0) return delay;
+    return static_cast<Nanos>(static_cast<__int128>(delay) * 1'000'000 / (1'000'000 + rate_)) + 2;
   }
 
  private:

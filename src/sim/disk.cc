@@ -14,8 +14,8 @@ void Disk::Apply(const Change& change, Records* records) {
   }
 }
 
-void Disk::Add(std::string name, std::optional<std::string> value) {
-  pending_.push_back({std::move(name), std::move(value)});
+void Disk::Add(std::string name, std::optional<std::string> value, bool with_previous) {
+  pending_.push_back({std::move(name), std::move(value), with_previous});
   Apply(pending_.back(), &visible_);
 }
 
@@ -27,8 +27,10 @@ void Disk::Synced(uint64_t end) {
 }
 
 void Disk::PowerCut(Stream* random, bool may_tear) {
+  ++power_cuts_;
   if (VARVE_PLANTED_BUG("sim.power_cut_takes_nothing")) return;
-  const uint64_t kept = random->Uniform(pending_.size() + 1);
+  uint64_t kept = random->Uniform(pending_.size() + 1);
+  while (kept > 0 && kept < pending_.size() && pending_[kept].with_previous) --kept;
   const bool tears = may_tear && kept > 0 && random->Chance(500);
   if (tears && pending_[kept - 1].value) {
     std::string& last = *pending_[kept - 1].value;
@@ -41,6 +43,7 @@ void Disk::PowerCut(Stream* random, bool may_tear) {
 }
 
 void Disk::Wipe() {
+  ++wipes_;
   begin_ += pending_.size();
   pending_.clear();
   visible_.clear();

@@ -29,26 +29,33 @@ class Disk {
   // What would survive now, at worst.
   const Records& durable() const { return durable_; }
 
-  void Write(std::string name, std::string value) { Add(std::move(name), std::move(value)); }
-  void Erase(std::string name) { Add(std::move(name), std::nullopt); }
+  void Write(std::string name, std::string value) { Add(std::move(name), std::move(value), false); }
+  // `with_previous`: survives exactly if the change before it does.
+  void Erase(std::string name, bool with_previous = false) { Add(std::move(name), std::nullopt, with_previous); }
   // The point up to which a sync that begins now makes durable.
   uint64_t End() const { return begin_ + pending_.size(); }
   void Synced(uint64_t end);
   void PowerCut(Stream* random, bool may_tear);
   void Wipe();
+  // How often each of these has happened. A machine that starts knows: by its boot id, and by what it does not find.
+  uint64_t power_cuts() const { return power_cuts_; }
+  uint64_t wipes() const { return wipes_; }
 
  private:
   struct Change {
     std::string name;
     std::optional<std::string> value;  // nothing: erased
+    bool with_previous;
   };
-  void Add(std::string name, std::optional<std::string> value);
+  void Add(std::string name, std::optional<std::string> value, bool with_previous);
   static void Apply(const Change& change, Records* records);
 
   Records visible_;
   Records durable_;
   std::deque<Change> pending_;  // from visible_ to durable_
   uint64_t begin_ = 0;          // number of the first one in pending_
+  uint64_t power_cuts_ = 0;
+  uint64_t wipes_ = 0;
 };
 
 }  // namespace varve::sim

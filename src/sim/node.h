@@ -54,7 +54,10 @@ class Actions {
   void CancelTimer(uint64_t id) { Add(Kind::kCancelTimer, id, 0, {}, {}); }
   // To the node's disk: visible at once, durable with the next Sync that succeeds (disk.h).
   void Write(std::string key, std::string value) { Add(Kind::kWrite, 0, 0, std::move(key), std::move(value)); }
-  void Erase(std::string key) { Add(Kind::kErase, 0, 0, std::move(key), {}); }
+  // `with_previous`: survives a loss of power exactly if the write or erasure before it does.
+  void Erase(std::string key, bool with_previous = false) {
+    Add(Kind::kErase, with_previous ? 1 : 0, 0, std::move(key), {});
+  }
   void Sync(uint64_t id) { Add(Kind::kSync, id, 0, {}, {}); }
   // The topology store: a register with a revision. Watching holds until the node restarts.
   void ReadStore(uint64_t id) { Add(Kind::kReadStore, id, 0, {}, {}); }

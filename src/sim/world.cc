@@ -78,6 +78,7 @@ void World::Handle(const Event& event, const std::string& bytes) {
     case EventKind::kMessage:
       // To the process that runs when it arrives, whichever that is.
       if (!IsUp(event.endpoint) || network_.IsCut(static_cast<Endpoint>(event.a), event.endpoint)) return;
+      if (options_.connections && event.life != places_[event.endpoint].life) return;
       break;
     default:
       if (!IsUp(event.endpoint) || event.life != places_[event.endpoint].life) return;
@@ -137,13 +138,15 @@ void World::Perform(Endpoint from) {
       case Actions::Kind::kSend: {
         const auto to = static_cast<Endpoint>(action.a);
         VARVE_CHECK(to < places_.size());
-        Transmit(from, to, {0, 0, EventKind::kMessage, to, 0, 0, from, 0}, action.bytes);
+        if (options_.connections && !IsUp(to)) break;
+        const uint32_t life = options_.connections ? places_[to].life : 0;
+        Transmit(from, to, {0, 0, EventKind::kMessage, to, life, 0, from, 0}, action.bytes);
         break;
       }
       case Actions::Kind::kSetTimer: SetTimer(from, action.a, action.b); break;
       case Actions::Kind::kCancelTimer: place.timers.erase(action.a); break;
       case Actions::Kind::kWrite: place.disk.Write(std::move(action.key), std::move(action.bytes)); break;
-      case Actions::Kind::kErase: place.disk.Erase(std::move(action.key)); break;
+      case Actions::Kind::kErase: place.disk.Erase(std::move(action.key), action.a != 0); break;
       case Actions::Kind::kSync: {
         Nanos at = now_ + kFastestSync + place.random.Uniform(kSyncSpread);
         if (place.slow_sync > 0) at += place.random.Uniform(place.slow_sync);

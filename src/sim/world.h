@@ -43,6 +43,7 @@ struct WorldOptions {
   Nanos calm = 5 * kSecond;  // after the last fault, before CheckEnd
   Nanos least = 10 * kSecond;  // simulated before the calm, also when there are no faults
   bool may_tear = true;        // torn records after a power cut; a store below would hide them
+  bool connections = false;    // what is sent reaches only the life that its receiver had then, if any
   uint64_t most_events = 50'000'000;  // more are a violation: something runs away
 };
 

@@ -38,6 +38,7 @@ class CliTest : public testing::Test {
     backend.open_topology = [](const std::string& address) {
       return node::ClusterStore::Open(address, Env::Default());
     };
+    backend.torture = torture_;
     const int exit_code = cli::Run(words, environment_, console, backend);
     out_ = out.str();
     err_ = err.str();
@@ -59,6 +60,7 @@ class CliTest : public testing::Test {
   MemoryStores stores_;
   Environment environment_;
   Serve serve_;
+  TortureCluster torture_;
   std::string input_;
   bool terminal_ = false;
   Terminal* terminal_at_ = nullptr;

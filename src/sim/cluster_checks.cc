@@ -1,0 +1,117 @@
+#include "sim/cluster_checks.h"
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+
+namespace varve::sim {
+namespace {
+
+std::string Name(cluster::NodeId node) { return "node " + std::to_string(Value(node)); }
+std::string Name(cluster::PartitionId partition) { return "partition " + std::to_string(Value(partition)); }
+
+// As everybody sees it, whatever the floors.
+Result<cluster::KeyState> FilledState(const ReplicaView& replica, const std::string& key,
+                                      const cluster::VersionVector& floor) {
+  cluster::KeyState state;
+  const auto stored = replica.stored.find(key);
+  if (stored != replica.stored.end()) {
+    VARVE_ASSIGN_OR_RETURN(state, cluster::KeyState::Decode(stored->second, replica.floor));
+  } else {
+    state.Fill(replica.floor);
+  }
+  state.Fill(floor);
+  return state;
+}
+
+Status CheckPair(const ReplicaView& one, const ReplicaView& other) {
+  if (one.floor == other.floor) {
+    if (one.root == other.root && one.stored == other.stored) return Status::Ok();
+    if (one.stored == other.stored) {
+      return Status::Corruption("I6: " + Name(one.node) + " and " + Name(other.node) + " are equal, their hashes are not");
+    }
+  }
+  cluster::VersionVector floor = one.floor;
+  floor.Merge(other.floor);
+  std::set<std::string> keys;
+  for (const auto& [key, unused] : one.stored) keys.insert(key);
+  for (const auto& [key, unused] : other.stored) keys.insert(key);
+  for (const std::string& key : keys) {
+    const auto left_bytes = one.stored.find(key);
+    const auto right_bytes = other.stored.find(key);
+    const bool in_both = left_bytes != one.stored.end() && right_bytes != other.stored.end();
+    if (in_both && one.floor == other.floor && left_bytes->second == right_bytes->second) continue;
+    VARVE_ASSIGN_OR_RETURN(const cluster::KeyState left, FilledState(one, key, floor));
+    VARVE_ASSIGN_OR_RETURN(const cluster::KeyState right, FilledState(other, key, floor));
+    if (left == right && one.floor != other.floor) continue;
+    return Status::Corruption("I6: " + Name(one.node) + " and " + Name(other.node) + " differ in " + key);
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status CheckEqual(const std::vector<ReplicaView>& replicas) {
+  for (size_t i = 1; i < replicas.size(); ++i) VARVE_RETURN_IF_ERROR(CheckPair(replicas[0], replicas[i]));
+  return Status::Ok();
+}
+
+Status EpochWatch::OnFenceWritten(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const {
+  const auto fence = fences_.find({node, partition});
+  if (fence == fences_.end() || epoch >= fence->second) return Status::Ok();
+  return Status::Corruption("I9: " + Name(node) + " goes back to epoch " + std::to_string(Value(epoch)) + " of " +
+                            Name(partition) + " from " + std::to_string(Value(fence->second)));
+}
+
+void EpochWatch::OnFenceDurable(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) {
+  cluster::Epoch& fence = fences_[{node, partition}];
+  fence = std::max(fence, epoch);  // syncs end in any order
+}
+
+Status EpochWatch::OnAcknowledged(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const {
+  const auto fence = fences_.find({node, partition});
+  if (fence == fences_.end() || epoch >= fence->second) return Status::Ok();
+  return Status::Corruption("I9: " + Name(node) + " acknowledges under epoch " + std::to_string(Value(epoch)) + " of " +
+                            Name(partition) + " behind its fence " + std::to_string(Value(fence->second)));
+}
+
+Status TopologyWatch::OnVersion(const std::string& bytes) {
+  Result<cluster::Topology> next = cluster::DecodeTopology(bytes);
+  if (!next.ok()) return Status::Corruption("I10: " + next.status().ToString());
+  if (last_) {
+    const Status status = cluster::ValidateSuccession(*last_, *next);
+    if (!status.ok()) return Status::Corruption("I10: " + status.ToString());
+  }
+  last_ = *std::move(next);
+  ++versions_;
+  return Status::Ok();
+}
+
+Status TopologyWatch::CheckSettled() const {
+  if (!last_->moves.empty()) {
+    return Status::Corruption("I6: " + Name(last_->moves.front().partition) + " still moves");
+  }
+  if (!(last_->target == last_->placement)) return Status::Corruption("I6: copies are not where they shall be");
+  for (const cluster::Member& member : last_->members) {
+    // A cluster of few partitions may have nothing for one that joins.
+    const bool is_under_way = member.state == cluster::MemberState::kLeaving ||
+                              (member.state == cluster::MemberState::kJoining && last_->IsUsed(member.id));
+    if (is_under_way) return Status::Corruption("I6: " + Name(member.id) + " still joins or leaves");
+  }
+  return Status::Ok();
+}
+
+Status CheckBounds(const Figures& figures, const Figures& limits) {
+  const auto check = [](const char* what, size_t figure, size_t limit) {
+    if (figure <= limit) return Status::Ok();
+    return Status::Corruption("I11: " + std::to_string(figure) + " " + what + ", at most " + std::to_string(limit) +
+                              " are allowed");
+  };
+  VARVE_RETURN_IF_ERROR(check("operations", figures.operations, limits.operations));
+  VARVE_RETURN_IF_ERROR(check("queued", figures.queued, limits.queued));
+  VARVE_RETURN_IF_ERROR(check("bytes of hints", figures.hint_bytes, limits.hint_bytes));
+  VARVE_RETURN_IF_ERROR(check("siblings", figures.siblings, limits.siblings));
+  return check("dots in a cloud", figures.cloud, limits.cloud);
+}
+
+}  // namespace varve::sim

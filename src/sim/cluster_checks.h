@@ -1,0 +1,78 @@
+// What must hold inside a simulated cluster, besides what its clients see (cluster_history.h):
+//   I6  when all faults are over, replicas become equal to the byte, and nothing is left to do
+//   I9  epochs go forwards, and nobody acknowledges anything behind the fence that he has made durable; so no two
+//       quorums of different versions of a partition can be complete that do not meet
+//   I10 topologies make sense, each as the successor of the one before
+//   I11 queues, hints, siblings and contexts stay within their bounds
+#ifndef VARVE_SIM_CLUSTER_CHECKS_H_
+#define VARVE_SIM_CLUSTER_CHECKS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cluster/key_state.h"
+#include "cluster/topology.h"
+#include "cluster/types.h"
+#include "varve/status.h"
+
+namespace varve::sim {
+
+// A replica of a partition as it lies on disk.
+struct ReplicaView {
+  cluster::NodeId node = cluster::kNoNode;
+  std::map<std::string, std::string, std::less<>> stored;  // key -> bytes
+  cluster::VersionVector floor;
+  uint64_t root = 0;  // of its hash tree
+};
+
+// I6 for one partition. Replicas with other floors store the same in other bytes: their states are compared filled.
+Status CheckEqual(const std::vector<ReplicaView>& replicas);
+
+// I9. Fed with what nodes have made durable, and with the acknowledgements that they gave. Thread-compatible.
+class EpochWatch {
+ public:
+  // A node writes its fence for a partition, which must not be behind the one that is durable; and it is durable.
+  Status OnFenceWritten(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const;
+  void OnFenceDurable(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch);
+  // A node acknowledges something of a partition under `epoch`: its durable fence, as last told, must not be later.
+  Status OnAcknowledged(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const;
+
+ private:
+  std::map<std::pair<cluster::NodeId, cluster::PartitionId>, cluster::Epoch> fences_;
+};
+
+// I10. Thread-compatible.
+class TopologyWatch {
+ public:
+  // The store has taken this as its next version.
+  Status OnVersion(const std::string& bytes);
+  // The last one. REQUIRES: there was one.
+  const cluster::Topology& last() const { return *last_; }
+  uint64_t versions() const { return versions_; }
+  // Whether everything is where it shall be.
+  Status CheckSettled() const;
+
+ private:
+  std::optional<cluster::Topology> last_;
+  uint64_t versions_ = 0;
+};
+
+// I11: of one node at one moment.
+struct Figures {
+  size_t operations = 0;  // that it coordinates
+  size_t queued = 0;      // at one of its replicas
+  size_t hint_bytes = 0;
+  size_t siblings = 0;    // of one key
+  size_t cloud = 0;       // dots beyond the vector in one context
+};
+Status CheckBounds(const Figures& figures, const Figures& limits);
+
+}  // namespace varve::sim
+
+#endif  // VARVE_SIM_CLUSTER_CHECKS_H_

@@ -1,0 +1,126 @@
+// ClusterHistory: what the clients of a simulated cluster asked for and were told, and whether that can be. It
+// sees a cluster from outside: requests, replies and, to know which dot is which write, the states that replicas store.
+//
+// The numbers are those by which docs/design/0032-simulator.md names the invariants:
+//   I1  what was acknowledged is there in the end, or was overwritten by who had seen it
+//   I2  a read sees every write that was acknowledged before it began, where R + W > N
+//   I3  siblings are exact: nothing that was overwritten is shown, nothing that nobody overwrote is left out
+//   I4  what is read of a key was written to it
+//   I5  linear reads of a key form a chain, in the order of time
+//   I7  what was deleted or overwritten, and acknowledged, does not come back (I2 and I3 together)
+//   I8  no dot names two writes
+//   I13 what has failed is never seen; everybody is told once
+#ifndef VARVE_SIM_CLUSTER_HISTORY_H_
+#define VARVE_SIM_CLUSTER_HISTORY_H_
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cluster/action.h"
+#include "cluster/key_state.h"
+#include "cluster/quorum.h"
+#include "cluster/types.h"
+#include "sim/node.h"
+#include "varve/status.h"
+
+namespace varve::sim {
+
+// One request of a client, and what became of it.
+struct ClientOperation {
+  enum class Kind : uint8_t { kGet, kPut, kDelete };
+  Kind kind = Kind::kGet;
+  std::string key;
+  std::string value;  // of a put. No other put has it
+  cluster::Level level = cluster::Level::kQuorum;
+  bool sloppy = false;
+  cluster::SeenContext brought;
+  Nanos begun = 0;
+  // From here on: of the reply, or of the client's giving up, which is kUnknown.
+  bool is_ended = false;
+  Nanos ended = 0;
+  cluster::Outcome outcome = cluster::Outcome::kUnknown;
+  cluster::SeenContext seen;
+  std::vector<std::string> values;
+  // The history's: its place in the order of all that has begun and ended.
+  uint64_t begun_as = 0;
+  uint64_t ended_as = 0;
+};
+
+struct HistoryOptions {
+  uint32_t copies = 3;  // N
+  // Whether copies move meanwhile. Then only reads and writes of at least a quorum are promised to meet.
+  bool moves = false;
+  // Whether a node may lose what it has. Then what one node alone has acknowledged may go.
+  bool losses = false;
+  cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
+  std::function<cluster::PartitionId(std::string_view key)> partition_of;
+};
+
+// Times are those of the world, and only shown. The checks return the first violation, as kCorruption. Thread-compatible.
+class ClusterHistory {
+ public:
+  explicit ClusterHistory(HistoryOptions options) : options_(std::move(options)) {}
+
+  // A client sends a request; returns its number.
+  size_t Begin(ClientOperation operation);
+  // Its reply has come. O(writes of the key).
+  Status End(size_t number, Nanos now, cluster::Outcome outcome, cluster::SeenContext seen,
+             std::vector<std::string> values);
+  // A replica stores this state of a key, filled or stripped.
+  Status OnStored(std::string_view key, const cluster::KeyState& state);
+  // The state of a key that all replicas agree upon, when all is over.
+  Status CheckFinal(std::string_view key, const cluster::KeyState& state) const;
+
+  const std::vector<ClientOperation>& operations() const { return operations_; }
+  // Keys that were ever written to or read.
+  std::vector<std::string> Keys() const;
+  size_t acknowledged() const { return acknowledged_; }  // writes
+  size_t answered() const { return answered_; }          // reads
+
+ private:
+  struct Write {
+    std::optional<cluster::Dot> dot;      // once it is known
+    uint64_t stamp = 0;                   // of an acknowledged one
+    std::vector<size_t> overwriters = {};  // writes that brought a context with that dot
+  };
+  struct Key {
+    std::vector<size_t> writes;
+    std::vector<size_t> linear_reads;
+  };
+  using DotName = std::pair<cluster::PartitionId, cluster::Dot>;
+
+  bool MustLast(const ClientOperation& write) const;
+  bool MustMeet(const ClientOperation& read, const ClientOperation& write) const;
+  uint32_t CountOf(cluster::Level level) const;
+  Status BindDot(size_t number, cluster::Dot dot);
+  Status EndOfWrite(size_t number);
+  Status EndOfRead(size_t number);
+  Status CheckValues(size_t read) const;
+  Status CheckAcknowledged(size_t read) const;
+  Status CheckChain(size_t read);
+  // I3: what a state with these values and this context shows and leaves out.
+  Status CheckExact(std::string_view where, std::string_view key, const std::vector<std::string>& values,
+                    const cluster::CausalContext& context) const;
+  bool IsEffective(size_t write, const cluster::CausalContext& context) const;
+  std::string Name(size_t number) const;
+
+  HistoryOptions options_;
+  std::vector<ClientOperation> operations_;
+  std::map<size_t, Write> writes_;
+  std::map<std::string, Key, std::less<>> keys_;
+  std::map<std::string, size_t, std::less<>> writer_of_;  // value -> put
+  std::map<DotName, size_t> bearer_of_;
+  uint64_t order_ = 0;
+  size_t acknowledged_ = 0;
+  size_t answered_ = 0;
+};
+
+}  // namespace varve::sim
+
+#endif  // VARVE_SIM_CLUSTER_HISTORY_H_

@@ -1,0 +1,128 @@
+#include "sim/cluster_operator.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/check.h"
+#include "cluster/planner.h"
+#include "sim/cluster_server.h"
+
+namespace varve::sim {
+namespace {
+
+using cluster::Member;
+using cluster::MemberState;
+using cluster::NodeId;
+using cluster::TopologyChange;
+
+bool Stays(const Member& member) { return member.state == MemberState::kJoining || member.state == MemberState::kUp; }
+
+std::vector<cluster::PlannerNode> NodesOf(const cluster::Topology& topology) {
+  std::vector<cluster::PlannerNode> nodes;
+  for (const Member& member : topology.members) {
+    if (Stays(member)) nodes.push_back({member.id, member.weight, member.rack});
+  }
+  return nodes;
+}
+
+// Lets the planner say where everything shall be.
+bool Aim(TopologyChange* change, uint32_t copies) {
+  const cluster::Topology& topology = change->topology();
+  const auto plan = cluster::MakePlan(topology.target, NodesOf(topology), copies);
+  return plan.ok() && change->SetTarget(plan->placement).ok();
+}
+
+NodeId NewId(const cluster::Topology& topology) {
+  return topology.members.empty() ? NodeId{1} : NodeId{Value(topology.members.back().id) + 1};
+}
+
+bool Add(TopologyChange* change, Endpoint endpoint, uint64_t wipes) {
+  return change->AddMember({.id = NewId(change->topology()), .address = AddressOf(endpoint, wipes)}).ok();
+}
+
+// The member of a machine, whatever became of its disk since.
+const Member* MemberOn(const cluster::Topology& topology, Endpoint endpoint) {
+  for (const Member& member : topology.members) {
+    if (Stays(member) && std::stoul(member.address) == endpoint) return &member;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::string FirstTopologyOf(const ClusterOptions& options) {
+  cluster::Topology topology = cluster::NewTopology(1, options.partition_bits, options.copies);
+  for (Endpoint endpoint = 0; endpoint < options.nodes; ++endpoint) {
+    TopologyChange change(topology);
+    VARVE_CHECK(Add(&change, endpoint, 0));
+    const NodeId id = change.topology().members.back().id;
+    VARVE_CHECK(change.SetState(id, MemberState::kUp).ok() && change.GiveActor(id).ok());
+    topology = change.topology();
+  }
+  TopologyChange change(topology);
+  VARVE_CHECK(Aim(&change, options.copies));
+  return EncodeTopology(change.topology());
+}
+
+void ClusterOperator::OnStart(Time, Actions* actions) {
+  if (run_->options.changes > 0 || run_->options.wipes) actions->SetTimer(0, random_.Uniform(run_->options.least / 2));
+}
+
+// Reads, changes, and looks again a while later whether there is anything to do.
+void ClusterOperator::OnTimer(uint64_t, Time, Actions* actions) {
+  actions->ReadStore(1);
+  actions->SetTimer(0, 100 * kMillisecond + random_.Uniform(run_->options.least / 3));
+}
+
+void ClusterOperator::OnStore(const StoreReply& reply, Time, Actions* actions) {
+  if (reply.kind == StoreReply::Kind::kCompareAndSwap) {
+    run_->changes_made += reply.is_swapped ? 1 : 0;
+    return;
+  }
+  const auto topology = cluster::DecodeTopology(reply.bytes);
+  if (!topology.ok()) return run_->Report(topology.status());
+  TopologyChange change(*topology);
+  if (Change(&change)) actions->SwapStore(2, reply.revision, EncodeTopology(change.topology()));
+}
+
+bool ClusterOperator::Change(TopologyChange* change) {
+  if (Replace(change)) return true;
+  // A lost answer is a change, too; one more or less does not matter.
+  if (run_->calm_since != 0 || run_->changes_made >= run_->options.changes) return false;
+  return random_.Chance(500) ? Join(change) : Leave(change);
+}
+
+bool ClusterOperator::Join(TopologyChange* change) {
+  const uint32_t machines = run_->options.nodes + run_->options.spares;
+  const auto first = static_cast<Endpoint>(random_.Uniform(machines));
+  for (uint32_t i = 0; i < machines; ++i) {
+    const Endpoint endpoint = (first + i) % machines;
+    const std::string address = AddressOf(endpoint, run_->wipes[endpoint]);
+    // A machine that has been a member with these data is never another one.
+    const auto& members = change->topology().members;
+    const bool was = std::any_of(members.begin(), members.end(), [&](const Member& m) { return m.address == address; });
+    if (!was) return Add(change, endpoint, run_->wipes[endpoint]) && Aim(change, run_->options.copies);
+  }
+  return false;
+}
+
+bool ClusterOperator::Leave(TopologyChange* change) {
+  const std::vector<cluster::PlannerNode> nodes = NodesOf(change->topology());
+  if (nodes.size() <= run_->options.copies) return false;
+  const NodeId id = nodes[random_.Uniform(nodes.size())].id;
+  const bool is_up = change->topology().Find(id)->state == MemberState::kUp;
+  return is_up && change->SetState(id, MemberState::kLeaving).ok() && Aim(change, run_->options.copies);
+}
+
+bool ClusterOperator::Replace(TopologyChange* change) {
+  for (const auto& [endpoint, wipes] : run_->wipes) {
+    const Member* member = MemberOn(change->topology(), endpoint);
+    if (member == nullptr || member->address == AddressOf(endpoint, wipes)) continue;
+    const NodeId lost = member->id;
+    if (member->state != MemberState::kUp || !Add(change, endpoint, wipes)) continue;
+    return change->SetState(lost, MemberState::kLeaving).ok() && Aim(change, run_->options.copies);
+  }
+  return false;
+}
+
+}  // namespace varve::sim

@@ -1,0 +1,80 @@
+// ClusterRun: what all endpoints of one simulated cluster share: its options, the oracles that they feed, and the first
+// violation. No part of what is simulated.
+#ifndef VARVE_SIM_CLUSTER_RUN_H_
+#define VARVE_SIM_CLUSTER_RUN_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cluster/key_state.h"
+#include "cluster/slot.h"
+#include "sim/cluster_checks.h"
+#include "sim/cluster_history.h"
+#include "sim/node.h"
+#include "sim/world.h"
+
+namespace varve::sim {
+
+struct ClusterOptions {
+  uint32_t nodes = 5;           // at first
+  uint32_t spares = 0;          // machines that may join
+  uint32_t clients = 4;
+  uint32_t copies = 3;
+  uint32_t partition_bits = 1;
+  uint32_t keys = 4;
+  cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
+  bool sloppy = false;          // some writes
+  bool wipes = false;           // machines may lose their disks; they are replaced
+  uint32_t changes = 0;         // joins and leaves that the operator tries
+  uint64_t lease_size = 16;
+  // As in WorldOptions and FaultOptions: until then there may be faults, and then there is calm.
+  Nanos least = 5 * kSecond;
+  Nanos calm = 15 * kSecond;
+};
+
+struct ClusterRun {
+  explicit ClusterRun(const ClusterOptions& chosen) : options(chosen), history(HistoryOptionsOf(chosen)) {}
+
+  // The first violation stays.
+  void Report(const Status& found) {
+    if (status.ok()) status = found;
+  }
+  Nanos now() const { return world == nullptr ? 0 : world->now(); }
+  // The clients work; then they are silent; at last they read everything once.
+  bool MayWork() const { return calm_since == 0 || now() < calm_since + kSecond; }
+  bool IsLastRound() const { return calm_since != 0 && now() > calm_since + options.calm - 5 * kSecond; }
+  cluster::PartitionId PartitionOf(std::string_view key) const { return PartitionOf(options, key); }
+
+  static cluster::PartitionId PartitionOf(const ClusterOptions& options, std::string_view key) {
+    const uint32_t shift = cluster::kSlotBits - options.partition_bits;
+    return cluster::PartitionId{static_cast<uint16_t>(cluster::SlotOf(key) >> shift)};
+  }
+  static HistoryOptions HistoryOptionsOf(const ClusterOptions& options) {
+    HistoryOptions history;
+    history.copies = options.copies;
+    history.moves = options.changes > 0 || options.wipes;
+    history.losses = options.wipes;
+    history.policy = options.policy;
+    history.partition_of = [options](std::string_view key) { return PartitionOf(options, key); };
+    return history;
+  }
+
+  const ClusterOptions options;
+  const World* world = nullptr;
+  Nanos calm_since = 0;  // 0: there are faults yet
+  ClusterHistory history;
+  EpochWatch epochs;
+  TopologyWatch topologies;
+  Status status;
+  std::map<std::string, std::vector<cluster::SeenContext>> contexts;  // of earlier replies, for any client
+  std::map<Endpoint, uint64_t> wipes;                                 // of machines, as their operator sees
+  size_t last_reads = 0;                                              // of the last round, that went well
+  size_t changes_made = 0;                                            // joins, leaves and replacements
+};
+
+}  // namespace varve::sim
+
+#endif  // VARVE_SIM_CLUSTER_RUN_H_

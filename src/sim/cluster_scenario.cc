@@ -1,0 +1,153 @@
+#include "sim/cluster_scenario.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "sim/cluster_client.h"
+#include "sim/cluster_disk.h"
+#include "sim/cluster_operator.h"
+#include "sim/stream.h"
+
+namespace varve::sim {
+
+using cluster::Member;
+using cluster::MemberState;
+using cluster::NodeId;
+using cluster::PartitionId;
+
+ClusterOptions RandomClusterOptions(uint64_t seed, uint32_t most_nodes) {
+  Stream random(seed, 0xC1057E4);
+  ClusterOptions options;
+  options.copies = random.Chance(800) ? 3 : 1 + static_cast<uint32_t>(random.Uniform(5));
+  options.copies = std::min(options.copies, most_nodes);
+  options.nodes = options.copies + static_cast<uint32_t>(random.Uniform(most_nodes - options.copies + 1));
+  options.spares = static_cast<uint32_t>(random.Uniform(std::min(3u, most_nodes - options.nodes + 1)));
+  options.clients = 2 + static_cast<uint32_t>(random.Uniform(4));
+  options.partition_bits = static_cast<uint32_t>(random.Uniform(3));
+  options.keys = 1 + static_cast<uint32_t>(random.Uniform(5));
+  options.policy = random.Chance(800) ? cluster::ConflictPolicy::kSiblings : cluster::ConflictPolicy::kLww;
+  options.sloppy = random.Chance(300);
+  options.changes = random.Chance(500) ? 1 + static_cast<uint32_t>(random.Uniform(4)) : 0;
+  options.lease_size = random.Chance(500) ? 4 : 1000;
+  return options;
+}
+
+WorldOptions WorldOptionsFor(const ClusterOptions& options) {
+  WorldOptions world;
+  world.least = options.least;
+  world.calm = options.calm;
+  world.may_tear = false;
+  world.connections = true;
+  world.most_events = 3'000'000;
+  return world;
+}
+
+FaultOptions FaultOptionsFor(const ClusterOptions& options) {
+  FaultOptions faults;
+  faults.duration = options.least;
+  faults.longest = 3 * kSecond;
+  faults.most_down = options.copies;
+  faults.most_wiped = options.wipes ? 1 : 0;
+  return faults;
+}
+
+std::string ClusterScenario::FirstTopology() const { return FirstTopologyOf(run_.options); }
+
+std::unique_ptr<Node> ClusterScenario::NewNode(Endpoint endpoint, const Disk* disk, uint64_t random_seed) {
+  if (endpoint < servers()) return std::make_unique<ClusterServer>(endpoint, disk, &run_, random_seed);
+  if (endpoint < servers() + run_.options.clients) return std::make_unique<ClusterClient>(endpoint, &run_, random_seed);
+  return std::make_unique<ClusterOperator>(&run_, random_seed);
+}
+
+Status ClusterScenario::Check(const World& world) {
+  run_.world = &world;
+  if (run_.calm_since == 0 && world.IsCalm() && world.now() >= run_.options.least) run_.calm_since = world.now();
+  while (revision_ < world.store().revision()) {
+    VARVE_RETURN_IF_ERROR(run_.topologies.OnVersion(world.store().At(++revision_)));
+  }
+  return run_.status;
+}
+
+const ClusterServer& ClusterScenario::Server(const World& world, Endpoint endpoint) const {
+  return *static_cast<const ClusterServer*>(world.node(endpoint));
+}
+
+Status ClusterScenario::CheckServers(const World& world) const {
+  const cluster::Topology& topology = run_.topologies.last();
+  for (Endpoint endpoint = 0; endpoint < servers(); ++endpoint) {
+    const ClusterServer& server = Server(world, endpoint);
+    const std::string name = "I6: server " + std::to_string(endpoint);
+    if (server.calls() != 0) return Status::Corruption(name + " has not answered " + std::to_string(server.calls()));
+    if (server.core() == nullptr) continue;
+    const cluster::NodeStatus status = server.core()->status();
+    if (status.requests != 0) return Status::Corruption(name + " has requests that do not end");
+    if (status.epoch != topology.epoch) return Status::Corruption(name + " has not heard of the last topology");
+    const Member* member = topology.Find(server.id());
+    if (member == nullptr || member->state == MemberState::kRemoved) continue;
+    if (status.hints != 0) return Status::Corruption(name + " keeps " + std::to_string(status.hints) + " hints");
+    if (status.actor == cluster::kNoActor) return Status::Corruption(name + " has no actor");
+    if (status.partitions_loading + status.partitions_filling != 0) {
+      return Status::Corruption(name + " is still loading or filling");
+    }
+  }
+  return Status::Ok();
+}
+
+ReplicaView ClusterScenario::View(const World& world, NodeId node, PartitionId partition) const {
+  const auto endpoint = static_cast<Endpoint>(std::stoul(run_.topologies.last().Find(node)->address));
+  const Disk& disk = world.disk(endpoint);
+  ReplicaView view;
+  view.node = node;
+  view.floor = FloorOf(disk, partition);
+  ForEachKey(disk, partition,
+             [&view](std::string_view key, std::string_view bytes) { view.stored.emplace(key, bytes); });
+  const cluster::NodeCore* core = Server(world, endpoint).core();
+  const cluster::Replica* replica = core == nullptr ? nullptr : core->replica(partition);
+  if (replica != nullptr) view.root = replica->tree().Root();
+  return view;
+}
+
+// Its replicas are equal, hold what was acknowledged, and nobody else has anything of it.
+Status ClusterScenario::CheckPartition(const World& world, PartitionId partition) const {
+  const auto nodes = run_.topologies.last().placement.Replicas(partition);
+  std::vector<ReplicaView> views;
+  for (const NodeId node : nodes) views.push_back(View(world, node, partition));
+  VARVE_RETURN_IF_ERROR(CheckEqual(views));
+  for (const std::string& key : run_.history.Keys()) {
+    if (run_.PartitionOf(key) != partition) continue;
+    cluster::KeyState state;
+    state.Fill(views[0].floor);
+    if (const auto stored = views[0].stored.find(key); stored != views[0].stored.end()) {
+      VARVE_ASSIGN_OR_RETURN(state, cluster::KeyState::Decode(stored->second, views[0].floor));
+    }
+    VARVE_RETURN_IF_ERROR(run_.history.CheckFinal(key, state));
+  }
+  for (Endpoint endpoint = 0; endpoint < servers(); ++endpoint) {
+    const NodeId id = Server(world, endpoint).id();
+    if (id == cluster::kNoNode || std::find(nodes.begin(), nodes.end(), id) != nodes.end()) continue;
+    Status left;
+    ForEachKey(world.disk(endpoint), partition, [&](std::string_view key, std::string_view) {
+      left = Status::Corruption("I6: server " + std::to_string(endpoint) + " keeps " + std::string(key) +
+                                ", and is no replica of it");
+    });
+    VARVE_RETURN_IF_ERROR(left);
+  }
+  return Status::Ok();
+}
+
+Status ClusterScenario::CheckEnd(const World& world) {
+  VARVE_RETURN_IF_ERROR(run_.topologies.CheckSettled());
+  VARVE_RETURN_IF_ERROR(CheckServers(world));
+  for (uint32_t p = 0; p < run_.topologies.last().placement.partitions(); ++p) {
+    VARVE_RETURN_IF_ERROR(CheckPartition(world, PartitionId{static_cast<uint16_t>(p)}));
+  }
+  if (run_.last_reads != run_.options.keys) {
+    return Status::Corruption("I6: " + std::to_string(run_.last_reads) + " of " + std::to_string(run_.options.keys) +
+                              " keys could be read from all replicas");
+  }
+  if (run_.history.acknowledged() == 0) return Status::Corruption("I6: nothing was acknowledged");
+  return Status::Ok();
+}
+
+}  // namespace varve::sim

@@ -1,0 +1,224 @@
+#include "sim/cluster_server.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "sim/cluster_disk.h"
+
+namespace varve::sim {
+namespace {
+
+constexpr uint64_t kCoreTimer = 1;
+constexpr uint64_t kPingTimer = 2;
+constexpr uint64_t kStoreTimer = 3;
+constexpr Nanos kPingEvery = 250 * kMillisecond;
+constexpr Nanos kSilence = kSecond;  // from then on a peer is taken for dead
+constexpr Nanos kStoreEvery = kSecond;
+
+cluster::NodeOptions CoreOptions(cluster::NodeId self, uint64_t seed, const ClusterOptions& chosen) {
+  cluster::NodeOptions options;
+  options.self = self;
+  options.random_seed = seed;
+  options.policy_of = [policy = chosen.policy](std::string_view) { return policy; };
+  options.lease_size = chosen.lease_size;
+  options.max_hint_bytes = 1 << 16;
+  options.max_hint_bytes_of_owner = 1 << 15;
+  options.tick = 50 * kMillisecond;
+  options.exchange_period = 2 * kSecond;
+  options.exchange_patience = 2 * kSecond;
+  options.floor_period = 3 * kSecond;
+  options.move_period = 100 * kMillisecond;
+  options.move_patience = kSecond;
+  return options;
+}
+
+// What no cluster of this size can need.
+constexpr Figures kLimits = {10'000, 1024, 1 << 16, 100, 64};
+
+}  // namespace
+
+std::string AddressOf(Endpoint endpoint, uint64_t wipes) {
+  return std::to_string(endpoint) + "." + std::to_string(wipes);
+}
+
+void ClusterServer::OnStart(Time now, Actions* actions) {
+  now_ = now;
+  actions_ = actions;
+  run_->wipes[self_] = disk_.wipes();
+  actions->WatchStore();
+  actions->ReadStore(0);
+  actions->SetTimer(kStoreTimer, kStoreEvery);
+  actions->SetTimer(kPingTimer, random_.Uniform(kPingEvery));
+  if (const auto topology = disk_.Read("t")) {
+    if (const auto decoded = cluster::DecodeTopology(*topology); decoded.ok()) Begin(*decoded);
+  }
+}
+
+// Becomes the member that the topology names, if there is one.
+void ClusterServer::Begin(const cluster::Topology& topology) {
+  const std::string address = AddressOf(self_, disk_.wipes());
+  for (const cluster::Member& member : topology.members) {
+    if (member.address == address) id_ = member.id;
+  }
+  if (id_ == cluster::kNoNode) return;
+  core_ = std::make_unique<cluster::NodeCore>(CoreOptions(id_, seed_, run_->options), LoadNode(disk_));
+  cluster::Actions list;
+  core_->Start(core_now(), &list);
+  Perform(std::move(list));
+  LookForPeers();
+}
+
+void ClusterServer::TakeTopology(std::string_view bytes, uint64_t revision) {
+  if (core_ == nullptr) {
+    if (const auto decoded = cluster::DecodeTopology(bytes); decoded.ok()) Begin(*decoded);
+  }
+  if (core_ == nullptr) return;
+  cluster::Actions list;
+  run_->Report(core_->OnTopology(bytes, revision, core_now(), &list));
+  Perform(std::move(list));
+  LookForPeers();
+}
+
+void ClusterServer::LookForPeers() {
+  if (core_->topology() == nullptr) return;
+  for (const cluster::Member& member : core_->topology()->members) {
+    if (member.id == id_ || member.state == cluster::MemberState::kRemoved || peers_.contains(member.id)) continue;
+    peers_[member.id] = {static_cast<Endpoint>(std::stoul(member.address)), now_.monotonic};
+  }
+}
+
+void ClusterServer::Ping() {
+  for (auto& [id, peer] : peers_) {
+    actions_->Send(peer.endpoint, Encode(NodeFrame{id_, id, {}}));
+    const bool is_reachable = now_.monotonic - peer.heard < kSilence;
+    if (is_reachable == peer.is_reachable) continue;
+    peer.is_reachable = is_reachable;
+    cluster::Actions list;
+    core_->OnReachable(id, is_reachable, core_now(), &list);
+    Perform(std::move(list));
+  }
+}
+
+void ClusterServer::OnMessage(Endpoint from, std::string_view bytes, Time now, Actions* actions) {
+  now_ = now;
+  actions_ = actions;
+  const ClusterMessage message = DecodeClusterMessage(bytes);
+  if (const auto* call = std::get_if<ClientCall>(&message)) {
+    TakeCall(from, *call);
+  } else {
+    TakeFrame(std::get<NodeFrame>(message));
+  }
+  SetCoreTimer();
+}
+
+void ClusterServer::TakeFrame(const NodeFrame& frame) {
+  // Who a frame is for, the handshake of a real connection finds out.
+  if (core_ == nullptr || frame.to != id_) return;
+  if (const auto peer = peers_.find(frame.from); peer != peers_.end()) {
+    peer->second.heard = now_.monotonic;
+    if (!peer->second.is_reachable) {
+      peer->second.is_reachable = true;
+      cluster::Actions list;
+      core_->OnReachable(frame.from, true, core_now(), &list);
+      Perform(std::move(list));
+    }
+  }
+  if (frame.bytes.empty()) return;
+  WatchRequest(frame);
+  cluster::Actions list;
+  core_->OnMessage(frame.from, frame.bytes, core_now(), &list);
+  Perform(std::move(list));
+}
+
+void ClusterServer::TakeCall(Endpoint client, const ClientCall& call) {
+  if (!seen_calls_.insert({client, call.number}).second) return;
+  if (core_ == nullptr) {
+    return actions_->Send(client, Encode(ClientAnswer{call.number, cluster::Outcome::kFailed, {}, {}}));
+  }
+  const uint64_t number = next_call_++;
+  calls_[number] = {client, call.number};
+  const Nanos deadline = now_.monotonic + call.patience;
+  cluster::Actions list;
+  if (call.kind == ClientOperation::Kind::kGet) {
+    core_->Get(number, {.key = call.key, .level = call.level, .deadline = deadline}, core_now(), &list);
+  } else {
+    core_->Put(number,
+               {.key = call.key, .is_delete = call.kind == ClientOperation::Kind::kDelete, .value = call.value,
+                .seen = call.brought, .level = call.level, .sloppy = call.sloppy, .deadline = deadline},
+               core_now(), &list);
+  }
+  Perform(std::move(list));
+}
+
+void ClusterServer::OnTimer(uint64_t id, Time now, Actions* actions) {
+  now_ = now;
+  actions_ = actions;
+  if (id == kStoreTimer) {
+    actions->ReadStore(0);
+    actions->SetTimer(kStoreTimer, kStoreEvery);
+  } else if (id == kPingTimer) {
+    if (core_ != nullptr) {
+      Ping();
+      Watch();
+    }
+    actions->SetTimer(kPingTimer, kPingEvery);
+  } else if (id == kCoreTimer) {
+    cluster::Actions list;
+    core_->OnTime(core_now(), &list);
+    Perform(std::move(list));
+  } else {
+    ready_.push_back(std::move(timers_.extract(id).mapped()));
+    Perform({});
+  }
+  SetCoreTimer();
+}
+
+// What failed is tried again: nobody is told that it is durable before it is.
+void ClusterServer::OnSynced(uint64_t id, bool ok, Time now, Actions* actions) {
+  now_ = now;
+  actions_ = actions;
+  if (!ok) {
+    Completion completion = std::move(syncs_.extract(id).mapped());
+    const uint64_t timer = next_number_++;
+    timers_[timer] = [this, completion = std::move(completion)](cluster::Actions*) mutable {
+      AfterSync(std::move(completion));
+    };
+    return actions->SetTimer(timer, 20 * kMillisecond);
+  }
+  ready_.push_back(std::move(syncs_.extract(id).mapped()));
+  Perform({});
+  SetCoreTimer();
+}
+
+void ClusterServer::OnStore(const StoreReply& reply, Time now, Actions* actions) {
+  now_ = now;
+  actions_ = actions;
+  TakeTopology(reply.bytes, reply.revision);
+  const auto swap = reply.kind == StoreReply::Kind::kCompareAndSwap ? swaps_.find(reply.id) : swaps_.end();
+  if (swap != swaps_.end()) {
+    const uint64_t number = swaps_.extract(swap).mapped();
+    const auto outcome = reply.is_swapped ? cluster::SwapOutcome::kDone : cluster::SwapOutcome::kConflict;
+    cluster::Actions list;
+    core_->OnSwapped(number, outcome, reply.revision, core_now(), &list);
+    Perform(std::move(list));
+  }
+  SetCoreTimer();
+}
+
+void ClusterServer::SetCoreTimer() {
+  if (core_ == nullptr) return;
+  const Nanos next = core_->NextTime();
+  actions_->SetTimer(kCoreTimer, next > now_.monotonic ? next - now_.monotonic : 0);
+}
+
+void ClusterServer::Watch() {
+  const cluster::NodeStatus status = core_->status();
+  Figures figures{.operations = status.requests, .hint_bytes = status.hint_bytes};
+  for (const auto& [key, contexts] : run_->contexts) {
+    const auto* replica = core_->topology() == nullptr ? nullptr : core_->replica(run_->PartitionOf(key));
+    if (replica != nullptr) figures.queued = std::max(figures.queued, replica->queued());
+  }
+  run_->Report(CheckBounds(figures, kLimits));
+}
+
+}  // namespace varve::sim

@@ -1,0 +1,190 @@
+// What the driver of a simulated server does with the actions of its core.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "cluster/message_codec.h"
+#include "sim/cluster_disk.h"
+#include "sim/cluster_server.h"
+
+namespace varve::sim {
+namespace {
+
+// Whether a message acknowledges a request.
+bool Acknowledges(const cluster::Message& message) {
+  if (const auto* update = std::get_if<cluster::UpdateReply>(&message.body)) return update->code == cluster::ReplyCode::kOk;
+  if (const auto* merge = std::get_if<cluster::MergeReply>(&message.body)) return merge->code == cluster::ReplyCode::kOk;
+  if (const auto* read = std::get_if<cluster::ReadReply>(&message.body)) return read->code == cluster::ReplyCode::kOk;
+  return false;
+}
+
+}  // namespace
+
+void ClusterServer::Perform(cluster::Actions list) {
+  while (true) {
+    for (cluster::Action& action : list) {
+      std::visit([this](auto& wanted) { Do(wanted); }, action);
+    }
+    if (ready_.empty()) return;
+    list.clear();
+    const Completion completion = std::move(ready_.front());
+    ready_.pop_front();
+    completion(&list);
+  }
+}
+
+void ClusterServer::AfterSync(Completion completion) {
+  const uint64_t number = next_number_++;
+  syncs_[number] = std::move(completion);
+  actions_->Sync(number);
+}
+
+// Mostly at once, but never from within a call; sometimes behind what comes later.
+void ClusterServer::Soon(Completion completion) {
+  if (!random_.Chance(100)) return ready_.push_back(std::move(completion));
+  const uint64_t number = next_number_++;
+  timers_[number] = std::move(completion);
+  actions_->SetTimer(number, random_.Uniform(2 * kMillisecond));
+}
+
+void ClusterServer::Do(cluster::Send&) { VARVE_CHECK(false); }  // only between the parts of a core
+
+void ClusterServer::WatchRequest(const NodeFrame& frame) {
+  const Result<cluster::Message> message = cluster::DecodeMessage(frame.bytes);
+  if (message.ok()) asked_[{frame.from, message->request}] = message->epoch;
+}
+
+// A reply names the epoch of the replica; what it acknowledges was asked for under another one, perhaps.
+void ClusterServer::WatchReply(const cluster::SendBytes& send) {
+  const Result<cluster::Message> message = cluster::DecodeMessage(send.bytes);
+  if (!message.ok() || !Acknowledges(*message)) return;
+  const auto asked = asked_.find({send.to, message->request});
+  if (asked == asked_.end()) return;
+  run_->Report(run_->epochs.OnAcknowledged(id_, message->partition, asked->second));
+}
+
+void ClusterServer::Do(cluster::SendBytes& send) {
+  WatchReply(send);
+  const auto peer = peers_.find(send.to);
+  if (peer == peers_.end()) return;
+  actions_->Send(peer->second.endpoint, Encode(NodeFrame{id_, send.to, std::move(send.bytes)}));
+}
+
+void ClusterServer::Do(cluster::ReadKey& read) {
+  Soon([this, read](cluster::Actions* list) {
+    std::optional<std::string> bytes;
+    if (const auto stored = disk_.Read(KeyName(read.partition, read.key))) bytes = std::string(*stored);
+    core_->OnKeyRead(read.partition, read.operation, std::move(bytes), core_now(), list);
+  });
+}
+
+void ClusterServer::Do(cluster::WriteKey& write) {
+  if (write.bytes) {
+    const auto state = cluster::KeyState::Decode(*write.bytes, FloorOf(disk_, write.partition));
+    run_->Report(state.ok() ? run_->history.OnStored(write.key, *state) : state.status());
+  }
+  Keep(write, actions_);
+  AfterSync([this, partition = write.partition, operation = write.operation](cluster::Actions* list) {
+    core_->OnKeyWritten(partition, operation, Status::Ok(), core_now(), list);
+  });
+}
+
+void ClusterServer::Do(cluster::ListKeys& list_keys) {
+  Soon([this, wanted = list_keys](cluster::Actions* list) {
+    std::vector<cluster::KeysReply::Item> keys;
+    ForEachKey(disk_, wanted.partition, [&](std::string_view key, std::string_view bytes) {
+      const uint32_t leaf = cluster::HashTree::LeafOf(key);
+      if (std::binary_search(wanted.leaves.begin(), wanted.leaves.end(), leaf)) {
+        keys.push_back({std::string(key), cluster::HashTree::HashOf(key, bytes)});
+      }
+    });
+    core_->OnKeysListed(wanted.partition, wanted.operation, std::move(keys), core_now(), list);
+  });
+}
+
+void ClusterServer::Do(cluster::PersistLease& lease) {
+  Keep(lease, actions_);
+  AfterSync([this, lease](cluster::Actions* list) {
+    core_->OnLeaseDurable(lease.partition, lease.actor, lease.end, core_now(), list);
+  });
+}
+
+void ClusterServer::Do(cluster::PersistEpoch& epoch) {
+  run_->Report(run_->epochs.OnFenceWritten(id_, epoch.partition, epoch.epoch));
+  Keep(epoch, actions_);
+  AfterSync([this, epoch](cluster::Actions* list) {
+    run_->epochs.OnFenceDurable(id_, epoch.partition, epoch.epoch);
+    core_->OnEpochDurable(epoch.partition, epoch.epoch, core_now(), list);
+  });
+}
+
+void ClusterServer::Do(cluster::PersistFloor& floor) {
+  Keep(floor, actions_);
+  AfterSync([this, floor](cluster::Actions* list) {
+    core_->OnFloorDurable(floor.partition, floor.floor, core_now(), list);
+  });
+}
+
+void ClusterServer::Do(cluster::LearnTopology&) { actions_->ReadStore(0); }
+
+void ClusterServer::Do(cluster::PersistTopology& topology) { Keep(topology, actions_); }
+
+void ClusterServer::Do(cluster::ForsakeActor& forsake) {
+  Keep(forsake, disk_, actions_);
+  AfterSync([this, actor = forsake.actor](cluster::Actions* list) {
+    core_->OnActorForsaken(actor, core_now(), list);
+  });
+}
+
+void ClusterServer::Do(cluster::LoadPartition& load) {
+  const uint64_t number = next_number_++;
+  timers_[number] = [this, partition = load.partition](cluster::Actions* list) {
+    ForEachKey(disk_, partition,
+               [&](std::string_view key, std::string_view bytes) { core_->OnKeyLoaded(partition, key, bytes); });
+    core_->OnPartitionLoaded(partition, Status::Ok(), core_now(), list);
+  };
+  actions_->SetTimer(number, random_.Uniform(20 * kMillisecond));
+}
+
+void ClusterServer::Do(cluster::DropPartition& drop) { Drop(drop.partition, disk_, actions_); }
+
+void ClusterServer::Do(cluster::SwapTopology& swap) {
+  const uint64_t number = next_number_++;
+  swaps_[number] = swap.swap;
+  actions_->SwapStore(number, swap.expected_revision, std::move(swap.bytes));
+  timers_[number] = [this, number](cluster::Actions* list) {
+    const auto found = swaps_.extract(number);
+    if (found.empty()) return;
+    core_->OnSwapped(found.mapped(), cluster::SwapOutcome::kUnknown, 0, core_now(), list);
+    actions_->ReadStore(0);
+  };
+  actions_->SetTimer(number, 500 * kMillisecond);
+}
+
+void ClusterServer::Do(cluster::StoreHint& hint) {
+  Keep(hint, actions_);
+  AfterSync([this, number = hint.hint](cluster::Actions* list) {
+    core_->OnHintStored(number, true, core_now(), list);
+  });
+}
+
+void ClusterServer::Do(cluster::EraseHint& hint) { Keep(hint, actions_); }
+
+void ClusterServer::Do(cluster::FinishPut& finish) {
+  AnswerTo(finish.client_request, {0, finish.outcome, std::move(finish.seen), {}});
+}
+
+void ClusterServer::Do(cluster::FinishGet& finish) {
+  AnswerTo(finish.client_request, {0, finish.outcome, std::move(finish.seen), std::move(finish.values)});
+}
+
+void ClusterServer::AnswerTo(uint64_t request, ClientAnswer answer) {
+  const auto call = calls_.find(request);
+  if (call == calls_.end()) return run_->Report(Status::Corruption("I13: an answer that nobody asked for"));
+  answer.number = call->second.number;
+  const Endpoint client = call->second.client;
+  calls_.erase(call);
+  actions_->Send(client, Encode(std::move(answer)));
+}
+
+}  // namespace varve::sim
