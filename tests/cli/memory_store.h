@@ -252,6 +252,7 @@ class MemoryDb : public MemoryNamespace<Db> {
   }
   Status WaitForBackgroundWork() override { return Status::Ok(); }
   Status Sync() override { return Status::Ok(); }
+  bool HasUnsynced() const override { return false; }
   Result<VerifyReport> Verify() override { return store_.report; }
   Status StartScrub(const ScrubOptions&) override { return Status::NotSupported("no command"); }
   void StopScrub() override {}
