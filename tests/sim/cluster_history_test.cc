@@ -235,6 +235,24 @@ TEST_F(ClusterHistoryTest, I13WhatFailedIsNeverSeen) {
   EXPECT_BREAKS("I13", EndWrite(second, {}, Outcome::kFailed));  // told twice
 }
 
+TEST_F(ClusterHistoryTest, WhatMayBeLost) {
+  HistoryOptions options = Options();
+  options.losses = true;
+  history_ = ClusterHistory(options);
+  ASSERT_OK(Put("v1", A(1), {}, Level::kOne));
+  EXPECT_OK(Get({}, {}, Level::kAll));
+  EXPECT_OK(history_.CheckFinal("k", KeyState()));
+  ASSERT_OK(Put("v2", A(2)));
+  EXPECT_BREAKS("I2", Get({}, {}, Level::kAll));
+  EXPECT_BREAKS("I1", history_.CheckFinal("k", KeyState()));
+  options.forgets = true;
+  history_ = ClusterHistory(options);
+  ASSERT_OK(Put("v1", A(1)));
+  EXPECT_OK(Get({}, {}, Level::kAll));
+  EXPECT_OK(history_.CheckFinal("k", KeyState()));
+  EXPECT_BREAKS("I3", Get({}, {A(1)}));  // one may forget both, and not the value alone
+}
+
 TEST_F(ClusterHistoryTest, LastWriterWins) {
   history_ = ClusterHistory(Options(ConflictPolicy::kLww));
   ASSERT_OK(Put("v1", A(1)));
