@@ -108,6 +108,7 @@ void NodeCore::Impl::Tick(Now now, Actions* actions) {
   for (auto& [partition, held] : partitions_) {
     if (held.is_failed) Load(partition, &held, actions);
   }
+  BequeathHints();  // also those that came from who did not know the topology yet
   keeper_.OnTime(now.monotonic, [this](PartitionId partition) { return SinceOf(partition); }, suspects_, actions);
   CheckActors(actions);
   filler_.OnTime(now.monotonic, actions);

@@ -44,6 +44,7 @@ void NodeCore::Impl::OnSwapped(uint64_t swap, SwapOutcome outcome, uint64_t revi
 }
 
 void NodeCore::Impl::Adopt(Topology next, Nanos now, Actions* actions) {
+  const bool is_first = !topology_;
   topology_ = std::move(next);
   mover_.OnTopology(now);
   for (uint32_t p = 0; p < topology_->placement.partitions(); ++p) {
@@ -51,7 +52,11 @@ void NodeCore::Impl::Adopt(Topology next, Nanos now, Actions* actions) {
     const ReplicaSets sets = topology_->SetsOf(partition);
     const auto held = partitions_.find(partition);
     if (!IsIn(options_.self, sets.current) && !IsIn(options_.self, sets.next)) {
-      if (held != partitions_.end()) Drop(partition, actions);
+      if (held != partitions_.end()) {
+        Drop(partition, actions);
+      } else if (is_first && records_.contains(partition)) {
+        actions->push_back(DropPartition{partition});  // the last life may have ended before
+      }
     } else if (held == partitions_.end()) {
       Hold(partition, actions);
     } else if (!held->second.is_loading) {
