@@ -70,7 +70,8 @@ struct LearnTopology {
   NodeId from;
 };
 
-// The last topology known, for the next start. No reply.
+// The last topology known, for the next start. No reply. It need not be synced, but what is synced after it makes it durable
+// as well.
 struct PersistTopology {
   std::string bytes;
 };
