@@ -7,6 +7,15 @@
 #include "base/planted_bug.h"
 
 namespace varve::cluster {
+namespace {
+
+// While a partition moves, what a linear read has answered must be found by those that ask the next set.
+const std::vector<std::vector<NodeId>>& SetsOf(const RequestOptions& options) {
+  const bool asks_both = options.level == Level::kLinear && !VARVE_PLANTED_BUG("get.linear_in_one_set");
+  return asks_both ? options.sets.write : options.sets.read;
+}
+
+}  // namespace
 
 GetOperation::GetOperation(const CoordinatorOptions* options, const std::set<NodeId>* suspects,
                            uint64_t number, uint64_t client_request, GetRequest request)
@@ -16,7 +25,7 @@ GetOperation::GetOperation(const CoordinatorOptions* options, const std::set<Nod
       client_request_(client_request),
       request_(std::move(request)),
       policy_(options_->policy_of(request_.key)),
-      quorum_(request_.options.sets.read, request_.options.level, request_.options.replicas) {}
+      quorum_(SetsOf(request_.options), request_.options.level, request_.options.replicas) {}
 
 void GetOperation::Start(Nanos now, Actions* actions) {
   const bool are_enough =
@@ -24,6 +33,11 @@ void GetOperation::Start(Nanos now, Actions* actions) {
   if (!are_enough) return Fail(ReplyCode::kTooFewReplicas, actions);
   next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
   Ask(actions);
+}
+
+// A replica that has yet to learn the topology will have in a moment.
+void GetOperation::AskSoon(Nanos now) {
+  if (!is_finished_) next_time_ = std::min(next_time_, now + options_->resend_every / 4);
 }
 
 // Suspects too: they may live, and are repaired then.
@@ -40,6 +54,7 @@ void GetOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Ac
   if (const auto* read = std::get_if<ReadReply>(&body)) {
     // One that the network held up must not undo what the replica has said since.
     if (reported_.contains(from)) return;
+    if (read->code == ReplyCode::kUnknownEpoch) AskSoon(now);
     Take(from, read->code, read->state);
   } else if (const auto* merge = std::get_if<MergeReply>(&body)) {
     Take(from, merge->code, merge->state);

@@ -19,7 +19,7 @@ namespace varve::cluster {
 // merged, sent to all, and what they have then is looked at again (Skrzypczak, Schintke, Schuett, "Linearizable
 // state machine replication of state-based CRDTs without logs", 2019). Two such answers are comparable, as some
 // replica has reported both and a replica only grows; and a write acknowledged by more than half is in
-// every answer of a read that starts after it. Writers without pause can keep it from agreement until its deadline.
+// every answer of a read that starts after it. Of a partition that moves, more than half of both sets. Writers without pause can keep it from agreement until its deadline.
 class GetOperation : public CoordinatedOperation {
  public:
   // `options` and `suspects` outlive it.
@@ -41,6 +41,7 @@ class GetOperation : public CoordinatedOperation {
   void Fail(ReplyCode reason, Actions* actions);
   void RepairAndGo(Actions* actions);
   void Ask(Actions* actions);
+  void AskSoon(Nanos now);
   void Send(NodeId to, Message::Body body, Actions* actions) const;
 
   const CoordinatorOptions* const options_;

@@ -101,6 +101,19 @@ bool Mover::AdvanceMoves(TopologyChange* change) const {
   return changes > 0;
 }
 
+// Those that the operator does not want any more.
+bool Mover::AbortMoves(TopologyChange* change) const {
+  const std::vector<Move> moves = change->topology().moves;
+  size_t changes = 0;
+  for (const Move& move : moves) {
+    const auto wanted = change->topology().target.Replicas(move.partition);
+    const bool is_wanted = wanted.size() == move.next.size() && CountIn(wanted, move.next) == wanted.size();
+    if (is_wanted || move.stage != MoveStage::kCopy) continue;
+    changes += change->AbortMove(move.partition).ok();
+  }
+  return changes > 0;
+}
+
 // As many as the nodes that get copies may have at once. None to a node that does not answer.
 bool Mover::StartMoves(TopologyChange* change) const {
   std::map<NodeId, size_t> moves_to;
@@ -154,6 +167,7 @@ void Mover::Swap(Nanos now, bool needs_actor, Actions* actions) {
   bool has_changed = needs_actor && change.GiveActor(context_->self()).ok();
   if (IsDriver(now)) {
     has_changed = AdvanceMoves(&change) || has_changed;
+    has_changed = AbortMoves(&change) || has_changed;
     has_changed = StartMoves(&change) || has_changed;
     has_changed = ChangeMembers(&change) || has_changed;
   }

@@ -45,6 +45,7 @@ class Mover {
   void AskReplicas(Actions* actions);
   // Each returns whether there was something to change.
   bool AdvanceMoves(TopologyChange* change) const;
+  bool AbortMoves(TopologyChange* change) const;
   bool StartMoves(TopologyChange* change) const;
   bool ChangeMembers(TopologyChange* change) const;
   void Swap(Nanos now, bool needs_actor, Actions* actions);

@@ -50,6 +50,7 @@ NodeCore::Impl::Impl(NodeOptions options, NodeDurable durable)
       floors_(this, &pool_),
       mover_(this) {
   VARVE_CHECK(options_.self != kNoNode);
+  for (const auto& [partition, record] : records_) leftovers_.insert(partition);
   for (StoreHint& hint : durable.hints) {
     keeper_.Load(hint.hint, hint.owner, hint.partition, std::move(hint.key), std::move(hint.state));
   }
@@ -131,6 +132,13 @@ void NodeCore::Impl::AskAround(Nanos now, Actions* actions) {
   Ask(peer.id, PartitionId{0}, TopologyRequest{topology_->epoch}, actions);
 }
 
+void NodeCore::Impl::Repair() {
+  for (auto& [partition, held] : partitions_) {
+    held.next_exchange = 1;
+    held.repairs = topology_->SetsOf(partition).Readable().size();
+  }
+}
+
 // With the other replicas of each partition, one after the other.
 void NodeCore::Impl::CompareWithPeers(Nanos now, Actions* actions) {
   for (auto& [partition, held] : partitions_) {
@@ -147,10 +155,10 @@ void NodeCore::Impl::CompareWithPeers(Nanos now, Actions* actions) {
     const std::vector<NodeId>& replicas = sets.Readable();
     if (!IsIn(options_.self, replicas) || replicas.size() < 2) continue;
     const NodeId peer = replicas[held.exchanges++ % replicas.size()];
-    if (peer == options_.self || IsSuspect(peer)) {
-      held.next_exchange = now + 1;  // the next one
-      continue;
-    }
+    const bool goes_on = held.repairs > 0 && --held.repairs > 0;
+    const bool is_there = peer != options_.self && !IsSuspect(peer);
+    if (goes_on || peer == options_.self) held.next_exchange = now + 1;  // the next one
+    if (!is_there) continue;
     // Otherwise all keys would differ that only one of the two has stripped.
     const VersionVector& floor = held.replica->floor();
     if (sets.stage == MoveStage::kNone && !floor.empty()) Ask(peer, partition, FloorRequest{floor}, actions);

@@ -170,6 +170,9 @@ class NodeCore {
   // Not Ok: it is asked for again.
   void OnPartitionLoaded(PartitionId partition, const Status& status, Now now, Actions* actions);
 
+  // Compares all partitions with the other replicas as soon as it can, and not only when their time comes.
+  void Repair();
+
   // nullptr before the first.
   const Topology* topology() const;
   // Of a key under that topology. REQUIRES: topology().

@@ -119,6 +119,7 @@ void NodeCore::OnPartitionLoaded(PartitionId partition, const Status& status, No
   impl_->Route(now, std::move(raised), actions);
 }
 
+void NodeCore::Repair() { impl_->Repair(); }
 const Topology* NodeCore::topology() const { return impl_->topology(); }
 PartitionId NodeCore::PartitionOf(std::string_view key) const { return impl_->PartitionOf(key); }
 const Replica* NodeCore::replica(PartitionId partition) const { return impl_->FindReplica(partition); }

@@ -60,6 +60,7 @@ class NodeCore::Impl final : public NodeContext {
   void OnHintStored(uint64_t hint, bool is_durable, Actions* actions);
   void OnKeyLoaded(PartitionId partition, std::string_view key, std::string_view bytes);
   void OnPartitionLoaded(PartitionId partition, const Status& status, Actions* actions);
+  void Repair();
   PartitionId PartitionOf(std::string_view key) const;
   NodeStatus status() const;
 
@@ -76,6 +77,7 @@ class NodeCore::Impl final : public NodeContext {
     std::vector<VersionVector> floors;  // on their way to disk
     Nanos next_exchange = 0;
     size_t exchanges = 0;      // begun with one peer after the other
+    size_t repairs = 0;        // that are to follow at once
   };
   struct Request {
     std::variant<ClientPut, ClientGet> what;
@@ -129,6 +131,7 @@ class NodeCore::Impl final : public NodeContext {
   ActorId actor_ = kNoActor;  // in use
   std::map<PartitionId, PartitionDurable> records_;  // as on disk
   std::map<PartitionId, Partition> partitions_;
+  std::set<PartitionId> leftovers_;  // that a former life may not have dropped
   std::map<PartitionId, size_t> stale_loads_;  // of replicas dropped while they were loaded
   uint64_t next_partition_number_ = 1;
   std::set<NodeId> suspects_;

@@ -73,7 +73,10 @@ void PutOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Ac
       case ReplyCode::kStaleEpoch:
       case ReplyCode::kFenced:  // this node has yet to learn the topology, and then goes on under it
       case ReplyCode::kUnknownEpoch:
-      case ReplyCode::kOverloaded: reason_ = merge->code; break;  // it is sent again
+      case ReplyCode::kOverloaded:  // it is sent again
+        reason_ = merge->code;
+        if (!is_finished_) next_time_ = std::min(next_time_, now + options_->resend_every / 4);
+        break;
       default:
         reason_ = merge->code;
         refused_.insert(from);

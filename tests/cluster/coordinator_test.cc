@@ -210,6 +210,23 @@ TEST_F(CoordinatorTest, StaleTopologyFailsWithoutEffect) {
   EXPECT_TRUE(Get(0, world_.Options()).values.empty());
 }
 
+// What it has answered while a partition moves is in the next set as well, whoever asks that one later.
+TEST_F(CoordinatorTest, LinearReadsOfAMoveAgreeInBothSets) {
+  Actions actions;
+  for (const size_t node : {3u, 4u}) {
+    world_.nodes()[node].replica->OnTopology(Epoch{1}, &actions);
+    world_.Do(&world_.nodes()[node], std::exchange(actions, {}));
+  }
+  world_.Settle();
+  for (const size_t node : {3u, 4u}) world_.Cut(0, node);
+  EXPECT_EQ(Put(0, "v", world_.Options(Level::kAll)).outcome, Outcome::kOk);
+  world_.HealAll();
+  RequestOptions moving = world_.Options(Level::kLinear);
+  moving.sets.write.push_back({world_.nodes()[0].id, world_.nodes()[3].id, world_.nodes()[4].id});
+  EXPECT_EQ(Get(1, moving).values, Values{"v"});
+  EXPECT_TRUE(world_.StateOf(3, "k").HasValue() || world_.StateOf(4, "k").HasValue());
+}
+
 // The topology changes while a put gathers acknowledgements: it goes on with the new sets, and what was said under the old
 // one is worth nothing.
 TEST_F(CoordinatorTest, PutGoesOnUnderALaterTopology) {

@@ -203,6 +203,26 @@ TEST_F(NodeCoreTest, RestartedNodesGoOnFromTheirDisks) {
   }
 }
 
+// A node may come back with a topology that is older than its data.
+TEST_F(NodeCoreTest, OldTopologyOfADiskDropsNothing) {
+  PutKeys(60, "v");
+  world_.Join(5);
+  const std::string before = EncodeTopology(world_.topology());
+  ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+  const size_t keys = world_.StoredKeys(5);
+  EXPECT_GT(keys, 0u);
+  world_.Crash(5);
+  world_.nodes()[5].disk.durable.topology = before;  // by which it holds nothing
+  world_.set_store_is_away(true);
+  world_.Boot(5);
+  for (int i = 0; i < 20; ++i) world_.Step();
+  EXPECT_EQ(world_.StoredKeys(5), keys);
+  world_.set_store_is_away(false);
+  EXPECT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+  EXPECT_EQ(world_.StoredKeys(5), keys);
+  ExpectKeys(60, {"v"}, {5});
+}
+
 TEST_F(NodeCoreTest, WhoMayHaveLostWritesGetsANewActor) {
   PutKeys(30, "v");
   const ActorId before = world_.topology().Find(NodeId{2})->actor;
@@ -286,6 +306,37 @@ TEST_F(NodeCoreTest, TargetThatIsNotFilledServesNothing) {
   world_.HealAll();
   EXPECT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
   ExpectKeys(300, {"v"}, {5});
+}
+
+// The operator changes his mind while copies are made.
+TEST_F(NodeCoreTest, MovesThatAreNotWantedAnyMoreAreTakenBack) {
+  PutKeys(100, "v");
+  world_.Join(5);
+  ASSERT_TRUE(world_.RunUntil([this] { return !world_.topology().moves.empty(); }));
+  world_.Crash(5);
+  world_.Change([](TopologyChange* change) {
+    ASSERT_TRUE(change->SetWeight(NodeId{6}, 0).ok());
+    NodeWorld::Aim(change);
+  });
+  EXPECT_TRUE(world_.RunUntil([this] { return !Holds(5); }));
+  ExpectKeys(100, {"v"}, {0, 4});
+}
+
+TEST_F(NodeCoreTest, RepairComparesNow) {
+  NodeOptions options = NodeWorld::QuickOptions();
+  options.exchange_period = options.floor_period = 100'000 * kSeconds;
+  NodeWorld world(5, 3, 3, 2, 3, ConflictPolicy::kSiblings, options);
+  ASSERT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }));
+  world.Crash(1);
+  for (int key = 0; key < 40; ++key) ASSERT_EQ(world.PutNow(0, Name(key), "v").outcome, Outcome::kOk);
+  world.Crash(0);
+  world.nodes()[0].disk.hints.clear();
+  world.Boot(0);
+  world.Boot(1);
+  world.Run(20 * kSeconds);
+  EXPECT_FALSE(world.AreReplicasEqual());
+  world.core(0).Repair();
+  EXPECT_TRUE(world.RunUntil([&world] { return world.AreReplicasEqual(); }));
 }
 
 // Messages are lost and exchanges fail for it: what counts are those that end well. Nothing else fills what is missing.
