@@ -105,6 +105,7 @@ Status ClusterHistory::EndOfWrite(size_t number) {
   }
   writes_[number].stamp = operation.seen.stamp;
   acknowledged_ += operation.outcome == Outcome::kOk ? 1 : 0;
+  writes_[number].has_shown |= operation.outcome == Outcome::kOk;
   return BindDot(number, dots[0]);
 }
 
@@ -113,6 +114,7 @@ Status ClusterHistory::EndOfRead(size_t number) {
   if (read.outcome != Outcome::kOk) return Status::Ok();
   ++answered_;
   VARVE_RETURN_IF_ERROR(CheckValues(number));
+  for (const std::string& value : read.values) writes_[writer_of_.find(value)->second].has_shown = true;
   VARVE_RETURN_IF_ERROR(CheckAcknowledged(number));
   VARVE_RETURN_IF_ERROR(CheckExact(Name(number), read.key, read.values, read.seen.context));
   return CheckChain(number);
@@ -208,7 +210,7 @@ Status ClusterHistory::CheckExact(std::string_view where, std::string_view key, 
     }
     if (is_shown) {
       VARVE_RETURN_IF_ERROR(CheckNotOverwritten(where, number, context));
-    } else if (keeps_all && is_known && !MayBeOverwritten(number, context)) {
+    } else if (keeps_all && write.has_shown && is_known && !MayBeOverwritten(number, context)) {
       return Violation("I3: " + std::string(where) + " leaves out " + Name(number) + ", which nobody has overwritten");
     }
   }

@@ -89,6 +89,8 @@ class ClusterHistory {
   struct Write {
     std::optional<cluster::Dot> dot;      // once it is known
     uint64_t stamp = 0;                   // of an acknowledged one
+    // Acknowledged, or shown to somebody. Others may vanish, as if they had never been.
+    bool has_shown = false;
     std::vector<size_t> overwriters = {};  // writes that brought a context with that dot
   };
   struct Key {

@@ -175,6 +175,13 @@ TEST_F(ClusterHistoryTest, I3AnOverwriterThatIsNotInTheContextDoesNotCount) {
   EXPECT_OK(Get({"v2"}, {A(1), B(1)}));
 }
 
+TEST_F(ClusterHistoryTest, I3AnUnknownWriteMayVanishUntilItIsSeen) {
+  ASSERT_OK(EndWrite(BeginPut("v1"), {A(1)}, Outcome::kUnknown));
+  EXPECT_OK(Get({}, {A(1)}));
+  EXPECT_OK(Get({"v1"}, {A(1)}));
+  EXPECT_BREAKS("I3", Get({}, {A(1)}));
+}
+
 TEST_F(ClusterHistoryTest, I3ADeleteOfWhichNothingIsKnownMayHaveHappened) {
   ASSERT_OK(Put("v1", A(1)));
   const size_t deleted = BeginDelete({A(1)});
