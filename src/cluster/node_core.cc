@@ -50,6 +50,7 @@ NodeCore::Impl::Impl(NodeOptions options, NodeDurable durable)
       floors_(this, &pool_),
       mover_(this) {
   VARVE_CHECK(options_.self != kNoNode);
+  for (const auto& [partition, record] : records_) leftovers_.insert(partition);
   for (StoreHint& hint : durable.hints) {
     keeper_.Load(hint.hint, hint.owner, hint.partition, std::move(hint.key), std::move(hint.state));
   }

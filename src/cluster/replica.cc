@@ -286,7 +286,7 @@ void Replica::Store(const std::string& key, Operation* operation, KeyState state
   actions->push_back(WriteKey{options_.partition, number, key, std::move(bytes)});
   if (VARVE_PLANTED_BUG("replica.acknowledges_early")) {
     Reply(*operation, ReplyCode::kOk, actions);
-    operation->request.reset();
+    operation->is_answered = true;
   }
 }
 
@@ -308,7 +308,7 @@ void Replica::Finish(const std::string& key, ReplyCode code, Actions* actions) {
   if (code != ReplyCode::kStorageFailed) dots_on_their_way_.erase(operation.dot);
   found->second.pop_front();
   --queued_;
-  if (operation.request) {
+  if (operation.request && !operation.is_answered) {
     const bool is_read = std::holds_alternative<ReadRequest>(operation.request->body);
     if (code == ReplyCode::kOk && operation.request->epoch < epoch_ &&
         !VARVE_PLANTED_BUG("replica.skips_the_fence")) {

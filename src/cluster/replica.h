@@ -109,6 +109,7 @@ class Replica {
     Dot dot;
     uint64_t stamp = 0;
     std::string reply_state;
+    bool is_answered = false;
   };
 
   bool Accept(const Message& message, Actions* actions);

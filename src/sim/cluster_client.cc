@@ -16,7 +16,7 @@ std::string KeyOf(uint64_t number) { return "key" + std::to_string(number); }
 
 void ClusterClient::OnStart(Time, Actions* actions) { Idle(actions); }
 
-void ClusterClient::Idle(Actions* actions) { actions->SetTimer(kNextTimer, random_.Uniform(40 * kMillisecond)); }
+void ClusterClient::Idle(Actions* actions) { actions->SetTimer(kNextTimer, random_.Uniform(run_->options.idle)); }
 
 Endpoint ClusterClient::SomeServer() {
   return static_cast<Endpoint>(random_.Uniform(run_->options.nodes + run_->options.spares));
@@ -39,10 +39,11 @@ ClientOperation ClusterClient::SomeOperation(bool is_last_round) {
   operation.key = KeyOf(random_.Uniform(run_->options.keys));
   const uint64_t kind = random_.Uniform(100);
   const uint64_t level = random_.Uniform(100);
-  operation.level = level < 15   ? cluster::Level::kOne
-                    : level < 65 ? cluster::Level::kQuorum
-                    : level < 90 ? cluster::Level::kLinear
-                                 : cluster::Level::kAll;
+  const uint64_t others = 100 - run_->options.linear;
+  operation.level = level >= others           ? cluster::Level::kLinear
+                    : level < others / 5      ? cluster::Level::kOne
+                    : level < others * 6 / 7  ? cluster::Level::kQuorum
+                                              : cluster::Level::kAll;
   if (kind < 45) return operation;
   operation.kind = kind < 85 ? ClientOperation::Kind::kPut : ClientOperation::Kind::kDelete;
   operation.brought = SomeContext(operation.key);

@@ -47,17 +47,17 @@ size_t ClusterHistory::Begin(ClientOperation operation) {
   Key& key = keys_[operation.key];
   if (operation.kind != Kind::kGet) {
     for (const size_t earlier : key.writes) {
-      Write& write = writes_.at(earlier);
+      Write& write = writes_[earlier];
       if (write.dot && operation.brought.context.Covers(*write.dot)) write.overwriters.push_back(number);
     }
     key.writes.push_back(number);
-    writes_.emplace(number, Write{});
     if (operation.kind == Kind::kPut) {
       const bool is_new = writer_of_.emplace(operation.value, number).second;
       VARVE_CHECK(is_new);
     }
   }
   operation.begun_as = ++order_;
+  writes_.emplace_back();
   operations_.push_back(std::move(operation));
   return number;
 }
@@ -82,7 +82,7 @@ Status ClusterHistory::BindDot(size_t number, Dot dot) {
     return Violation("I8: one dot, " + std::to_string(Value(dot.actor)) + ":" + std::to_string(dot.counter) +
                      ", names " + Name(bearer->second) + " and " + Name(number));
   }
-  std::optional<Dot>& known = writes_.at(number).dot;
+  std::optional<Dot>& known = writes_[number].dot;
   if (known && *known != dot) return Violation("I8: written twice: " + Name(number));
   known = dot;
   return Status::Ok();
@@ -91,7 +91,7 @@ Status ClusterHistory::BindDot(size_t number, Dot dot) {
 Status ClusterHistory::EndOfWrite(size_t number) {
   const ClientOperation& operation = operations_[number];
   if (operation.outcome == Outcome::kFailed) {
-    return writes_.at(number).dot ? Violation("I13: failed and is stored: " + Name(number)) : Status::Ok();
+    return writes_[number].dot ? Violation("I13: failed and is stored: " + Name(number)) : Status::Ok();
   }
   // One that is unknown may bring no context.
   const CausalContext& seen = operation.seen.context;
@@ -103,8 +103,9 @@ Status ClusterHistory::EndOfWrite(size_t number) {
   if (dots.size() != 1 || !(expected == seen)) {
     return Violation("I3: its context is not what its client has seen and one dot: " + Name(number));
   }
-  writes_.at(number).stamp = operation.seen.stamp;
+  writes_[number].stamp = operation.seen.stamp;
   acknowledged_ += operation.outcome == Outcome::kOk ? 1 : 0;
+  writes_[number].has_shown |= operation.outcome == Outcome::kOk;
   return BindDot(number, dots[0]);
 }
 
@@ -113,6 +114,7 @@ Status ClusterHistory::EndOfRead(size_t number) {
   if (read.outcome != Outcome::kOk) return Status::Ok();
   ++answered_;
   VARVE_RETURN_IF_ERROR(CheckValues(number));
+  for (const std::string& value : read.values) writes_[writer_of_.find(value)->second].has_shown = true;
   VARVE_RETURN_IF_ERROR(CheckAcknowledged(number));
   VARVE_RETURN_IF_ERROR(CheckExact(Name(number), read.key, read.values, read.seen.context));
   return CheckChain(number);
@@ -144,7 +146,7 @@ uint32_t ClusterHistory::CountOf(Level level) const {
 }
 
 bool ClusterHistory::MustLast(const ClientOperation& write) const {
-  return !options_.losses || write.level != Level::kOne;
+  return !options_.forgets && (!options_.losses || write.level != Level::kOne);
 }
 
 bool ClusterHistory::MustMeet(const ClientOperation& read, const ClientOperation& write) const {
@@ -160,7 +162,7 @@ Status ClusterHistory::CheckAcknowledged(size_t read) const {
   for (const size_t number : keys_.find(operation.key)->second.writes) {
     const ClientOperation& write = operations_[number];
     if (!write.is_ended || write.outcome != Outcome::kOk || write.ended_as > operation.begun_as) continue;
-    if (!MustMeet(operation, write) || operation.seen.context.Covers(*writes_.at(number).dot)) continue;
+    if (!MustMeet(operation, write) || operation.seen.context.Covers(*writes_[number].dot)) continue;
     return Violation("I2: " + Name(read) + " misses " + Name(number) + ", acknowledged at " +
                      std::to_string(write.ended / kMicrosecond) + " us");
   }
@@ -168,8 +170,28 @@ Status ClusterHistory::CheckAcknowledged(size_t read) const {
 }
 
 bool ClusterHistory::IsEffective(size_t number, const CausalContext& context) const {
-  const auto& dot = writes_.at(number).dot;
+  const auto& dot = writes_[number].dot;
   return dot && context.Covers(*dot);
+}
+
+Status ClusterHistory::CheckNotOverwritten(std::string_view where, size_t number, const CausalContext& context) const {
+  for (const size_t other : writes_[number].overwriters) {
+    if (!IsEffective(other, context)) continue;
+    return Violation("I3: " + std::string(where) + " shows " + Name(number) + ", which " + Name(other) +
+                     " has overwritten");
+  }
+  return Status::Ok();
+}
+
+// Of a delete without a dot nobody knows whether it has happened.
+bool ClusterHistory::MayBeOverwritten(size_t number, const CausalContext& context) const {
+  const std::vector<size_t>& overwriters = writes_[number].overwriters;
+  return std::any_of(overwriters.begin(), overwriters.end(), [&](size_t other) {
+    const ClientOperation& overwriter = operations_[other];
+    const bool has_failed = overwriter.is_ended && overwriter.outcome == Outcome::kFailed;
+    const bool is_possible = overwriter.kind == Kind::kDelete && !writes_[other].dot && !has_failed;
+    return is_possible || IsEffective(other, context);
+  });
 }
 
 Status ClusterHistory::CheckExact(std::string_view where, std::string_view key, const std::vector<std::string>& values,
@@ -179,26 +201,16 @@ Status ClusterHistory::CheckExact(std::string_view where, std::string_view key, 
   const bool keeps_all = options_.policy == cluster::ConflictPolicy::kSiblings;
   for (const size_t number : found->second.writes) {
     const ClientOperation& operation = operations_[number];
-    const Write& write = writes_.at(number);
+    const Write& write = writes_[number];
     if (operation.kind != Kind::kPut || !write.dot) continue;
     const bool is_shown = Has(values, operation.value);
     const bool is_known = context.Covers(*write.dot);
     if (is_shown && !is_known) {
       return Violation("I3: " + std::string(where) + " has a context without what it shows: " + Name(number));
     }
-    // Of a delete without a dot nobody knows whether it has happened.
-    bool may_be_gone = false;
-    for (const size_t other : write.overwriters) {
-      const ClientOperation& overwriter = operations_[other];
-      if (is_shown && IsEffective(other, context)) {
-        return Violation("I3: " + std::string(where) + " shows " + Name(number) + ", which " + Name(other) +
-                         " has overwritten");
-      }
-      const bool has_failed = overwriter.is_ended && overwriter.outcome == Outcome::kFailed;
-      const bool is_possible = overwriter.kind == Kind::kDelete && !writes_.at(other).dot && !has_failed;
-      may_be_gone |= is_possible || IsEffective(other, context);
-    }
-    if (keeps_all && is_known && !is_shown && !may_be_gone) {
+    if (is_shown) {
+      VARVE_RETURN_IF_ERROR(CheckNotOverwritten(where, number, context));
+    } else if (keeps_all && write.has_shown && is_known && !MayBeOverwritten(number, context)) {
       return Violation("I3: " + std::string(where) + " leaves out " + Name(number) + ", which nobody has overwritten");
     }
   }
@@ -208,7 +220,7 @@ Status ClusterHistory::CheckExact(std::string_view where, std::string_view key, 
 // I5. What ended before this one began is not beyond it.
 Status ClusterHistory::CheckChain(size_t read) {
   const ClientOperation& operation = operations_[read];
-  if (operation.level != Level::kLinear) return Status::Ok();
+  if (operation.level != Level::kLinear || options_.forgets) return Status::Ok();
   std::vector<size_t>& reads = keys_.find(operation.key)->second.linear_reads;
   for (const size_t other : reads) {
     const ClientOperation& earlier = operations_[other];
@@ -250,9 +262,9 @@ Status ClusterHistory::CheckFinal(std::string_view key, const cluster::KeyState&
   for (const size_t number : found->second.writes) {
     const ClientOperation& write = operations_[number];
     if (!write.is_ended || write.outcome != Outcome::kOk || !MustLast(write)) continue;
-    if (!state.context().Covers(*writes_.at(number).dot)) return Violation("I1: lost: " + Name(number));
+    if (!state.context().Covers(*writes_[number].dot)) return Violation("I1: lost: " + Name(number));
     const bool is_lww = options_.policy == cluster::ConflictPolicy::kLww;
-    if (is_lww && state.HasValue() && writes_.at(number).stamp > state.stamp()) {
+    if (is_lww && state.HasValue() && writes_[number].stamp > state.stamp()) {
       return Violation("I3: there is an older value than that of " + Name(number));
     }
   }

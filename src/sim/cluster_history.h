@@ -58,6 +58,8 @@ struct HistoryOptions {
   bool moves = false;
   // Whether a node may lose what it has. Then what one node alone has acknowledged may go.
   bool losses = false;
+  // Whether nodes forget what they acknowledge. Then nothing need last, and siblings are exact all the same.
+  bool forgets = false;
   cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
   std::function<cluster::PartitionId(std::string_view key)> partition_of;
 };
@@ -87,6 +89,8 @@ class ClusterHistory {
   struct Write {
     std::optional<cluster::Dot> dot;      // once it is known
     uint64_t stamp = 0;                   // of an acknowledged one
+    // Acknowledged, or shown to somebody. Others may vanish, as if they had never been.
+    bool has_shown = false;
     std::vector<size_t> overwriters = {};  // writes that brought a context with that dot
   };
   struct Key {
@@ -107,12 +111,14 @@ class ClusterHistory {
   // I3: what a state with these values and this context shows and leaves out.
   Status CheckExact(std::string_view where, std::string_view key, const std::vector<std::string>& values,
                     const cluster::CausalContext& context) const;
+  Status CheckNotOverwritten(std::string_view where, size_t write, const cluster::CausalContext& context) const;
+  bool MayBeOverwritten(size_t write, const cluster::CausalContext& context) const;
   bool IsEffective(size_t write, const cluster::CausalContext& context) const;
   std::string Name(size_t number) const;
 
   HistoryOptions options_;
   std::vector<ClientOperation> operations_;
-  std::map<size_t, Write> writes_;
+  std::vector<Write> writes_;  // by operation; of reads: empty
   std::map<std::string, Key, std::less<>> keys_;
   std::map<std::string, size_t, std::less<>> writer_of_;  // value -> put
   std::map<DotName, size_t> bearer_of_;

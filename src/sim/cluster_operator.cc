@@ -71,7 +71,7 @@ void ClusterOperator::OnStart(Time, Actions* actions) {
 // Reads, changes, and looks again a while later whether there is anything to do.
 void ClusterOperator::OnTimer(uint64_t, Time, Actions* actions) {
   actions->ReadStore(1);
-  actions->SetTimer(0, 100 * kMillisecond + random_.Uniform(run_->options.least / 3));
+  actions->SetTimer(0, 100 * kMillisecond + random_.Uniform(run_->options.least / (1 + run_->options.changes)));
 }
 
 void ClusterOperator::OnStore(const StoreReply& reply, Time, Actions* actions) {

@@ -28,6 +28,9 @@ struct ClusterOptions {
   cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
   bool sloppy = false;          // some writes
   bool wipes = false;           // machines may lose their disks; they are replaced
+  bool syncs = true;            // writes before they are acknowledged; otherwise a loss of power takes some
+  uint32_t linear = 25;         // of 100 requests
+  Nanos idle = 40 * kMillisecond;  // at most, of a client between two requests
   uint32_t changes = 0;         // joins and leaves that the operator tries
   uint64_t lease_size = 16;
   // As in WorldOptions and FaultOptions: until then there may be faults, and then there is calm.
@@ -57,6 +60,7 @@ struct ClusterRun {
     history.copies = options.copies;
     history.moves = options.changes > 0 || options.wipes;
     history.losses = options.wipes;
+    history.forgets = !options.syncs;
     history.policy = options.policy;
     history.partition_of = [options](std::string_view key) { return PartitionOf(options, key); };
     return history;

@@ -28,8 +28,15 @@ ClusterOptions RandomClusterOptions(uint64_t seed, uint32_t most_nodes) {
   options.keys = 1 + static_cast<uint32_t>(random.Uniform(5));
   options.policy = random.Chance(800) ? cluster::ConflictPolicy::kSiblings : cluster::ConflictPolicy::kLww;
   options.sloppy = random.Chance(300);
-  options.changes = random.Chance(500) ? 1 + static_cast<uint32_t>(random.Uniform(4)) : 0;
+  options.changes = random.Chance(500) ? 1 + static_cast<uint32_t>(random.Uniform(10)) : 0;
   options.lease_size = random.Chance(500) ? 4 : 1000;
+  options.wipes = options.copies >= 3 && random.Chance(150);
+  options.syncs = !random.Chance(100);
+  options.linear = random.Chance(700) ? 25 : 60;
+  if (random.Chance(300)) {  // fewer keys, and more at once
+    options.keys = 1 + static_cast<uint32_t>(random.Uniform(2));
+    options.idle = 8 * kMillisecond;
+  }
   return options;
 }
 

@@ -93,6 +93,7 @@ class ClusterServer : public Node {
 
   void AfterSync(Completion completion);
   void Soon(Completion completion);
+  void Later(Nanos at_most, Completion completion);
   void SetCoreTimer();
   cluster::Now core_now() const { return {now_.monotonic, now_.wall / 1000}; }
 

@@ -42,9 +42,14 @@ void ClusterServer::AfterSync(Completion completion) {
 // Mostly at once, but never from within a call; sometimes behind what comes later.
 void ClusterServer::Soon(Completion completion) {
   if (!random_.Chance(100)) return ready_.push_back(std::move(completion));
+  Later(2 * kMillisecond, std::move(completion));
+}
+
+// What this event writes is on the disk only when it is over.
+void ClusterServer::Later(Nanos at_most, Completion completion) {
   const uint64_t number = next_number_++;
   timers_[number] = std::move(completion);
-  actions_->SetTimer(number, random_.Uniform(2 * kMillisecond));
+  actions_->SetTimer(number, random_.Uniform(at_most));
 }
 
 void ClusterServer::Do(cluster::Send&) { VARVE_CHECK(false); }  // only between the parts of a core
@@ -84,9 +89,14 @@ void ClusterServer::Do(cluster::WriteKey& write) {
     run_->Report(state.ok() ? run_->history.OnStored(write.key, *state) : state.status());
   }
   Keep(write, actions_);
-  AfterSync([this, partition = write.partition, operation = write.operation](cluster::Actions* list) {
+  Completion written = [this, partition = write.partition, operation = write.operation](cluster::Actions* list) {
     core_->OnKeyWritten(partition, operation, Status::Ok(), core_now(), list);
-  });
+  };
+  if (run_->options.syncs) {
+    AfterSync(std::move(written));
+  } else {
+    Later(kMillisecond / 4, std::move(written));
+  }
 }
 
 void ClusterServer::Do(cluster::ListKeys& list_keys) {
@@ -137,13 +147,11 @@ void ClusterServer::Do(cluster::ForsakeActor& forsake) {
 }
 
 void ClusterServer::Do(cluster::LoadPartition& load) {
-  const uint64_t number = next_number_++;
-  timers_[number] = [this, partition = load.partition](cluster::Actions* list) {
+  Later(20 * kMillisecond, [this, partition = load.partition](cluster::Actions* list) {
     ForEachKey(disk_, partition,
                [&](std::string_view key, std::string_view bytes) { core_->OnKeyLoaded(partition, key, bytes); });
     core_->OnPartitionLoaded(partition, Status::Ok(), core_now(), list);
-  };
-  actions_->SetTimer(number, random_.Uniform(20 * kMillisecond));
+  });
 }
 
 void ClusterServer::Do(cluster::DropPartition& drop) { Drop(drop.partition, disk_, actions_); }

@@ -28,7 +28,7 @@ std::string Describe(const ClusterOptions& options) {
          (options.policy == cluster::ConflictPolicy::kLww ? ", last writer wins" : "") +
          (options.sloppy ? ", sloppy writes" : "") +
          (options.changes > 0 ? ", " + std::to_string(options.changes) + " joins or leaves" : "") +
-         (options.wipes ? ", lost disks" : "");
+         (options.wipes ? ", lost disks" : "") + (options.syncs ? "" : ", writes are not synced");
 }
 
 Status CheckSchedule(const TortureOptions& options) {

@@ -175,6 +175,13 @@ TEST_F(ClusterHistoryTest, I3AnOverwriterThatIsNotInTheContextDoesNotCount) {
   EXPECT_OK(Get({"v2"}, {A(1), B(1)}));
 }
 
+TEST_F(ClusterHistoryTest, I3AnUnknownWriteMayVanishUntilItIsSeen) {
+  ASSERT_OK(EndWrite(BeginPut("v1"), {A(1)}, Outcome::kUnknown));
+  EXPECT_OK(Get({}, {A(1)}));
+  EXPECT_OK(Get({"v1"}, {A(1)}));
+  EXPECT_BREAKS("I3", Get({}, {A(1)}));
+}
+
 TEST_F(ClusterHistoryTest, I3ADeleteOfWhichNothingIsKnownMayHaveHappened) {
   ASSERT_OK(Put("v1", A(1)));
   const size_t deleted = BeginDelete({A(1)});
@@ -233,6 +240,24 @@ TEST_F(ClusterHistoryTest, I13WhatFailedIsNeverSeen) {
   ASSERT_OK(history_.OnStored("k", StateWith("v2", A(2))));
   EXPECT_BREAKS("I13", EndWrite(second, {}, Outcome::kFailed));
   EXPECT_BREAKS("I13", EndWrite(second, {}, Outcome::kFailed));  // told twice
+}
+
+TEST_F(ClusterHistoryTest, WhatMayBeLost) {
+  HistoryOptions options = Options();
+  options.losses = true;
+  history_ = ClusterHistory(options);
+  ASSERT_OK(Put("v1", A(1), {}, Level::kOne));
+  EXPECT_OK(Get({}, {}, Level::kAll));
+  EXPECT_OK(history_.CheckFinal("k", KeyState()));
+  ASSERT_OK(Put("v2", A(2)));
+  EXPECT_BREAKS("I2", Get({}, {}, Level::kAll));
+  EXPECT_BREAKS("I1", history_.CheckFinal("k", KeyState()));
+  options.forgets = true;
+  history_ = ClusterHistory(options);
+  ASSERT_OK(Put("v1", A(1)));
+  EXPECT_OK(Get({}, {}, Level::kAll));
+  EXPECT_OK(history_.CheckFinal("k", KeyState()));
+  EXPECT_BREAKS("I3", Get({}, {A(1)}));  // one may forget both, and not the value alone
 }
 
 TEST_F(ClusterHistoryTest, LastWriterWins) {
