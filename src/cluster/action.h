@@ -70,7 +70,8 @@ struct LearnTopology {
   NodeId from;
 };
 
-// The last topology known, for the next start. No reply.
+// The last topology known, for the next start. No reply. It need not be synced, but what is synced after it makes it durable
+// as well.
 struct PersistTopology {
   std::string bytes;
 };
@@ -82,8 +83,8 @@ struct ForsakeActor {
 struct LoadPartition {
   PartitionId partition;
 };
-// This node has no copy any more: erase its keys and its floor. Its lease and its epoch stay. No reply; what is asked of
-// the partition afterwards comes after it.
+// This node has no copy any more: erase its keys and its floor, at once or the floor first: a floor without the keys says that
+// they are deleted. Its lease and its epoch stay. No reply; what is asked of the partition afterwards comes after it.
 struct DropPartition {
   PartitionId partition;
 };

@@ -50,6 +50,7 @@ NodeCore::Impl::Impl(NodeOptions options, NodeDurable durable)
       floors_(this, &pool_),
       mover_(this) {
   VARVE_CHECK(options_.self != kNoNode);
+  for (const auto& [partition, record] : records_) leftovers_.insert(partition);
   for (StoreHint& hint : durable.hints) {
     keeper_.Load(hint.hint, hint.owner, hint.partition, std::move(hint.key), std::move(hint.state));
   }
@@ -108,6 +109,7 @@ void NodeCore::Impl::Tick(Now now, Actions* actions) {
   for (auto& [partition, held] : partitions_) {
     if (held.is_failed) Load(partition, &held, actions);
   }
+  BequeathHints();  // also those that came from who did not know the topology yet
   keeper_.OnTime(now.monotonic, [this](PartitionId partition) { return SinceOf(partition); }, suspects_, actions);
   CheckActors(actions);
   filler_.OnTime(now.monotonic, actions);

@@ -131,6 +131,7 @@ class NodeCore::Impl final : public NodeContext {
   ActorId actor_ = kNoActor;  // in use
   std::map<PartitionId, PartitionDurable> records_;  // as on disk
   std::map<PartitionId, Partition> partitions_;
+  std::set<PartitionId> leftovers_;  // that a former life may not have dropped
   std::map<PartitionId, size_t> stale_loads_;  // of replicas dropped while they were loaded
   uint64_t next_partition_number_ = 1;
   std::set<NodeId> suspects_;

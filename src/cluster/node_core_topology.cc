@@ -51,7 +51,11 @@ void NodeCore::Impl::Adopt(Topology next, Nanos now, Actions* actions) {
     const ReplicaSets sets = topology_->SetsOf(partition);
     const auto held = partitions_.find(partition);
     if (!IsIn(options_.self, sets.current) && !IsIn(options_.self, sets.next)) {
-      if (held != partitions_.end()) Drop(partition, actions);
+      // A topology from before a crash may be older than what the partition has seen: then it may be this node's yet.
+      const auto record = records_.find(partition);
+      const bool is_old = record != records_.end() && record->second.epoch > sets.since;
+      if (is_old && !VARVE_PLANTED_BUG("node.drops_by_an_old_topology")) continue;
+      if (held != partitions_.end() || leftovers_.contains(partition)) Drop(partition, actions);
     } else if (held == partitions_.end()) {
       Hold(partition, actions);
     } else if (!held->second.is_loading) {
@@ -64,7 +68,7 @@ void NodeCore::Impl::Adopt(Topology next, Nanos now, Actions* actions) {
 
 void NodeCore::Impl::Hold(PartitionId partition, Actions* actions) {
   Partition& held = partitions_[partition];
-  held.next_exchange = 0;
+  leftovers_.erase(partition);
   Load(partition, &held, actions);
 }
 
@@ -91,8 +95,11 @@ uint64_t NodeCore::Impl::LeaseOf(PartitionId partition) const {
 
 void NodeCore::Impl::Drop(PartitionId partition, Actions* actions) {
   const auto held = partitions_.find(partition);
-  if (held->second.is_loading && !held->second.is_failed) ++stale_loads_[partition];
-  partitions_.erase(held);
+  if (held != partitions_.end()) {
+    if (held->second.is_loading && !held->second.is_failed) ++stale_loads_[partition];
+    partitions_.erase(held);
+  }
+  leftovers_.erase(partition);
   // A floor without the data would say of all that others have that it is deleted.
   records_[partition].floor = {};
   actions->push_back(DropPartition{partition});

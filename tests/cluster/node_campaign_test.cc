@@ -38,7 +38,8 @@ class Story {
     world_.Change([](TopologyChange*) {});
     world_.Run(5 * kSeconds);  // all requests end
     ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled() && world_.AreReplicasEqual() && HaveNoHints(); }))
-        << "no rest";
+        << (world_.IsSettled() ? "" : "something moves; ") << (HaveNoHints() ? "" : "hints; ")
+        << (world_.AreReplicasEqual() ? "" : "replicas differ");
     Check();
   }
 

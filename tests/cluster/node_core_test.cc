@@ -203,6 +203,26 @@ TEST_F(NodeCoreTest, RestartedNodesGoOnFromTheirDisks) {
   }
 }
 
+// A node may come back with a topology that is older than its data.
+TEST_F(NodeCoreTest, OldTopologyOfADiskDropsNothing) {
+  PutKeys(60, "v");
+  world_.Join(5);
+  const std::string before = EncodeTopology(world_.topology());
+  ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+  const size_t keys = world_.StoredKeys(5);
+  EXPECT_GT(keys, 0u);
+  world_.Crash(5);
+  world_.nodes()[5].disk.durable.topology = before;  // by which it holds nothing
+  world_.set_store_is_away(true);
+  world_.Boot(5);
+  for (int i = 0; i < 20; ++i) world_.Step();
+  EXPECT_EQ(world_.StoredKeys(5), keys);
+  world_.set_store_is_away(false);
+  EXPECT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+  EXPECT_EQ(world_.StoredKeys(5), keys);
+  ExpectKeys(60, {"v"}, {5});
+}
+
 TEST_F(NodeCoreTest, WhoMayHaveLostWritesGetsANewActor) {
   PutKeys(30, "v");
   const ActorId before = world_.topology().Find(NodeId{2})->actor;
