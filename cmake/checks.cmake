@@ -39,7 +39,7 @@ if(TARGET varve_cli_binary)
               ${CMAKE_SOURCE_DIR}/docs/namespaces.md ${CMAKE_SOURCE_DIR}/docs/ttl.md
               ${CMAKE_SOURCE_DIR}/docs/repair.md ${CMAKE_SOURCE_DIR}/docs/tree.md
               ${CMAKE_SOURCE_DIR}/docs/backup.md ${CMAKE_SOURCE_DIR}/docs/cli.md
-              ${CMAKE_SOURCE_DIR}/docs/server.md)
+              ${CMAKE_SOURCE_DIR}/docs/server.md ${CMAKE_SOURCE_DIR}/docs/cluster.md)
   varve_check(cli.process ${CMAKE_SOURCE_DIR}/tests/cli/process_test.py
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(cli.server_process ${CMAKE_SOURCE_DIR}/tests/cli/server_process_test.py

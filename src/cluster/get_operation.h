@@ -35,6 +35,7 @@ class GetOperation : public CoordinatedOperation {
  private:
   void Take(NodeId from, ReplyCode code, const std::string& state);
   void Conclude(Nanos now, Actions* actions);
+  bool IsInVain() const;
   void ConcludeLinear(Nanos now, Actions* actions);
   void WriteBack(Actions* actions);
   void Answer(const KeyState& state, Nanos now, Actions* actions);

@@ -1,7 +1,6 @@
 // What the core wants done, done.
 #include <algorithm>
 
-#include "base/planted_bug.h"
 #include "cluster/hash_tree.h"
 #include "node/member_impl.h"
 
@@ -118,7 +117,6 @@ void Member::Impl::Do(cluster::PersistLease& action) {
   Event event = [this, action](cluster::Now now, Actions* actions) {
     core_->OnLeaseDurable(action.partition, action.actor, action.end, now, actions);
   };
-  if (VARVE_PLANTED_BUG("node.leases_not_synced")) return Reply(std::move(event));
   ReplyWhenSynced(std::move(event));
 }
 

@@ -210,6 +210,21 @@ TEST_F(CoordinatorTest, StaleTopologyFailsWithoutEffect) {
   EXPECT_TRUE(Get(0, world_.Options()).values.empty());
 }
 
+// One replica has a later topology and one is away: nobody waits for that one until the deadline.
+TEST_F(CoordinatorTest, StaleReadsDoNotWaitForSuspects) {
+  Actions actions;
+  world_.nodes()[0].replica->OnTopology(Epoch{2}, &actions);
+  world_.Do(&world_.nodes()[0], std::exchange(actions, {}));
+  world_.Settle();
+  world_.Crash(2);
+  Suspect(3, 2);
+  const RequestOptions options = world_.Options();
+  const size_t get = world_.Get(3, "k", options);
+  while (world_.records()[get].finished == 0) world_.Step();
+  EXPECT_EQ(world_.records()[get].reason, ReplyCode::kStaleEpoch);
+  EXPECT_LT(world_.now(), options.deadline);
+}
+
 // What it has answered while a partition moves is in the next set as well, whoever asks that one later.
 TEST_F(CoordinatorTest, LinearReadsOfAMoveAgreeInBothSets) {
   Actions actions;
