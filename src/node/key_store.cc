@@ -113,8 +113,10 @@ bool TakeRecord(std::string_view name, std::string_view bytes, cluster::NodeDura
 }  // namespace
 
 Result<std::unique_ptr<KeyStore>> KeyStore::Open(Db* db, uint64_t cluster, cluster::NodeId self, const std::string& boot) {
-  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<Namespace> keys, db->OpenNamespace("cluster.keys"));
-  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<Namespace> meta, db->OpenNamespace("cluster.meta"));
+  // Whatever the store's default is: who needs more asks for a sync, one for many.
+  const NamespaceOptions options{.durability = Durability::kProcess};
+  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<Namespace> keys, db->OpenNamespace("cluster.keys", options));
+  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<Namespace> meta, db->OpenNamespace("cluster.meta", options));
   std::unique_ptr<KeyStore> store(new KeyStore(db, std::move(keys), std::move(meta)));
   VARVE_RETURN_IF_ERROR(store->BeginLife(cluster, self, boot));
   return store;
@@ -206,7 +208,7 @@ Status KeyStore::Drop(PartitionId partition, SlotRange slots) {
   WriteBatch batch;
   batch.DeleteRange(*keys_, Begin(slots), End(slots));
   batch.Delete(*meta_, MetaKey(kFloor, Value(partition), 2));
-  return db_->Write(batch);
+  return db_->Write(batch, {.durability = Durability::kProcess});
 }
 
 Status KeyStore::Put(const cluster::PersistLease& lease) {
