@@ -186,7 +186,7 @@ const std::vector<Setting>& ServerSettings() {
        .place = &ServeRequest::databases, .min = 1, .max = 10'000},
       {.name = "maxclients", .value_name = "N", .help = "connections at a time (10000)",
        .place = &ServeRequest::max_clients, .min = 1, .max = 1'000'000},
-      {.name = "threads", .value_name = "N", .help = "event loops; 0: one a core (0)",
+      {.name = "threads", .value_name = "N", .help = "event loops; 0: one a core, half of that with --sync (0)",
        .place = &ServeRequest::threads, .max = 256},
       {.name = "client-memory", .value_name = "BYTES",
        .help = "memory for all connections together (1 GiB)",
