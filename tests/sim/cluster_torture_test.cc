@@ -1,4 +1,5 @@
-// Clusters under faults: see docs/design/0032-simulator.md.
+// Clusters under faults: docs/design/0032-simulator.md. A failure names its seed; VARVE_TEST_SEED=<seed> runs that one alone,
+// and so does varve torture cluster --seed <seed>.
 #include "sim/cluster_torture.h"
 
 #include <gtest/gtest.h>
@@ -15,25 +16,71 @@ namespace {
 
 using varve::test::Scaled;
 
-TortureReport RunSeeds(TortureOptions options) {
+constexpr uint64_t kShards = 4;  // which can run side by side
+
+class ClusterTortureTest : public ::testing::TestWithParam<uint64_t> {};
+
+TEST_P(ClusterTortureTest, NothingIsLostAndNothingComesBack) {
+  TortureOptions options;
+  options.seeds = Scaled(1000) / kShards + 1;
+  options.first_seed = GetParam() * options.seeds;
   if (const char* seed = std::getenv("VARVE_TEST_SEED")) {
     options.first_seed = std::strtoull(seed, nullptr, 10);
     options.seeds = 1;
   }
-  return Torture(options, [](const TortureReport&) {});
-}
-
-TEST(ClusterTortureTest, NothingIsLostAndNothingComesBack) {
-  TortureOptions options;
-  options.seeds = Scaled(400);
-  const TortureReport report = RunSeeds(options);
-  ASSERT_EQ(report.failure, nullptr) << "VARVE_TEST_SEED=" << report.failure->ToString()
+  const TortureReport report = Torture(options, [](const TortureReport&) {});
+  ASSERT_EQ(report.failure, nullptr) << "VARVE_TEST_SEED=" << report.failure->seed << "\n"
+                                     << report.failure->ToString()
                                      << Describe(ClusterOptionsOf(options, report.failure->seed));
+  // Else nothing has been looked at.
+  if (report.seeds >= 20) {
+    EXPECT_GT(report.acknowledged, 50 * report.seeds);
+    EXPECT_GT(report.answered, 50 * report.seeds);
+    EXPECT_GT(report.topologies, report.seeds / 2);
+  }
+  RecordProperty("seeds", std::to_string(report.seeds));
   RecordProperty("events", std::to_string(report.events));
   RecordProperty("simulated_ms", std::to_string(report.simulated / kMillisecond));
   RecordProperty("acknowledged", std::to_string(report.acknowledged));
   RecordProperty("answered", std::to_string(report.answered));
   RecordProperty("topologies", std::to_string(report.topologies));
+}
+
+INSTANTIATE_TEST_SUITE_P(Shards, ClusterTortureTest, ::testing::Range(uint64_t{0}, kShards));
+
+TEST(ClusterReplayTest, ASeedGivesTheSameRunEventForEvent) {
+  TortureOptions options;
+  options.seeds = Scaled(12);
+  options.checks_replay = true;
+  const TortureReport report = Torture(options, [](const TortureReport&) {});
+  EXPECT_EQ(report.failure, nullptr) << report.failure->ToString();
+}
+
+TEST(ClusterReplayTest, ASeedIsAClusterOfItsOwn) {
+  uint64_t lww = 0, sloppy = 0, wipes = 0, changes = 0, unsynced = 0, spares = 0;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    const ClusterOptions options = RandomClusterOptions(seed, 5);
+    EXPECT_LE(options.nodes, 5u);
+    EXPECT_GE(options.nodes, options.copies);
+    EXPECT_GE(options.clients, 1u);
+    EXPECT_TRUE(!options.wipes || options.copies >= 3) << "a lost disk would be lost data";
+    lww += options.policy == cluster::ConflictPolicy::kLww;
+    sloppy += options.sloppy;
+    wipes += options.wipes;
+    changes += options.changes > 0;
+    unsynced += !options.syncs;
+    spares += options.spares > 0;
+  }
+  for (const uint64_t count : {lww, sloppy, wipes, changes, unsynced, spares}) EXPECT_GT(count, 5u);
+}
+
+TEST(ClusterReplayTest, SchedulesNameMachinesThatAreThere) {
+  TortureOptions options;
+  options.schedule = Schedule{{FaultKind::kCrash, kSecond, kSecond, 0, 0, 0}};
+  EXPECT_OK(CheckSchedule(options));
+  EXPECT_EQ(Torture(options, [](const TortureReport&) {}).failure, nullptr);
+  options.schedule->push_back({FaultKind::kCut, kSecond, kSecond, 0, 1000, 0});
+  EXPECT_STATUS(kInvalidArgument, CheckSchedule(options));
 }
 
 }  // namespace
