@@ -7,7 +7,7 @@
 namespace varve::cluster {
 namespace {
 
-constexpr size_t kFillsAtOnce = 2;
+constexpr size_t kFillsAtOnce = 4;
 constexpr Nanos kAnswerPatience = 2'000'000'000;
 
 }  // namespace

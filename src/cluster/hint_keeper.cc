@@ -10,7 +10,7 @@ void HintKeeper::Load(uint64_t hint, NodeId owner, PartitionId partition, std::s
                       std::string state) {
   Hint loaded{.owner = owner, .partition = partition, .key = std::move(key), .state = std::move(state)};
   loaded.is_durable = true;
-  Count(loaded, true);
+  Count(hint, loaded, true);
   next_hint_ = std::max(next_hint_, hint + 1);
   hints_.emplace(hint, std::move(loaded));
 }
@@ -24,13 +24,17 @@ size_t HintKeeper::HintsOf(PartitionId partition) const {
   return hints;
 }
 
-void HintKeeper::Count(const Hint& hint, bool is_new) {
+void HintKeeper::Count(uint64_t number, const Hint& hint, bool is_new) {
   if (is_new) {
+    of_owner_[hint.owner].insert(number);
     bytes_ += hint.size();
     bytes_of_[hint.owner] += hint.size();
     ++owed_[{hint.partition, hint.owner}];
     return;
   }
+  const auto of_owner = of_owner_.find(hint.owner);
+  of_owner->second.erase(number);
+  if (of_owner->second.empty()) of_owner_.erase(of_owner);
   bytes_ -= hint.size();
   if ((bytes_of_[hint.owner] -= hint.size()) == 0) bytes_of_.erase(hint.owner);
   const auto found = owed_.find({hint.partition, hint.owner});
@@ -69,8 +73,8 @@ void HintKeeper::OnMessage(const Message& message, Actions* actions) {
     ++refused_;
     return Reply(message, ReplyCode::kOverloaded, actions);
   }
-  Count(hint, true);
   const uint64_t number = next_hint_++;
+  Count(number, hint, true);
   actions->push_back(StoreHint{number, hint.owner, hint.partition, hint.key, hint.state});
   hints_.emplace(number, std::move(hint));
 }
@@ -86,17 +90,25 @@ void HintKeeper::OnHintStored(uint64_t hint, bool is_durable, Actions* actions) 
   }
 }
 
-void HintKeeper::OnTime(Nanos now, const std::function<Epoch(PartitionId)>& epoch_of,
-                        const std::set<NodeId>& suspects, Actions* actions) {
-  std::map<NodeId, size_t> on_their_way;
-  for (auto& [number, hint] : hints_) {
-    if (!hint.is_durable || suspects.contains(hint.owner)) continue;
-    if (on_their_way[hint.owner] >= options_.window) continue;
-    ++on_their_way[hint.owner];
+void HintKeeper::OnTime(Nanos now, const EpochOf& epoch_of, const std::set<NodeId>& suspects,
+                        Actions* actions) {
+  for (const auto& [owner, numbers] : of_owner_) {
+    if (!suspects.contains(owner)) SendTo(owner, now, epoch_of, actions);
+  }
+}
+
+void HintKeeper::SendTo(NodeId owner, Nanos now, const EpochOf& epoch_of, Actions* actions) {
+  const auto found = of_owner_.find(owner);
+  if (found == of_owner_.end()) return;
+  size_t on_their_way = 0;
+  for (const uint64_t number : found->second) {
+    Hint& hint = hints_.find(number)->second;
+    if (!hint.is_durable) continue;
+    if (++on_their_way > options_.window) return;
     if (hint.sent_at != 0 && now < hint.sent_at + options_.resend_every) continue;
     hint.sent_at = std::max<Nanos>(now, 1);
     actions->push_back(Send{Message{.from = options_.self,
-                                    .to = hint.owner,
+                                    .to = owner,
                                     .partition = hint.partition,
                                     .epoch = epoch_of(hint.partition),
                                     .request = number,
@@ -108,15 +120,15 @@ void HintKeeper::OnTime(Nanos now, const std::function<Epoch(PartitionId)>& epoc
 void HintKeeper::ChangeOwner(PartitionId partition, NodeId owner, NodeId heir) {
   for (auto& [number, hint] : hints_) {
     if (hint.partition != partition || hint.owner != owner) continue;
-    Count(hint, false);
+    Count(number, hint, false);
     hint.owner = heir;
     hint.sent_at = 0;
-    Count(hint, true);
+    Count(number, hint, true);
   }
 }
 
 void HintKeeper::Erase(std::map<uint64_t, Hint>::iterator hint) {
-  Count(hint->second, false);
+  Count(hint->first, hint->second, false);
   hints_.erase(hint);
 }
 

@@ -30,6 +30,8 @@ class HintKeeper {
     Nanos resend_every = 1'000'000'000;
   };
 
+  using EpochOf = std::function<Epoch(PartitionId)>;
+
   explicit HintKeeper(Options options) : options_(options), next_hint_(options.first_hint) {}
 
   // A hint of the last run, before the first event; `hint` as in StoreHint.
@@ -40,8 +42,9 @@ class HintKeeper {
   void OnHintStored(uint64_t hint, bool is_durable, Actions* actions);
   // Sends what is due to all owners that are not suspects, under the epoch that `epoch_of` says of each partition. To be
   // called now and then.
-  void OnTime(Nanos now, const std::function<Epoch(PartitionId)>& epoch_of, const std::set<NodeId>& suspects,
-              Actions* actions);
+  void OnTime(Nanos now, const EpochOf& epoch_of, const std::set<NodeId>& suspects, Actions* actions);
+  // What is due to one. To be called when it has acknowledged some.
+  void SendTo(NodeId owner, Nanos now, const EpochOf& epoch_of, Actions* actions);
   // `owner` has left, and `heir` has what was its partition: gets the hints instead.
   void ChangeOwner(PartitionId partition, NodeId owner, NodeId heir);
 
@@ -65,13 +68,14 @@ class HintKeeper {
     size_t size() const { return key.size() + state.size(); }
   };
 
-  void Count(const Hint& hint, bool is_new);
+  void Count(uint64_t number, const Hint& hint, bool is_new);
   void Erase(std::map<uint64_t, Hint>::iterator hint);
   void Reply(const Message& request, ReplyCode code, Actions* actions) const;
 
   const Options options_;
   uint64_t next_hint_;
   std::map<uint64_t, Hint> hints_;
+  std::map<NodeId, std::set<uint64_t>> of_owner_;  // hints, the oldest first
   std::map<NodeId, size_t> bytes_of_;
   std::map<std::pair<PartitionId, NodeId>, size_t> owed_;
   size_t bytes_ = 0;

@@ -180,6 +180,7 @@ void NodeCore::Impl::TakeEndedExchanges(Nanos now, Actions* actions) {
     counters_.keys_merged += ended.keys;
     if (!topology_) continue;
     filler_.OnEnded(ended, now, actions);
+    filler_.OnTime(now, actions);  // the next one
     floors_.OnEnded(ended, now, actions);
   }
 }

@@ -49,9 +49,9 @@ struct NodeOptions {
   Nanos exchange_patience = 60'000'000'000;    // an exchange that takes longer is given up
   size_t max_exchanges = 2;                    // at once, begun by this node, in the background
   Nanos floor_period = 600'000'000'000;        // of a round for the floor of one partition
-  Nanos move_period = 500'000'000;             // how often a move's progress is asked for
+  Nanos move_period = 200'000'000;             // how often a move's progress is asked for
   Nanos move_patience = 10'000'000'000;        // without progress for so long, the next node drives moves as well
-  size_t moves_per_node = 2;                   // moves to one node at once
+  size_t moves_per_node = 8;                   // moves to one node at once
   uint64_t fill_bytes_per_second = uint64_t{32} << 20;  // to this node, by moves; 0: as fast as it goes
 };
 

@@ -57,8 +57,14 @@ void NodeCore::Impl::OnMessage(const Message& message, Now now, Actions* actions
 void NodeCore::Impl::OnReply(const Message& reply, Now now, Actions* actions) {
   switch (KindOf(reply.request)) {
     case RequestKind::kCoordinator: coordinator_.OnMessage(reply, now.monotonic, actions); break;
-    case RequestKind::kHint: keeper_.OnMessage(reply, actions); break;
-    case RequestKind::kExchange: pool_.OnMessage(reply, now.monotonic, actions); break;
+    case RequestKind::kHint:
+      keeper_.OnMessage(reply, actions);
+      keeper_.SendTo(reply.from, now.monotonic, [this](PartitionId partition) { return SinceOf(partition); }, actions);
+      break;
+    case RequestKind::kExchange:
+      pool_.OnMessage(reply, now.monotonic, actions);
+      TakeEndedExchanges(now.monotonic, actions);
+      break;
     case RequestKind::kOther:
       if (!topology_) break;
       filler_.OnMessage(reply, now.monotonic, actions);
