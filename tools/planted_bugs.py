@@ -130,7 +130,7 @@ KNOWN = {
     "get.linear_in_one_set": "cluster",
     "get.linear_like_quorum": "cluster",
     "get.repairs_nobody": "cluster",
-    "get.waits_for_suspects_in_vain": "cluster",
+    "get.waits_under_a_stale_topology": "cluster",
     "hello.other_clusters_accepted": "node",
     "hello.required_features_ignored": "node",
     "hints.sent_once": "cluster",

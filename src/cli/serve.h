@@ -37,7 +37,7 @@ struct ServeRequest {
   std::string cluster_topology;  // empty: no node of a cluster
   uint64_t node_id = 0;
   std::optional<uint16_t> cluster_port;  // absent: as the topology says
-  std::vector<std::string> cluster_hosts;  // empty: the host that the topology names
+  std::string cluster_host;              // empty: as the topology says
   uint64_t cluster_timeout_millis = 2000;
   std::string cluster_tls_certificate;  // all three, or none
   std::string cluster_tls_key;

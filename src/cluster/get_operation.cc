@@ -74,6 +74,7 @@ void GetOperation::Take(NodeId from, ReplyCode code, const std::string& state) {
                                  : Result<KeyState>(Status::Unavailable("refused"));
   if (!decoded.ok()) {
     reason_ = code == ReplyCode::kOk ? ReplyCode::kMalformed : code;
+    is_stale_ = is_stale_ || code == ReplyCode::kStaleEpoch;
     refused_.insert(from);
     return;
   }
@@ -88,7 +89,9 @@ void GetOperation::Conclude(Nanos now, Actions* actions) {
     if (!quorum_.IsReachedBy([this](NodeId node) { return !refused_.contains(node); })) {
       return Fail(reason_, actions);
     }
-    if (IsInVain()) return Fail(ReplyCode::kStaleEpoch, actions);
+    // Those that have not answered may never, and under the later topology there may be a quorum at once.
+    const bool is_stale = is_stale_ && !VARVE_PLANTED_BUG("get.waits_under_a_stale_topology");
+    if (is_stale && !quorum_.IsReachedBy(has_reported)) return Fail(ReplyCode::kStaleEpoch, actions);
     if (!quorum_.IsReachedBy(has_reported) && !VARVE_PLANTED_BUG("get.answers_before_its_quorum")) return;
     if (request_.options.level == Level::kLinear && !VARVE_PLANTED_BUG("get.linear_like_quorum")) {
       ConcludeLinear(now, actions);
@@ -99,15 +102,6 @@ void GetOperation::Conclude(Nanos now, Actions* actions) {
   if (!is_finished_ || is_done_) return;
   const auto is_settled = [this](NodeId node) { return reported_.contains(node) || refused_.contains(node); };
   if (std::all_of(quorum_.members().begin(), quorum_.members().end(), is_settled)) RepairAndGo(actions);
-}
-
-// A replica has a later topology, and only the answer of a suspect could still make a quorum of this one: under the later
-// one there may be a quorum at once.
-bool GetOperation::IsInVain() const {
-  if (reason_ != ReplyCode::kStaleEpoch || VARVE_PLANTED_BUG("get.waits_for_suspects_in_vain")) return false;
-  return !quorum_.IsReachedBy([this](NodeId node) {
-    return reported_.contains(node) || (!refused_.contains(node) && !suspects_->contains(node));
-  });
 }
 
 void GetOperation::ConcludeLinear(Nanos now, Actions* actions) {

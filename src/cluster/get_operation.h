@@ -35,7 +35,6 @@ class GetOperation : public CoordinatedOperation {
  private:
   void Take(NodeId from, ReplyCode code, const std::string& state);
   void Conclude(Nanos now, Actions* actions);
-  bool IsInVain() const;
   void ConcludeLinear(Nanos now, Actions* actions);
   void WriteBack(Actions* actions);
   void Answer(const KeyState& state, Nanos now, Actions* actions);
@@ -61,6 +60,7 @@ class GetOperation : public CoordinatedOperation {
   ReplyCode reason_ = ReplyCode::kOk;
   Nanos next_time_ = 0;
   Nanos repair_at_ = 0;
+  bool is_stale_ = false;  // a replica has a later topology
   bool is_finished_ = false;
   bool is_done_ = false;
 };

@@ -73,7 +73,8 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::StartIfAsked(const cli::ServeR
                  .key = request.cluster_tls_key,
                  .authorities = request.cluster_tls_authorities};
   if (request.cluster_port) options.transport.port = *request.cluster_port;
-  options.transport.hosts = request.cluster_hosts;
+  options.transport.hosts.clear();
+  if (!request.cluster_host.empty()) options.transport.hosts = {request.cluster_host};
   if (const cluster::Member* const self = state.topology.Find(options.self); self != nullptr) {
     VARVE_ASSIGN_OR_RETURN(const node::MemberAddress address, node::ParseMemberAddress(self->address));
     if (options.transport.hosts.empty()) options.transport.hosts = {address.peers.host};

@@ -4,14 +4,12 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/status_macros.h"
@@ -28,7 +26,7 @@ namespace {
 using client::Client;
 using client::Reply;
 
-constexpr std::chrono::milliseconds kPoll(50);
+constexpr uint64_t kPollNanos = 50'000'000;
 constexpr int kPolls = 1200;  // a minute
 constexpr uint16_t kNodePorts = 10'000;  // above those for clients
 constexpr uint16_t kEtcdPorts = 9'000;
@@ -131,7 +129,7 @@ class ClusterDemo {
       if (!etcd_.is_running()) return Status::Unavailable("etcd did not start: is the package etcd-server installed?" + LogOf("etcd.log"));
       const Status status = store->Read().status();
       if (status.IsNotFound()) return Status::Ok();
-      std::this_thread::sleep_for(kPoll);
+      Env::Default()->clock()->SleepNanos(kPollNanos);
     }
     return Status::TimedOut("etcd does not answer");
   }
@@ -183,7 +181,7 @@ class ClusterDemo {
         if (nodes_[node] == nullptr || nodes_[node]->is_running()) continue;
         return Status::Unavailable("node " + std::to_string(node) + " has ended" + LogOf("node" + std::to_string(node) + ".log"));
       }
-      std::this_thread::sleep_for(kPoll);
+      Env::Default()->clock()->SleepNanos(kPollNanos);
     }
     return Status::TimedOut("the cluster did not become green within a minute");
   }

@@ -211,13 +211,12 @@ TEST_F(CoordinatorTest, StaleTopologyFailsWithoutEffect) {
 }
 
 // One replica has a later topology and one is away: nobody waits for that one until the deadline.
-TEST_F(CoordinatorTest, StaleReadsDoNotWaitForSuspects) {
+TEST_F(CoordinatorTest, StaleReadsDoNotWaitForTheDead) {
   Actions actions;
   world_.nodes()[0].replica->OnTopology(Epoch{2}, &actions);
   world_.Do(&world_.nodes()[0], std::exchange(actions, {}));
   world_.Settle();
   world_.Crash(2);
-  Suspect(3, 2);
   const RequestOptions options = world_.Options();
   const size_t get = world_.Get(3, "k", options);
   while (world_.records()[get].finished == 0) world_.Step();
