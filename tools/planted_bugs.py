@@ -181,6 +181,7 @@ KNOWN = {
     "net.unmarked_output_sent": "net",
     "node.comes_back_without_data": "cluster_process",
     "node.drops_by_an_old_topology": "cluster",
+    "node.forgets_a_lease": "cluster",
     "node.makes_dots_before_it_is_filled": "cluster",
     "node.power_cuts_unnoticed": "node",
     "open.name_of_the_store_not_synced": "regression",
