@@ -170,6 +170,7 @@ KNOWN = {
     "net.slow_readers_not_cut": "net",
     "net.turns_above_the_budget": "net",
     "node.drops_by_an_old_topology": "cluster",
+    "node.forgets_a_lease": "cluster",
     "node.makes_dots_before_it_is_filled": "cluster",
     "open.name_of_the_store_not_synced": "regression",
     "outbox.sends_what_has_expired": "node",

@@ -9,7 +9,8 @@ namespace varve::cluster {
 namespace {
 
 constexpr size_t kRecentUpdates = 4096;
-constexpr uint32_t kSweepLeaves = 256;  // at once
+constexpr uint32_t kSweepLeaves = 256;  // listed at once
+constexpr size_t kSweepWindow = 8;      // keys touched at once: the others' requests come between
 
 // The key that a request works on, or nothing if it is none on a key.
 const std::string* KeyOf(const Message& message) {
@@ -82,11 +83,18 @@ void Replica::Touch(const std::string& key, Actions* actions) { Enqueue(key, Ope
 
 void Replica::Sweep(Actions* actions) {
   sweep_leaf_ = 0;
-  if (sweep_left_ == 0) SweepOn(actions);
+  SweepOn(actions);
 }
 
 void Replica::SweepOn(Actions* actions) {
-  if (sweep_leaf_ >= HashTree::kLeaves) return;
+  while (sweep_left_ < kSweepWindow && !sweep_keys_.empty()) {
+    ++sweep_left_;
+    Operation touch;
+    touch.is_sweep = true;
+    Enqueue(sweep_keys_.back(), std::move(touch), actions);
+    sweep_keys_.pop_back();
+  }
+  if (sweep_left_ > 0 || sweep_leaf_ >= HashTree::kLeaves) return;
   std::vector<uint32_t> leaves;
   for (uint32_t end = sweep_leaf_ + kSweepLeaves; sweep_leaf_ < end; ++sweep_leaf_) leaves.push_back(sweep_leaf_);
   ++sweep_left_;
@@ -173,14 +181,10 @@ void Replica::OnKeysListed(uint64_t operation, Result<std::vector<KeysReply::Ite
     return ReplyWith(*request, std::move(reply), actions);
   }
   if (keys.ok()) {
-    for (const KeysReply::Item& item : *keys) {
-      ++sweep_left_;
-      Operation touch;
-      touch.is_sweep = true;
-      Enqueue(item.key, std::move(touch), actions);
-    }
+    for (KeysReply::Item& item : *keys) sweep_keys_.push_back(std::move(item.key));
   }
-  if (--sweep_left_ == 0) SweepOn(actions);
+  --sweep_left_;
+  SweepOn(actions);
 }
 
 void Replica::Enqueue(const std::string& key, Operation operation, Actions* actions) {
@@ -321,7 +325,9 @@ void Replica::Finish(const std::string& key, ReplyCode code, Actions* actions) {
   } else {
     Begin(key, actions);
   }
-  if (operation.is_sweep && --sweep_left_ == 0) SweepOn(actions);
+  if (!operation.is_sweep) return;
+  --sweep_left_;
+  SweepOn(actions);
 }
 
 void Replica::Reply(const Operation& operation, ReplyCode code, Actions* actions) {

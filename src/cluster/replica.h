@@ -81,7 +81,7 @@ class Replica {
   ActorId actor() const { return dots_.actor(); }
 
   // Every current replica has merged all dots up to `floor`. Holds from OnFloorDurable on. Then each key is to be touched
-  // once: it is stripped anew, or erased. Sweep does so with all of them, some leaves at a time.
+  // once: it is stripped anew, or erased. Sweep does so with all of them, a few at a time.
   void RaiseFloor(const VersionVector& floor, Actions* actions);
   void OnFloorDurable(const VersionVector& floor);
   const VersionVector& floor() const { return floor_; }
@@ -143,7 +143,8 @@ class Replica {
   std::map<uint64_t, std::optional<Message>> listings_;               // nothing: of a sweep
   std::vector<std::string> waiting_for_lease_;
   uint32_t sweep_leaf_ = HashTree::kLeaves;  // from which on keys are to be touched yet
-  size_t sweep_left_ = 0;                    // keys and listings of the sweep that are under way
+  std::vector<std::string> sweep_keys_;      // to be touched before the next leaves are listed
+  size_t sweep_left_ = 0;                    // of its operations that are under way
   // Updates that came lately, so that one which the network doubles is done once.
   std::set<std::pair<NodeId, uint64_t>> recent_updates_;
   std::deque<std::pair<NodeId, uint64_t>> recent_updates_by_age_;

@@ -223,6 +223,40 @@ TEST_F(NodeCoreTest, OldTopologyOfADiskDropsNothing) {
   ExpectKeys(60, {"v"}, {5});
 }
 
+// Answers of the disk overtake each other; a lease of a later actor is not forgotten for that, or its dots would come again.
+TEST_F(NodeCoreTest, LeasesOfFormerActorsComeTooLate) {
+  PutKeys(60, "v");
+  world_.Crash(1);
+  world_.Boot(1, true);
+  ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+  const Topology topology = world_.topology();
+  PartitionId held{};
+  while (!topology.placement.IsReplica(held, NodeId{2})) held = PartitionId{static_cast<uint16_t>(Value(held) + 1)};
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.core(1).replica(held)->LastAppliedDot().actor > ActorId{5}; }));
+  Actions actions;
+  const uint64_t last = world_.core(1).replica(held)->LastAppliedDot().counter;
+  world_.core(1).OnLeaseDurable(held, ActorId{1}, 16, {world_.now(), 0}, &actions);
+  // It is gone and comes back in the same life.
+  Placement target = topology.placement;
+  std::vector<NodeId> others;
+  for (const NodeId node : target.Replicas(held)) {
+    if (node != NodeId{2}) others.push_back(node);
+  }
+  target.SetReplicas(held, others);
+  Topology without = topology;
+  without.placement = without.target = target;
+  without.epoch = without.since[Value(held)] = Next(topology.epoch);
+  ASSERT_TRUE(world_.core(1).OnTopology(EncodeTopology(without), 1'000, {world_.now(), 0}, &actions).ok());
+  ASSERT_EQ(world_.core(1).replica(held), nullptr);
+  Topology again = topology;
+  again.epoch = again.since[Value(held)] = Next(without.epoch);
+  ASSERT_TRUE(world_.core(1).OnTopology(EncodeTopology(again), 1'001, {world_.now(), 0}, &actions).ok());
+  world_.core(1).OnPartitionLoaded(held, Status::Ok(), {world_.now(), 0}, &actions);
+  ASSERT_NE(world_.core(1).replica(held), nullptr);
+  EXPECT_GE(world_.core(1).replica(held)->LastAppliedDot().counter, last);
+  EXPECT_GT(world_.core(1).replica(held)->LastAppliedDot().counter, 0u);
+}
+
 TEST_F(NodeCoreTest, WhoMayHaveLostWritesGetsANewActor) {
   PutKeys(30, "v");
   const ActorId before = world_.topology().Find(NodeId{2})->actor;

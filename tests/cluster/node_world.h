@@ -20,26 +20,13 @@
 #include "cluster/node_core.h"
 #include "cluster/planner.h"
 #include "cluster/topology_change.h"
+#include "tests/cluster/node_disk.h"
+#include "tests/cluster/told.h"
 
 namespace varve::cluster::test {
 
 inline constexpr Nanos kMilliseconds = 1'000'000;
 inline constexpr Nanos kSeconds = 1'000 * kMilliseconds;
-
-struct Told {
-  bool is_get = false;
-  std::string key;
-  std::string value;
-  int finished = 0;
-  bool node_died = false;
-  Outcome outcome = Outcome::kUnknown;
-  ReplyCode reason = ReplyCode::kOk;
-  std::vector<std::string> values;
-  SeenContext brought;
-  SeenContext seen;
-  Nanos begun = 0;
-  Nanos ended = 0;
-};
 
 class NodeWorld {
  public:
@@ -47,14 +34,9 @@ class NodeWorld {
     double loss = 0;
     double doubling = 0;
   };
-  struct Disk {
-    std::map<PartitionId, std::map<std::string, std::string>> keys;
-    std::map<uint64_t, StoreHint> hints;
-    NodeDurable durable;
-  };
   struct Node {
     NodeId id{};
-    Disk disk;
+    NodeDisk disk;
     std::unique_ptr<NodeCore> core;
     std::deque<Action> storage;  // asked for and not yet done
     bool is_to_be_told = false;  // of the topology
@@ -276,7 +258,7 @@ class NodeWorld {
     for (const Action& action : std::exchange(node.storage, {})) {
       if (done == 0) break;
       --done;
-      Persist(&node, action);
+      node.disk.Persist(action);
     }
     node.core.reset();
     std::erase_if(network_, [&node](const Packet& packet) { return packet.to == node.id; });
@@ -363,80 +345,17 @@ class NodeWorld {
     Do(node, std::move(actions));
   }
 
-  // Changes what is on disk.
-  void Persist(Node* node, const Action& action) {
-    Disk& disk = node->disk;
-    if (const auto* write = std::get_if<WriteKey>(&action)) {
-      if (write->bytes) {
-        disk.keys[write->partition][write->key] = *write->bytes;
-      } else {
-        disk.keys[write->partition].erase(write->key);
-      }
-    } else if (const auto* lease = std::get_if<PersistLease>(&action)) {
-      disk.durable.partitions[lease->partition].actor = lease->actor;
-      disk.durable.partitions[lease->partition].lease_end = lease->end;
-    } else if (const auto* epoch = std::get_if<PersistEpoch>(&action)) {
-      disk.durable.partitions[epoch->partition].epoch = epoch->epoch;
-    } else if (const auto* floor = std::get_if<PersistFloor>(&action)) {
-      disk.durable.partitions[floor->partition].floor = floor->floor;
-    } else if (const auto* hint = std::get_if<StoreHint>(&action)) {
-      disk.hints[hint->hint] = *hint;
-    } else if (const auto* erase = std::get_if<EraseHint>(&action)) {
-      disk.hints.erase(erase->hint);
-    } else if (const auto* topology = std::get_if<PersistTopology>(&action)) {
-      disk.durable.topology = topology->bytes;
-    } else if (const auto* actor = std::get_if<ForsakeActor>(&action)) {
-      disk.durable.forsaken = actor->actor;
-    } else if (const auto* drop = std::get_if<DropPartition>(&action)) {
-      disk.keys.erase(drop->partition);
-      disk.durable.partitions[drop->partition].floor = {};
-    }
-  }
-
   void DoStorage(Node* node) {
     const Action action = std::move(node->storage.front());
     node->storage.pop_front();
-    Persist(node, action);
+    node->disk.Persist(action);
     Actions actions;
-    Answer(node, action, &actions);
-    Do(node, std::move(actions));
-  }
-  void Answer(Node* node, const Action& action, Actions* actions) {
-    NodeCore& core = *node->core;
-    if (const auto* read = std::get_if<ReadKey>(&action)) {
-      const auto& keys = node->disk.keys[read->partition];
-      const auto found = keys.find(read->key);
-      std::optional<std::string> bytes;
-      if (found != keys.end()) bytes = found->second;
-      core.OnKeyRead(read->partition, read->operation, bytes, time(), actions);
-    } else if (const auto* write = std::get_if<WriteKey>(&action)) {
-      core.OnKeyWritten(write->partition, write->operation, Status::Ok(), time(), actions);
-    } else if (const auto* list = std::get_if<ListKeys>(&action)) {
-      std::vector<KeysReply::Item> items;
-      for (const auto& [key, bytes] : node->disk.keys[list->partition]) {
-        if (std::binary_search(list->leaves.begin(), list->leaves.end(), HashTree::LeafOf(key))) {
-          items.push_back({key, HashTree::HashOf(key, bytes)});
-        }
-      }
-      core.OnKeysListed(list->partition, list->operation, std::move(items), time(), actions);
-    } else if (const auto* lease = std::get_if<PersistLease>(&action)) {
-      core.OnLeaseDurable(lease->partition, lease->actor, lease->end, time(), actions);
-    } else if (const auto* epoch = std::get_if<PersistEpoch>(&action)) {
-      core.OnEpochDurable(epoch->partition, epoch->epoch, time(), actions);
-    } else if (const auto* floor = std::get_if<PersistFloor>(&action)) {
-      core.OnFloorDurable(floor->partition, floor->floor, time(), actions);
-    } else if (const auto* hint = std::get_if<StoreHint>(&action)) {
-      core.OnHintStored(hint->hint, true, time(), actions);
-    } else if (const auto* actor = std::get_if<ForsakeActor>(&action)) {
-      core.OnActorForsaken(actor->actor, time(), actions);
-    } else if (const auto* load = std::get_if<LoadPartition>(&action)) {
-      for (const auto& [key, bytes] : node->disk.keys[load->partition]) {
-        core.OnKeyLoaded(load->partition, key, bytes);
-      }
-      core.OnPartitionLoaded(load->partition, Status::Ok(), time(), actions);
-    } else if (const auto* swap = std::get_if<SwapTopology>(&action)) {
-      Swap(node, *swap, actions);
+    if (const auto* swap = std::get_if<SwapTopology>(&action)) {
+      Swap(node, *swap, &actions);
+    } else {
+      node->disk.Answer(action, time(), node->core.get(), &actions);
     }
+    Do(node, std::move(actions));
   }
   void Swap(Node* node, const SwapTopology& swap, Actions* actions) {
     if (store_is_away_ || away_from_store_.contains(node->id)) return;  // and nobody says so

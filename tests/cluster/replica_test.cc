@@ -351,7 +351,9 @@ TEST_F(ReplicaTest, SweepTouchesEveryKey) {
   RunAll();
   replica_->Sweep(&actions_);
   replica_->Sweep(&actions_);  // from the start
-  RunAll();
+  size_t most = 0;
+  while (RunOne()) most = std::max(most, replica_->queued());
+  EXPECT_LT(most, 12u);  // there is room for requests
   EXPECT_EQ(stored_.size(), 20u);
   EXPECT_EQ(replica_->queued(), 0u);
   EXPECT_TRUE(Replies().empty());
