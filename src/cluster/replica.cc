@@ -288,7 +288,7 @@ void Replica::Store(const std::string& key, Operation* operation, KeyState state
   operation->hash_after = HashTree::HashOf(key, bytes);
   const uint64_t number = operation->number;
   actions->push_back(WriteKey{options_.partition, number, key, std::move(bytes)});
-  if (VARVE_PLANTED_BUG("replica.acknowledges_early")) {
+  if (operation->request && VARVE_PLANTED_BUG("replica.acknowledges_early")) {
     Reply(*operation, ReplyCode::kOk, actions);
     operation->is_answered = true;
   }
