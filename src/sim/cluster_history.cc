@@ -264,11 +264,19 @@ Status ClusterHistory::CheckFinal(std::string_view key, const cluster::KeyState&
     if (!write.is_ended || write.outcome != Outcome::kOk || !MustLast(write)) continue;
     if (!state.context().Covers(*writes_[number].dot)) return Violation("I1: lost: " + Name(number));
     const bool is_lww = options_.policy == cluster::ConflictPolicy::kLww;
-    if (is_lww && state.HasValue() && writes_[number].stamp > state.stamp()) {
+    if (is_lww && !values.empty() && writes_[number].stamp > state.stamp() && !IsForgotten(write, values.front())) {
       return Violation("I3: there is an older value than that of " + Name(number));
     }
   }
   return CheckExact("the end", key, values, state.context());
+}
+
+// When all replicas have a delete it goes, and its stamp with it: what is made after that may have any.
+bool ClusterHistory::IsForgotten(const ClientOperation& write, const std::string& value) const {
+  const auto writer = writer_of_.find(value);
+  if (write.kind != ClientOperation::Kind::kDelete || writer == writer_of_.end()) return false;
+  const ClientOperation& put = operations_[writer->second];
+  return !put.is_ended || put.ended_as > write.ended_as;
 }
 
 std::vector<std::string> ClusterHistory::Keys() const {

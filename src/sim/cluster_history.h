@@ -86,6 +86,7 @@ class ClusterHistory {
   size_t answered() const { return answered_; }          // reads
 
  private:
+  bool IsForgotten(const ClientOperation& write, const std::string& value) const;
   struct Write {
     std::optional<cluster::Dot> dot;      // once it is known
     uint64_t stamp = 0;                   // of an acknowledged one
