@@ -46,6 +46,10 @@ ClusterResult::Outcome OutcomeOf(cluster::Outcome outcome) {
   return ClusterResult::Outcome::kUnknown;
 }
 
+cluster::Level LevelOf(const server::ClusterQuorum& quorum) {
+  return quorum.is_linear ? cluster::Level::kLinear : cluster::Level::kQuorum;
+}
+
 std::string NameOf(uint64_t cluster, cluster::NodeId node) {
   std::string name;
   const auto append = [&name](uint64_t number) {
@@ -145,11 +149,14 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
   Retried(const ClusterBridge* bridge, std::string key, Done done)
       : bridge_(bridge), key_(std::move(key)), done_(std::move(done)), deadline_(bridge->Deadline()) {}
 
-  void Read(uint32_t replicas) {
-    bridge_->member_->Get({.key = key_, .replicas = bridge_->ReadReplicas(replicas), .deadline = deadline_},
-                          [self = shared_from_this(), replicas](const cluster::FinishGet& finish) {
+  void Read(server::ClusterQuorum quorum) {
+    bridge_->member_->Get({.key = key_,
+                           .level = LevelOf(quorum),
+                           .replicas = bridge_->ReadReplicas(quorum.replicas),
+                           .deadline = deadline_},
+                          [self = shared_from_this(), quorum](const cluster::FinishGet& finish) {
       const bool is_over = finish.outcome == cluster::Outcome::kOk || !IsPassing(finish.reason) ||
-                           !self->Again([self, replicas] { self->Read(replicas); });
+                           !self->Again([self, quorum] { self->Read(quorum); });
       if (is_over) self->done_(self->bridge_->ResultOf(self->key_, finish));
     });
   }
@@ -218,19 +225,21 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
   bool is_unsure_ = false;
 };
 
-void ClusterBridge::Read(std::string key, uint32_t replicas, Done done) {
-  std::make_shared<Retried>(this, std::move(key), std::move(done))->Read(replicas);
+void ClusterBridge::Read(std::string key, server::ClusterQuorum quorum, Done done) {
+  std::make_shared<Retried>(this, std::move(key), std::move(done))->Read(quorum);
 }
 
-Status ClusterBridge::Write(std::string key, std::optional<std::string> value, std::string_view context, uint32_t replicas,
-                            Done done) {
+Status ClusterBridge::Write(std::string key, std::optional<std::string> value, std::string_view context,
+                            server::ClusterQuorum quorum, Done done) {
   const std::optional<std::string> token = node::DecodeBase64(context);
   if (!token) return Status::InvalidArgument("this is no context");
   VARVE_ASSIGN_OR_RETURN(const std::optional<cluster::SeenContext> seen, tokens_.Open(0, key, *token));
   cluster::ClientPut put{.key = key, .is_delete = !value};
   if (value) put.value = *std::move(value);
   if (seen) put.seen = *seen;
-  put.replicas = WriteReplicas(replicas);
+  put.level = LevelOf(quorum);
+  put.replicas = WriteReplicas(quorum.replicas);
+  put.sloppy = quorum.is_sloppy;
   std::make_shared<Retried>(this, std::move(key), std::move(done))->Write(std::move(put));
   return Status::Ok();
 }

@@ -24,9 +24,9 @@ class ClusterBridge final : public server::ClusterFace {
   // Borrows all of it.
   ClusterBridge(node::Member* member, Db* db, Env* env, uint64_t timeout_millis);
 
-  void Read(std::string key, uint32_t replicas, Done done) override;
-  Status Write(std::string key, std::optional<std::string> value, std::string_view context, uint32_t replicas,
-               Done done) override;
+  void Read(std::string key, server::ClusterQuorum quorum, Done done) override;
+  Status Write(std::string key, std::optional<std::string> value, std::string_view context,
+               server::ClusterQuorum quorum, Done done) override;
   void Replace(std::string key, std::optional<std::string> value, bool spares_conflicts, Done done) override;
   uint64_t timeout_millis() const override { return timeout_millis_; }
   void Repair() override { member_->Repair(); }

@@ -81,8 +81,12 @@ std::string ClusterCall::Parse(const std::vector<std::string_view>& args, Option
   for (size_t i = is_put ? 3 : 2; i < args.size(); ++i) {
     const std::string_view count_word = kind_ == Kind::kRead ? "r" : "w";
     if (EqualsIgnoreCase(args[i], count_word) && i + 1 < args.size()) {
-      options->replicas = ParseCount(args[++i]);
-      if (options->replicas == 0) return "ERR R and W are numbers from 1 to 15";
+      options->quorum.replicas = ParseCount(args[++i]);
+      if (options->quorum.replicas == 0) return "ERR R and W are numbers from 1 to 15";
+    } else if (EqualsIgnoreCase(args[i], "linear")) {
+      options->quorum.is_linear = true;
+    } else if (kind_ == Kind::kWrite && EqualsIgnoreCase(args[i], "sloppy")) {
+      options->quorum.is_sloppy = true;
     } else if (kind_ == Kind::kRead && EqualsIgnoreCase(args[i], "ctx")) {
       options->wants_context = true;
     } else if (kind_ == Kind::kWrite && EqualsIgnoreCase(args[i], "ctx") && i + 1 < args.size()) {
@@ -91,6 +95,7 @@ std::string ClusterCall::Parse(const std::vector<std::string_view>& args, Option
       return "ERR syntax error";
     }
   }
+  if (options->quorum.is_linear && options->quorum.is_sloppy) return "ERR LINEAR and SLOPPY exclude each other";
   wants_context_ = options->wants_context;
   return "";
 }
@@ -107,7 +112,7 @@ std::string ClusterCall::Start(ClusterFace* face, const std::vector<std::string_
     const bool is_put = EqualsIgnoreCase(args[0], "v.put");
     std::optional<std::string> value;
     if (is_put) value = args[2];
-    const Status status = face->Write(key(1), std::move(value), options.context, options.replicas, DoneFor(0));
+    const Status status = face->Write(key(1), std::move(value), options.context, options.quorum, DoneFor(0));
     if (!status.ok()) return "ERR " + std::string(status.message());
   }
   for (size_t i = 0; i < count && kind_ != Kind::kWrite; ++i) {
@@ -125,7 +130,7 @@ std::string ClusterCall::Start(ClusterFace* face, const std::vector<std::string_
       case Kind::kMset: face->Replace(key(at), std::string(args[at + 1]), /*spares_conflicts=*/false, DoneFor(i)); break;
       case Kind::kDelete: face->Replace(key(at), std::nullopt, /*spares_conflicts=*/false, DoneFor(i)); break;
       case Kind::kGetDelete: face->Replace(key(at), std::nullopt, /*spares_conflicts=*/true, DoneFor(i)); break;
-      default: face->Read(key(at), options.replicas, DoneFor(i)); break;
+      default: face->Read(key(at), options.quorum, DoneFor(i)); break;
     }
   }
   Count();

@@ -41,7 +41,7 @@ class ClusterCall : public std::enable_shared_from_this<ClusterCall> {
 
   // What V.GET, V.PUT and V.DEL say behind the key. An error text or nothing.
   struct Options {
-    uint32_t replicas = 0;
+    ClusterQuorum quorum;
     bool wants_context = false;
     std::string_view context;
   };

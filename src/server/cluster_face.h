@@ -28,6 +28,13 @@ struct ClusterResult {
   std::string context;              // what its client has seen now; printable
 };
 
+// How many have to answer, or to have it.
+struct ClusterQuorum {
+  uint32_t replicas = 0;   // 0: as many as the cluster's settings say
+  bool is_linear = false;  // at least a majority; reads are in one order with all linear requests
+  bool is_sloppy = false;  // of a write: others may stand in for replicas that do not answer
+};
+
 // Who has what, at one version of the topology.
 struct ClusterView {
   struct Node {
@@ -56,13 +63,12 @@ class ClusterFace {
   virtual ~ClusterFace() = default;
   using Done = std::function<void(ClusterResult)>;
 
-  // Each calls `done` once, in some thread, within timeout_millis and a little. `replicas`: how many have to answer, or to
-  // have it; 0: as many as the cluster's settings say.
-  virtual void Read(std::string key, uint32_t replicas, Done done) = 0;
+  // Each calls `done` once, in some thread, within timeout_millis and a little.
+  virtual void Read(std::string key, ClusterQuorum quorum, Done done) = 0;
   // std::nullopt deletes. `context`: of an earlier result for this key; what it has not seen stays beside. kInvalidArgument:
   // it is none, and `done` is not called.
-  virtual Status Write(std::string key, std::optional<std::string> value, std::string_view context, uint32_t replicas,
-                       Done done) = 0;
+  virtual Status Write(std::string key, std::optional<std::string> value, std::string_view context,
+                       ClusterQuorum quorum, Done done) = 0;
   // Reads, and writes in place of all that was read. Deletes nothing that is absent. With `spares_conflicts` several values
   // stay as they are, which is kOk.
   virtual void Replace(std::string key, std::optional<std::string> value, bool spares_conflicts, Done done) = 0;

@@ -12,14 +12,14 @@ using Outcome = ClusterResult::Outcome;
 // Keeps values, and answers at once or when it is told to.
 class FakeCluster final : public ClusterFace {
  public:
-  void Read(std::string key, uint32_t replicas, Done done) override {
-    replicas_ = replicas;
+  void Read(std::string key, ClusterQuorum quorum, Done done) override {
+    quorum_ = quorum;
     Answer([this, key = std::move(key), done = std::move(done)] { done(Result(key)); });
   }
-  Status Write(std::string key, std::optional<std::string> value, std::string_view context, uint32_t replicas,
+  Status Write(std::string key, std::optional<std::string> value, std::string_view context, ClusterQuorum quorum,
                Done done) override {
     if (context == "bad") return Status::InvalidArgument("this is no context");
-    replicas_ = replicas;
+    quorum_ = quorum;
     Answer([this, key = std::move(key), value = std::move(value), context = std::string(context), done = std::move(done)] {
       if (context == "all") values[key].clear();
       if (value) values[key].push_back(*value);
@@ -51,7 +51,7 @@ class FakeCluster final : public ClusterFace {
   std::map<std::string, std::vector<std::string>> values;
   std::map<std::string, Outcome> outcomes;  // of keys whose requests do not end well
   bool waits = false;
-  uint32_t replicas_ = 0;
+  ClusterQuorum quorum_;
   int repairs = 0;
   ClusterView view;
 
@@ -137,10 +137,17 @@ TEST_F(ClusterSessionTest, SeveralValuesAreAConflict) {
   EXPECT_EQ(Call({"GETDEL", "a"}).substr(0, 10), "-CONFLICT ");
   EXPECT_EQ(Call({"V.GET", "a"}), "*2\r\n$1\r\nx\r\n$1\r\ny\r\n");
   EXPECT_EQ(Call({"V.GET", "a", "CTX", "R", "2"}), "*2\r\n$3\r\nc:a\r\n*2\r\n$1\r\nx\r\n$1\r\ny\r\n");
-  EXPECT_EQ(cluster_.replicas_, 2u);
+  EXPECT_EQ(cluster_.quorum_.replicas, 2u);
   EXPECT_EQ(Call({"V.PUT", "a", "z", "W", "3", "CTX", "all"}), "$3\r\nc:a\r\n");
-  EXPECT_EQ(cluster_.replicas_, 3u);
+  EXPECT_EQ(cluster_.quorum_.replicas, 3u);
+  EXPECT_FALSE(cluster_.quorum_.is_linear || cluster_.quorum_.is_sloppy);
   EXPECT_EQ(Call({"GET", "a"}), "$1\r\nz\r\n");
+  EXPECT_EQ(Call({"V.GET", "a", "linear"}), "*1\r\n$1\r\nz\r\n");
+  EXPECT_TRUE(cluster_.quorum_.is_linear);
+  EXPECT_EQ(Call({"V.PUT", "a", "z", "CTX", "all", "SLOPPY"}), "$3\r\nc:a\r\n");
+  EXPECT_TRUE(cluster_.quorum_.is_sloppy && !cluster_.quorum_.is_linear);
+  EXPECT_EQ(Call({"V.PUT", "a", "z", "SLOPPY", "LINEAR"}), "-ERR LINEAR and SLOPPY exclude each other\r\n");
+  EXPECT_EQ(Call({"V.GET", "a", "SLOPPY"}), "-ERR syntax error\r\n");
   EXPECT_EQ(Call({"V.DEL", "a", "CTX", "all"}), "$3\r\nc:a\r\n");
   EXPECT_EQ(Call({"V.GET", "a"}), "*0\r\n");
   cluster_.values["a"] = {"x", "x"};
