@@ -96,7 +96,7 @@ std::vector<Command> TortureCommands() {
                   {"--nodes", "N", "machines of a cluster, at most (5)"},
                   {"--seconds", "T", "simulated seconds with faults, of each seed (5)"},
                   {"--schedule", "FILE", "these faults instead of those of the seed"}},
-        .summary = "Simulates clusters under faults, and checks that nothing is lost or comes back",
+        .summary = "Simulates clusters under faults, and checks what their clients were told",
         .examples = "varve torture cluster --seeds 100\n"
                     "varve torture cluster --seed 17               # the same again, event for event\n"
                     "varve torture cluster --seed 17 --schedule faults.txt --json\n",
