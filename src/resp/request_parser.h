@@ -41,7 +41,7 @@ class RequestParser {
   // the call before with more at its end (after kNeedMore), or without its first consumed() bytes.
   Outcome Parse(std::string_view input, bool is_authenticated = true);
 
-  // After kRequest: views into the input or into this, valid until the next call. Never empty.
+  // After kRequest: views, of a line into this, valid until the next call, else into the input. Never empty.
   const std::vector<std::string_view>& args() const { return args_; }
   // Bytes of the input that are done with. After kNeedMore this can be more than 0: empty requests.
   size_t consumed() const { return consumed_; }

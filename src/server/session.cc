@@ -67,22 +67,28 @@ Session::~Session() {
 // --- The way of a request.
 
 net::Turn Session::OnInput(std::string_view input, std::string* output) {
-  net::Turn turn;
-  const size_t begin = output->size();
   resp::ReplyWriter reply(output, protocol_, service_->max_reply_bytes());
   MutexLock lock(service_->databases().loop_lock(loop_index()));
   idle_since_ = service_->NowNanos();
   now_read_at_ = 0;
+  const net::Turn turn = TakeRequests(input, &reply);
+  CommitSetRun(&reply);
+  return turn;
+}
+
+net::Turn Session::TakeRequests(std::string_view input, resp::ReplyWriter* reply) {
+  net::Turn turn;
+  const size_t begin = reply->size();
   for (size_t near = 0;;) {
     if (client_->is_killed.load(std::memory_order_relaxed)) {
       turn.next = net::Turn::Next::kCloseAfterReplies;
       return turn;
     }
-    if (output->size() - begin > kTurnBytes) {
+    if (reply->size() - begin > kTurnBytes) {
       turn.next = net::Turn::Next::kMore;
       return turn;
     }
-    if (output->size() > kMaxOutputBeforeAuth && !is_authenticated() &&
+    if (reply->size() > kMaxOutputBeforeAuth && !is_authenticated() &&
         !VARVE_PLANTED_BUG("server.strangers_get_much")) {
       turn.next = net::Turn::Next::kClose;
       return turn;
@@ -90,7 +96,8 @@ net::Turn Session::OnInput(std::string_view input, std::string* output) {
     if (turn.consumed >= near) near = turn.consumed + BringNear(input.substr(turn.consumed));
     const auto outcome = parser_.Parse(input.substr(turn.consumed), is_authenticated());
     if (outcome == resp::RequestParser::Outcome::kError) {
-      reply.Error("ERR " + std::string(parser_.error()));
+      CommitSetRun(reply);
+      reply->Error("ERR " + std::string(parser_.error()));
       turn.consumed = input.size();
       turn.next = net::Turn::Next::kCloseAfterReplies;
       return turn;
@@ -100,8 +107,8 @@ net::Turn Session::OnInput(std::string_view input, std::string* output) {
       turn.wanted = parser_.wanted();
       return turn;
     }
-    const bool is_done = Handle(parser_.args(), parser_.is_inline(), &reply, &turn);
-    if (!is_done) return turn;
+    has_more_input_ = input.size() - turn.consumed > parser_.consumed();
+    if (!Handle(parser_.args(), reply, &turn)) return turn;
     turn.consumed += parser_.consumed();
     if (closes_) {
       turn.next = net::Turn::Next::kCloseAfterReplies;
@@ -140,14 +147,13 @@ uint64_t Session::NowMillis() {
   return now_;
 }
 
-bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
-                     resp::ReplyWriter* reply, net::Turn* turn) {
-  if (IsHttp(args, is_inline)) {
+bool Session::Handle(const std::vector<std::string_view>& args, resp::ReplyWriter* reply, net::Turn* turn) {
+  if (IsHttp(args, parser_.is_inline())) {
     turn->next = net::Turn::Next::kClose;
     return false;
   }
-  const size_t begin = reply->size();
   if (cluster_call_ != nullptr) {
+    const size_t begin = reply->size();
     if (!FinishOnCluster(args, reply, turn)) return false;
     MuteReply(begin, reply);
     return true;
@@ -162,6 +168,12 @@ bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
     turn->wait_millis = left;
     return false;
   }
+  if (command != nullptr && JoinsSetRun(*command, args)) {
+    JoinSetRun(*command, args, reply);
+    return true;
+  }
+  if (!VARVE_PLANTED_BUG("server.runs_of_sets_wait_for_the_end")) CommitSetRun(reply);
+  const size_t begin = reply->size();
   if (command == nullptr) {
     Reject(nullptr, error_, reply);
   } else {

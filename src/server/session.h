@@ -19,14 +19,23 @@
 #include "server/clients.h"
 #include "server/service.h"
 #include "server/watch.h"
+#include "varve/write_batch.h"
 
 namespace varve::server {
 
 // What the sessions of one loop share. In its thread.
 struct LoopState {
+  struct Set {
+    std::string_view key, value;
+  };
+
   int index = 0;
   bool has_written = false;  // since the last flush
   bool must_sync = false;    // somebody who has written asked for that
+  // Of the session that has its turn: SETs that have been answered and are not written yet, and the memory of the
+  // batch that they become. Empty between turns.
+  std::vector<Set> sets;
+  WriteBatch batch;
 };
 
 // Who has not authenticated by then is cut; and who does not read this many bytes of replies until then.
@@ -116,9 +125,10 @@ class Session final : public net::ConnectionHandler {
   // Looks at the requests that follow, and has the store bring near what they will look at. Returns the bytes of
   // input that this was about.
   size_t BringNear(std::string_view input);
+  // All requests of the input, but for the last run of SETs.
+  net::Turn TakeRequests(std::string_view input, resp::ReplyWriter* reply);
   // One request. False when it must wait, and has not been executed.
-  bool Handle(const std::vector<std::string_view>& args, bool is_inline, resp::ReplyWriter* reply,
-              net::Turn* turn);
+  bool Handle(const std::vector<std::string_view>& args, resp::ReplyWriter* reply, net::Turn* turn);
   void Process(const Command& command, const std::vector<std::string_view>& args,
                resp::ReplyWriter* reply);
   // In a cluster (session_cluster.cc). True: this is not for the node alone, and has been refused or begun.
@@ -126,6 +136,13 @@ class Session final : public net::ConnectionHandler {
   // Whether it has the reply of the request that the cluster carries out; else the turn waits for it.
   bool FinishOnCluster(const std::vector<std::string_view>& args, resp::ReplyWriter* reply, net::Turn* turn);
   void AwaitCluster(net::Turn* turn) const;
+  // Runs of SETs (session_set_run.cc): whether the request may be one of a run, what makes it one, and what has to be
+  // done before anything else is executed, replied, or the turn ends.
+  bool JoinsSetRun(const Command& command, const std::vector<std::string_view>& args) const;
+  void JoinSetRun(const Command& command, const std::vector<std::string_view>& args, resp::ReplyWriter* reply);
+  void CommitSetRun(resp::ReplyWriter* reply);
+  Status WriteSets(const std::vector<LoopState::Set>& sets);
+  void NoteSets(const Command& command, const std::vector<LoopState::Set>& sets);
   // Takes back the reply that began there, if the client wants none.
   void MuteReply(size_t begin, resp::ReplyWriter* reply);
   // Of a reply that begins with an error.
@@ -171,6 +188,8 @@ class Session final : public net::ConnectionHandler {
   std::array<std::set<std::string, std::less<>>, kSubscriptionKinds> subscriptions_;
   std::vector<Event> events_;
   std::string error_;  // reused
+  bool has_more_input_ = false;  // behind the request
+  size_t set_run_mark_ = 0;      // where the replies of the run begin
   std::shared_ptr<ClusterCall> cluster_call_;  // of the request at the beginning of the input
   bool follows_cluster_ = false;  // has asked who has what, and so understands being sent there
 };

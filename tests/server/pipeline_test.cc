@@ -20,7 +20,7 @@ class PipelineTest : public ServerTest {
     const auto key = [&] { return std::string(1, static_cast<char>('a' + random->Uniform(4))); };
     while (requests.size() < count) {
       const size_t run = 1 + random->Uniform(6);
-      const uint64_t kind = random->Uniform(15);
+      const uint64_t kind = random->Uniform(16);
       for (size_t i = 0; i < run; ++i) {
         const std::string value = std::to_string(requests.size());
         switch (kind) {
@@ -35,6 +35,7 @@ class PipelineTest : public ServerTest {
           case 11: requests.push_back({"MGET", key(), key(), key()}); break;
           case 12: requests.push_back({"SET", key(), "v", "XX", "GET"}); break;
           case 13: requests.push_back(random->OneIn(2) ? Request{"GET"} : Request{"SET", key()}); break;
+          case 14: requests.push_back({"CLIENT", "REPLY", "SKIP"}); i = run; break;
           default: requests.push_back({"INCR", key()}); break;
         }
       }
@@ -126,6 +127,79 @@ TEST_F(PipelineTest, CountsAreExact) {
   EXPECT_NE(client->Call({"INFO", "stats"}).find("keyspace_hits:51\r\n"), std::string::npos);
   Connect(1)->Call({"CONFIG", "RESETSTAT"});
   EXPECT_NE(client->Call({"INFO", "stats"}).find("keyspace_hits:0\r\n"), std::string::npos);
+}
+
+// --- SETs in a row are written together.
+
+std::string Sets(int count, const std::string& value = "v") {
+  std::string bytes;
+  for (int i = 0; i < count; ++i) bytes += Encode({"SET", "k" + std::to_string(i), value});
+  return bytes;
+}
+
+std::string Repeat(std::string_view text, int count) {
+  std::string repeated;
+  for (int i = 0; i < count; ++i) repeated += text;
+  return repeated;
+}
+
+TEST_F(PipelineTest, SetsInARowAreOneWrite) {
+  const auto client = Connect();
+  const auto batches = [&] { return db_->Stats().operation(Operation::kWrite).count; };
+  const uint64_t before = batches();
+  EXPECT_EQ(client->Send(Sets(30)), Repeat("+OK\r\n", 30));
+  EXPECT_EQ(batches(), before + 1);
+  EXPECT_EQ(client->Send(Sets(1)), "+OK\r\n");
+  EXPECT_EQ(batches(), before + 1);
+  // Others whose name ends so.
+  EXPECT_TRUE(client->Send(Encode({"CONFIG", "SET", "k0"}) + Encode({"PING"})).starts_with("-ERR wrong number"));
+}
+
+TEST_F(PipelineTest, ARefusedSetIsRefusedAlone) {
+  store_options_.max_value_bytes = 10;
+  Restart();
+  const auto client = Connect();
+  const std::string replies =
+      client->Send(Sets(3, "small") + Encode({"SET", "k1", "much too large"}) + Encode({"SET", "k2", "other"}));
+  EXPECT_TRUE(replies.starts_with("+OK\r\n+OK\r\n+OK\r\n-ERR a value of 14 bytes")) << replies;
+  EXPECT_TRUE(replies.ends_with("\r\n+OK\r\n")) << replies;
+  EXPECT_EQ(client->Call({"MGET", "k0", "k1", "k2"}), "*3\r\n$5\r\nsmall\r\n$5\r\nsmall\r\n$5\r\nother\r\n");
+  const std::string info = client->Call({"INFO", "commandstats"});
+  EXPECT_NE(info.find("cmdstat_set:calls=5,"), info.npos) << info;
+  EXPECT_NE(info.find("rejected_calls=0,failed_calls=1"), info.npos) << info;
+}
+
+TEST_F(PipelineTest, SetsInARowAreToldAsOthers) {
+  const auto client = Connect();
+  const auto listener = Connect();
+  client->Call({"CONFIG", "SET", "notify-keyspace-events", "E$", "slowlog-log-slower-than", "0"});
+  listener->Call({"PSUBSCRIBE", "*"});
+  client->Send(Sets(3));
+  const std::string heard = listener->Hear();
+  for (const char* key : {"k0", "k1", "k2"}) EXPECT_NE(heard.find(key), heard.npos) << heard;
+  listener->Call({"RESET"});
+
+  client->Call({"SLOWLOG", "RESET"});
+  client->Send(Sets(3, "slow"));
+  const std::string slow = client->Call({"SLOWLOG", "GET"});
+  for (const char* key : {"k0", "k1", "k2"}) EXPECT_NE(slow.find(key), slow.npos) << slow;
+
+  listener->Call({"MONITOR"});
+  client->Send(Sets(3, "watched"));
+  const std::string shown = listener->Hear();
+  for (const char* key : {"k0", "k1", "k2"}) EXPECT_NE(shown.find(key), shown.npos) << shown;
+}
+
+TEST_F(PipelineTest, SetsInARowMayNotDoMoreThanTheirUser) {
+  const auto admin = Connect();
+  const auto client = Connect();
+  admin->Call({"ACL", "SETUSER", "u", "on", "nopass", "~k1", "+set"});
+  client->Call({"AUTH", "u", "any"});
+  const std::string replies = client->Send(Sets(3));
+  EXPECT_TRUE(replies.starts_with("-NOPERM")) << replies;
+  EXPECT_NE(replies.find("+OK\r\n-NOPERM"), replies.npos) << replies;
+  admin->Call({"ACL", "SETUSER", "u", "~*"});
+  EXPECT_EQ(client->Send(Sets(3)), Repeat("+OK\r\n", 3));
 }
 
 }  // namespace

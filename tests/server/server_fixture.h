@@ -101,9 +101,8 @@ class ServerTest : public ::testing::Test {
     for (int i = 0; i < 2; ++i) loops_.push_back(service_->NewLoop(i));
   }
   Result<std::unique_ptr<Db>> OpenStore() {
-    varve::Options options;
-    options.env = &env_;
-    return Db::Open("/db", options);
+    store_options_.env = &env_;
+    return Db::Open("/db", store_options_);
   }
   void Stop() {
     loops_.clear();
@@ -122,6 +121,7 @@ class ServerTest : public ::testing::Test {
   void AdvanceMillis(uint64_t millis) { env_.sim_clock()->Advance(millis * 1'000'000); }
 
   CrashEnv env_;
+  varve::Options store_options_;
   std::unique_ptr<Db> db_;
   std::unique_ptr<Service> service_;
   std::vector<std::unique_ptr<net::LoopHandler>> loops_;
