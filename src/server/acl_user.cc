@@ -144,7 +144,11 @@ bool JoinSelectors(std::vector<std::string>* words) {
   std::vector<std::string> joined;
   bool is_open = false;
   for (std::string& word : *words) {
-    if (is_open) {
+    // One that begins within another takes its place, as in Redis.
+    const bool begins = word.starts_with('(') && !word.ends_with(')');
+    if (is_open && begins) {
+      joined.back() = std::move(word);
+    } else if (is_open) {
       joined.back().append(" ").append(word);
     } else {
       joined.push_back(std::move(word));
