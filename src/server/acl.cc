@@ -16,7 +16,9 @@ constexpr uint64_t kSameMillis = 60'000;
 std::string ApplyAll(const std::vector<std::string>& rules, AclUser* user) {
   for (const std::string& rule : rules) {
     const std::string error = user->Apply(rule);
-    if (!error.empty()) return "Error in ACL SETUSER modifier '" + rule + "': " + error;
+    // Up to the first zero byte, as Redis shows it.
+    const std::string_view shown = std::string_view(rule).substr(0, rule.find('\0'));
+    if (!error.empty()) return "Error in ACL SETUSER modifier '" + std::string(shown) + "': " + error;
   }
   return {};
 }
