@@ -50,6 +50,14 @@ if(TARGET varve_cli_binary)
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.cluster ${CMAKE_SOURCE_DIR}/tests/server/cluster_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
+  # Clusters of processes under faults, their histories judged by the simulator's oracles.
+  varve_check(server.cluster_history ${CMAKE_SOURCE_DIR}/tests/server/cluster_history_test.py
+              $<TARGET_FILE:varve_cluster_history_check>)
+  foreach(test without_faults a_node_that_is_cut_off_costs_no_request links links_latest_wins nodes links_and_nodes
+               all_nodes_at_once)
+    varve_check(server.cluster_faults.${test} ${CMAKE_SOURCE_DIR}/tests/server/cluster_faults_test.py
+                $<TARGET_FILE:varve_cli_binary> $<TARGET_FILE:varve_cluster_history_check> FaultsTest.test_${test})
+  endforeach()
   varve_check(server.abuse ${CMAKE_SOURCE_DIR}/tests/server/abuse_test.py
               $<TARGET_FILE:varve_cli_binary>)
   if(VARVE_SANITIZE)
