@@ -17,13 +17,18 @@ SCALE = float(os.environ.get("VARVE_TEST_SCALE", "1"))
 
 class ProxiedCluster(Cluster):
     def __init__(self, program, folder, count, *init, environments=None, **more):
-        self.proxy = Proxy({n: (host_of(n), PROXY_PORT, NODE_PORT) for n in range(1, count + 1)})
+        self.proxy = Proxy()
+        for number in range(1, count + 1):
+            self.add_proxy(number)
         self.environments = environments or {}
         try:
             super().__init__(program, folder, count, *init, **more)
         except BaseException:
             self.proxy.close()
             raise
+
+    def add_proxy(self, number):
+        self.proxy.add(number, host_of(number), PROXY_PORT, NODE_PORT)
 
     def place(self, number):
         return super().place(number).replace(f":{NODE_PORT}/", f":{PROXY_PORT}/")
@@ -47,13 +52,15 @@ class RecordedTest(unittest.TestCase):
         self.random = random.Random(self.seed)
         print(f"VARVE_TEST_SEED={self.seed}", file=sys.stderr, flush=True)
 
-    def make(self, count, *init, **more):
+    def make(self, count, *init, moves=False, **more):
         folder = tempfile.TemporaryDirectory(prefix="varve_cluster_")
         self.addCleanup(folder.cleanup)
         self.cluster = ProxiedCluster(self.program, folder.name, count, *init, **more)
         self.addCleanup(self.cluster.end)
         self.history = History(pathlib.Path(folder.name) / "history")
         self.addCleanup(self.history.close)
+        if moves:
+            self.history.file.write("options moves\n")
         return self.cluster
 
     def begin(self, clients=4, nodes=None, **more):

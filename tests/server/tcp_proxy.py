@@ -26,9 +26,9 @@ class Rules:
 
 
 class Proxy:
-    """Use as a context. `targets`: node -> (host, port of the proxy, port of the node)."""
+    """Use as a context. Nodes are given by add()."""
 
-    def __init__(self, targets):
+    def __init__(self):
         self.links = {}
         self.connections = {}  # link -> writers
         self.lock = threading.Lock()
@@ -37,10 +37,9 @@ class Proxy:
         self.tasks = set()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        for node, target in targets.items():
-            self.add(node, *target)
 
     def add(self, node, host, port, own_port):
+        """What comes to `port` goes on to the node, at `own_port`."""
         async def serve():
             server = await asyncio.start_server(
                 lambda reader, writer: self.accept(node, host, own_port, reader, writer), host, port)
