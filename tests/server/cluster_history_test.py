@@ -142,7 +142,7 @@ class HistoryTest(unittest.TestCase):
             begin 2 GET q - quorum -
             end 2 ok - v1
         """)
-        self.breaks("I4", "state 1 k @1:1 1:1=v9")
+        self.breaks("I4", self.FIRST + "state 1 k @1:1,2:1 1:1=v1 2:1=v9")
 
     def test_i5_linear_reads_are_a_chain(self):
         self.breaks("I5", """

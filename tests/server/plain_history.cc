@@ -95,6 +95,12 @@ Status PlainHistory::Check() const {
   return Status::Ok();
 }
 
+std::vector<std::string> PlainHistory::Keys() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, writes] : keys_) keys.push_back(key);
+  return keys;
+}
+
 Status PlainHistory::CheckFinal(const std::string& key, const std::vector<std::string>& values) const {
   const std::string where = "the end of " + key;
   if (values.empty()) return CheckAbsent(where, key, order_, order_);

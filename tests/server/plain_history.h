@@ -44,6 +44,7 @@ class PlainHistory {
   // All values that replicas have in the end.
   Status CheckFinal(const std::string& key, const std::vector<std::string>& values) const;
   bool Has(const std::string& key) const { return keys_.contains(key); }
+  std::vector<std::string> Keys() const;
   size_t size() const { return operations_.size(); }
 
  private:
