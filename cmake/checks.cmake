@@ -73,6 +73,8 @@ if(TARGET varve_cli_binary)
                 $<TARGET_FILE:varve_cli_binary> $<TARGET_FILE:varve_cluster_history_check> EtcdTest.test_${test})
     set_tests_properties(server.cluster_etcd.${test} PROPERTIES SKIP_RETURN_CODE 77)
   endforeach()
+  varve_check(server.cluster_tls ${CMAKE_SOURCE_DIR}/tests/server/cluster_tls_test.py $<TARGET_FILE:varve_cli_binary>)
+  set_tests_properties(server.cluster_tls PROPERTIES SKIP_RETURN_CODE 77)
   varve_check(server.abuse ${CMAKE_SOURCE_DIR}/tests/server/abuse_test.py
               $<TARGET_FILE:varve_cli_binary>)
   if(VARVE_SANITIZE)
