@@ -50,6 +50,31 @@ if(TARGET varve_cli_binary)
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.cluster ${CMAKE_SOURCE_DIR}/tests/server/cluster_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
+  # Clusters of processes under faults, their histories judged by the simulator's oracles.
+  varve_check(server.cluster_history ${CMAKE_SOURCE_DIR}/tests/server/cluster_history_test.py
+              $<TARGET_FILE:varve_cluster_history_check>)
+  foreach(test without_faults a_node_that_is_cut_off_costs_no_request links links_latest_wins nodes links_and_nodes
+               all_nodes_at_once)
+    varve_check(server.cluster_faults.${test} ${CMAKE_SOURCE_DIR}/tests/server/cluster_faults_test.py
+                $<TARGET_FILE:varve_cli_binary> $<TARGET_FILE:varve_cluster_history_check> FaultsTest.test_${test})
+  endforeach()
+  # Says so, and is counted as skipped, without libfaketime.
+  foreach(test latest_wins siblings a_clock_jumps)
+    varve_check(server.cluster_clock.${test} ${CMAKE_SOURCE_DIR}/tests/server/cluster_clock_test.py
+                $<TARGET_FILE:varve_cli_binary> $<TARGET_FILE:varve_cluster_history_check> ClockTest.test_${test})
+    set_tests_properties(server.cluster_clock.${test} PROPERTIES SKIP_RETURN_CODE 77)
+    if(VARVE_SANITIZE)
+      set_tests_properties(server.cluster_clock.${test} PROPERTIES ENVIRONMENT VARVE_SANITIZED=1)
+    endif()
+  endforeach()
+  # Says so, and is counted as skipped, without etcd.
+  foreach(test without_etcd_requests_go_on a_join_goes_on_when_etcd_is_back the_demo_ends_well)
+    varve_check(server.cluster_etcd.${test} ${CMAKE_SOURCE_DIR}/tests/server/cluster_etcd_test.py
+                $<TARGET_FILE:varve_cli_binary> $<TARGET_FILE:varve_cluster_history_check> EtcdTest.test_${test})
+    set_tests_properties(server.cluster_etcd.${test} PROPERTIES SKIP_RETURN_CODE 77)
+  endforeach()
+  varve_check(server.cluster_tls ${CMAKE_SOURCE_DIR}/tests/server/cluster_tls_test.py $<TARGET_FILE:varve_cli_binary>)
+  set_tests_properties(server.cluster_tls PROPERTIES SKIP_RETURN_CODE 77)
   varve_check(server.abuse ${CMAKE_SOURCE_DIR}/tests/server/abuse_test.py
               $<TARGET_FILE:varve_cli_binary>)
   if(VARVE_SANITIZE)

@@ -69,9 +69,10 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::StartIfAsked(const cli::ServeR
   options.boot = BootId();
   options.log = [log](const std::string& text) { log->Info("cluster", {{"what", {text}}}); };
   options.on_failure = [](const Status&) { ::kill(::getpid(), SIGTERM); };
-  options.tls = {.certificate = request.cluster_tls_certificate,
-                 .key = request.cluster_tls_key,
-                 .authorities = request.cluster_tls_authorities};
+  node->tls_ = {.certificate = request.cluster_tls_certificate,
+                .key = request.cluster_tls_key,
+                .authorities = request.cluster_tls_authorities};
+  options.tls = node->tls_;
   if (request.cluster_port) options.transport.port = *request.cluster_port;
   options.transport.hosts.clear();
   if (!request.cluster_host.empty()) options.transport.hosts = {request.cluster_host};

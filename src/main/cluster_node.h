@@ -23,6 +23,10 @@ class ClusterNode {
   ~ClusterNode() { Stop(); }
 
   server::ClusterFace* face() { return bridge_.get(); }
+  // Whether nodes show each other certificates; they are read again, for connections that begin from then on. What is wrong
+  // with the new ones leaves the old ones in use. kInvalidArgument.
+  bool has_certificates() const { return !tls_.certificate.empty(); }
+  Status ReloadCertificates() { return member_->UseTls(tls_); }
   // No request is answered any more. Idempotent.
   void Stop() {
     if (member_ != nullptr) member_->Stop();
@@ -31,6 +35,7 @@ class ClusterNode {
  private:
   ClusterNode() = default;
 
+  tls::Files tls_;
   std::unique_ptr<node::ClusterStore> store_;
   std::unique_ptr<node::Member> member_;
   std::unique_ptr<ClusterBridge> bridge_;

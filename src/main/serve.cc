@@ -137,14 +137,19 @@ sigset_t BlockSignals(bool reloads) {
 }
 
 // What is wrong with the new ones leaves the old ones in use.
-void ReloadCertificates(const cli::ServeRequest& request, net::Server* network, Log* log) {
-  if (!request.tls_port) return log->Info("nothing to reload");
-  Result<std::shared_ptr<const tls::Context>> context = tls::Context::ForServer(FilesOf(request));
-  if (!context.ok()) {
-    return log->Warn("certificates not reloaded", {{"error", {std::string(context.status().message())}}});
+void ReloadCertificates(const cli::ServeRequest& request, net::Server* network, ClusterNode* node, Log* log) {
+  const bool is_node = node != nullptr && node->has_certificates();
+  if (!request.tls_port && !is_node) return log->Info("nothing to reload");
+  const auto tell = [log](const std::string& whose, const Status& status) {
+    if (status.ok()) return log->Info(whose + " reloaded");
+    log->Warn(whose + " not reloaded", {{"error", {std::string(status.message())}}});
+  };
+  if (request.tls_port) {
+    Result<std::shared_ptr<const tls::Context>> context = tls::Context::ForServer(FilesOf(request));
+    tell("certificates", context.status());
+    if (context.ok()) network->UseTls(kTlsService, *std::move(context));
   }
-  network->UseTls(kTlsService, *std::move(context));
-  log->Info("certificates reloaded");
+  if (is_node) tell("certificates of the node", node->ReloadCertificates());
 }
 
 }  // namespace
@@ -159,7 +164,7 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   if (request.only_checks) return Status::Ok();
   KeepFreeMemory();
   Log log(console.err, env->clock(), request.log_format == "json");
-  const bool reloads = request.tls_port.has_value() || std::getenv("NOTIFY_SOCKET") != nullptr;
+  const bool reloads = request.tls_port.has_value() || !request.cluster_tls_certificate.empty() || std::getenv("NOTIFY_SOCKET") != nullptr;
   const sigset_t signals = BlockSignals(reloads);
   Options store;
   // Its log is then written and not mapped, which makes flushes cheaper. Who writes says what he asks for.
@@ -185,7 +190,7 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
   NotifyServiceManager("READY=1\nSTATUS=serving\n");
   int signal = 0;
   while (::sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
-    if (signal == SIGHUP) ReloadCertificates(request, &network, &log);
+    if (signal == SIGHUP) ReloadCertificates(request, &network, node.get(), &log);
   }
   // From now on another one ends the process.
   ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);

@@ -45,6 +45,7 @@ void Member::Put(cluster::ClientPut put, PutDone done) { impl_->Put(std::move(pu
 void Member::Get(cluster::ClientGet get, GetDone done) { impl_->Get(std::move(get), std::move(done)); }
 void Member::Later(Nanos after, std::function<void()> what) { impl_->Later(after, std::move(what)); }
 void Member::Repair() { impl_->Repair(); }
+Status Member::UseTls(const tls::Files& files) { return impl_->UseTls(files); }
 const ClusterSettings& Member::settings() const { return impl_->settings(); }
 cluster::NodeId Member::self() const { return impl_->self(); }
 uint16_t Member::port() const { return impl_->port(); }

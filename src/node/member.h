@@ -65,6 +65,9 @@ class Member {
   void Later(cluster::Nanos after, std::function<void()> what);
   // Compares all copies with the others' as soon as may be.
   void Repair();
+  // Connections with other nodes that begin from now on speak TLS with these; those that are there keep what they have.
+  // kInvalidArgument: one of the files is wrong, or this node began without; then nothing changes.
+  Status UseTls(const tls::Files& files);
   const ClusterSettings& settings() const;
   cluster::NodeId self() const;
   uint16_t port() const;  // for other nodes

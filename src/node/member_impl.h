@@ -33,6 +33,11 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   void Repair() {
     Post([this](cluster::Now, Actions*) { core_->Repair(); });
   }
+  Status UseTls(const tls::Files& files) {
+    // Half of the nodes with it and half without could not talk.
+    if (options_.tls.certificate.empty()) return Status::InvalidArgument("nodes speak without TLS since the start");
+    return transport_->UseTls(files);
+  }
   const ClusterSettings& settings() const { return settings_; }
   cluster::NodeId self() const { return options_.self; }
   uint16_t port() const { return transport_->port(); }

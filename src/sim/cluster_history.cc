@@ -183,13 +183,14 @@ Status ClusterHistory::CheckNotOverwritten(std::string_view where, size_t number
   return Status::Ok();
 }
 
-// Of a delete without a dot nobody knows whether it has happened.
+// Of a delete without a dot nobody knows whether it has happened; nor of a put where states are not seen.
 bool ClusterHistory::MayBeOverwritten(size_t number, const CausalContext& context) const {
   const std::vector<size_t>& overwriters = writes_[number].overwriters;
   return std::any_of(overwriters.begin(), overwriters.end(), [&](size_t other) {
     const ClientOperation& overwriter = operations_[other];
     const bool has_failed = overwriter.is_ended && overwriter.outcome == Outcome::kFailed;
-    const bool is_possible = overwriter.kind == Kind::kDelete && !writes_[other].dot && !has_failed;
+    const bool is_unseen = overwriter.kind == Kind::kDelete || !options_.sees_states;
+    const bool is_possible = is_unseen && !writes_[other].dot && !has_failed;
     return is_possible || IsEffective(other, context);
   });
 }

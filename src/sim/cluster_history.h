@@ -60,6 +60,9 @@ struct HistoryOptions {
   bool losses = false;
   // Whether nodes forget what they acknowledge. Then nothing need last, and siblings are exact all the same.
   bool forgets = false;
+  // Whether OnStored tells all that replicas store. If not, nobody knows of a put that was not acknowledged whether it has
+  // taken place.
+  bool sees_states = true;
   cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
   std::function<cluster::PartitionId(std::string_view key)> partition_of;
 };

@@ -20,12 +20,13 @@ def host_of(node):
 
 
 class Node:
-    def __init__(self, program, folder, number, topology, options):
+    def __init__(self, program, folder, number, topology, options, env=None):
         self.folder = pathlib.Path(folder) / f"node{number}"
         self.number = number
         self.program = program
         self.options = ["--port", str(CLIENT_PORT), "--bind", host_of(number), "--node-id", str(number),
                         "--cluster-topology", topology, *options]
+        self.env = env
         self.server = None
         self.start()
 
@@ -33,7 +34,8 @@ class Node:
         self.folder.mkdir(exist_ok=True)
         path = self.folder / "varve.sock"
         command = [str(self.program), "server", str(self.folder / "store"), "--unixsocket", str(path), *self.options]
-        self.server = redis_pair.Server(command, path, log=self.folder / "log")
+        path.unlink(missing_ok=True)  # of a life that was killed
+        self.server = redis_pair.Server(command, path, log=self.folder / "log", env=self.env)
         self.connection = redis_pair.Connection(self.server.path)
 
     def call(self, *args):
@@ -83,8 +85,15 @@ class Cluster:
         return f"{number}={host_of(number)}:{NODE_PORT}/{CLIENT_PORT}"
 
     def start(self, number):
-        self.nodes[number] = Node(self.program, self.folder, number, self.topology, self.options)
+        self.nodes[number] = Node(self.program, self.folder, number, self.topology, self.options_of(number),
+                                  self.environment_of(number))
         return self.nodes[number]
+
+    def options_of(self, _number):
+        return self.options
+
+    def environment_of(self, _number):
+        return None
 
     def admin(self, *args, code=0):
         done = subprocess.run([self.program, "cluster", *args, "--topology", self.topology], text=True,

@@ -24,11 +24,11 @@ def has_redis():
 class Server:
     """A process that listens at self.path. Use as a context."""
 
-    def __init__(self, command, path, executable=None, log=None):
+    def __init__(self, command, path, executable=None, log=None, env=None):
         self.path = str(path)
         self.log = open(log, "ab") if log else subprocess.DEVNULL
         self.process = subprocess.Popen(command, executable=executable, stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log)
+                                        stdout=self.log, stderr=self.log, env=env)
         end = time.monotonic() + START_SECONDS
         while True:
             try:

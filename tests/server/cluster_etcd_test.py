@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Clusters of processes with their topology in a real etcd, which is killed and comes back. Recorded and judged as in
+cluster_faults_test.py.
+
+usage: cluster_etcd_test.py PROGRAM CHECKER [TEST...]; exit code 77: skipped
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import etcd_process  # noqa: E402
+from cluster_nodes import PATIENCE, host_of  # noqa: E402
+from cluster_recorded import RecordedTest  # noqa: E402
+
+RecordedTest.program = str(pathlib.Path(sys.argv.pop(1)).resolve())
+RecordedTest.checker = str(pathlib.Path(sys.argv.pop(1)).resolve())
+OK = (b"+", b"OK")
+
+
+class EtcdTest(RecordedTest):
+    def make_on_etcd(self, **more):
+        folder = tempfile.TemporaryDirectory(prefix="varve_etcd_")
+        self.addCleanup(folder.cleanup)
+        self.etcd = etcd_process.Etcd(folder.name)
+        self.addCleanup(self.etcd.kill)
+        return self.make(3, topology=self.etcd.topology, options=["--cluster-timeout", "60000"], **more)
+
+    def await_true(self, what):
+        end = time.monotonic() + PATIENCE
+        while not what():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+
+    def test_without_etcd_requests_go_on(self):
+        cluster = self.make_on_etcd()
+        member = self.etcd.member()
+        self.begin(levels=False)
+        self.work(0.5)
+        self.etcd.kill()
+        self.work(2)
+        nodes = list(cluster.nodes.values())
+        self.await_true(lambda: all(node.info()["varve_topology_trouble"] for node in nodes))
+        # A change is refused, and says why; nothing of it is there later.
+        self.assertIn("connect", cluster.admin("join", "9=127.0.0.1:1/1", "--yes", code=4))
+        self.assertEqual(nodes[0].call("SET", "alone", "1"), OK)
+        self.assertEqual(nodes[1].call("GET", "alone"), (b"$", b"1"))
+        self.etcd.start()
+        self.assertEqual(self.etcd.member(), member)
+        self.await_true(lambda: not any(node.info()["varve_topology_trouble"] for node in nodes))
+        self.work(0.5)
+        self.assertNotIn("\n9\t", cluster.admin("status"))
+        self.finish()
+        self.assertEqual(set(self.history.outcomes), {"ok"})
+
+    def test_a_join_goes_on_when_etcd_is_back(self):
+        cluster = self.make_on_etcd(moves=True)
+        self.begin()
+        for i in range(200):
+            self.assertEqual(cluster.nodes[1 + i % 3].call("SET", f"key{i}", f"value{i}"), OK)
+        cluster.add_proxy(4)
+        cluster.admin("join", cluster.place(4), "--yes")
+        four = cluster.start(4)
+        self.etcd.kill()
+        epoch = four.info()["cluster_current_epoch"]
+        self.work(1)
+        for i in range(200):
+            self.assertEqual(four.call("GET", f"key{i}"), (b"$", b"value%d" % i))
+        self.etcd.start()
+        cluster.await_color("green")
+        self.assertGreater(int(four.info()["cluster_current_epoch"]), int(epoch))
+        for i in range(200):
+            self.assertEqual(four.call("GET", f"key{i}"), (b"$", b"value%d" % i))
+        self.finish()
+
+    def test_the_demo_ends_well(self):
+        done = subprocess.run([self.program, "demo", "cluster", "--etcd", "--nodes", "3", "--keys", "20", "--address", host_of(9)],
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=4 * PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("the topology in etcd", done.stdout)
+        self.assertIn("The end", done.stdout)
+        self.assertNotIn(" 1 failed", done.stdout)
+
+
+if __name__ == "__main__":
+    if not etcd_process.is_there():
+        print("skipped: Debian's etcd-server is absent")
+        sys.exit(77)
+    unittest.main(verbosity=2)

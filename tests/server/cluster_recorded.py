@@ -1,0 +1,114 @@
+"""A cluster whose nodes reach each other through a proxy, with clients that are recorded, and the verdict in the end."""
+import os
+import pathlib
+import random
+import sys
+import tempfile
+import time
+import unittest
+
+from cluster_history import Client, History
+from cluster_nodes import NODE_PORT, PATIENCE, Cluster, host_of
+from tcp_proxy import Proxy
+
+PROXY_PORT = NODE_PORT + 1
+SCALE = float(os.environ.get("VARVE_TEST_SCALE", "1"))
+
+
+class ProxiedCluster(Cluster):
+    def __init__(self, program, folder, count, *init, environments=None, **more):
+        self.proxy = Proxy()
+        for number in range(1, count + 1):
+            self.add_proxy(number)
+        self.environments = environments or {}
+        try:
+            super().__init__(program, folder, count, *init, **more)
+        except BaseException:
+            self.proxy.close()
+            raise
+
+    def add_proxy(self, number):
+        self.proxy.add(number, host_of(number), PROXY_PORT, NODE_PORT)
+
+    def place(self, number):
+        return super().place(number).replace(f":{NODE_PORT}/", f":{PROXY_PORT}/")
+
+    def options_of(self, number):
+        return [*super().options_of(number), "--cluster-port", str(NODE_PORT)]
+
+    def environment_of(self, number):
+        return self.environments.get(number)
+
+    def end(self):
+        super().end()
+        self.proxy.close()
+
+
+class RecordedTest(unittest.TestCase):
+    program = checker = None  # of the command line
+
+    def setUp(self):
+        self.seed = int(os.environ.get("VARVE_TEST_SEED") or random.SystemRandom().randrange(1 << 30))
+        self.random = random.Random(self.seed)
+        print(f"VARVE_TEST_SEED={self.seed}", file=sys.stderr, flush=True)
+
+    def make(self, count, *init, moves=False, **more):
+        folder = tempfile.TemporaryDirectory(prefix="varve_cluster_")
+        self.addCleanup(folder.cleanup)
+        self.cluster = ProxiedCluster(self.program, folder.name, count, *init, **more)
+        self.addCleanup(self.cluster.end)
+        self.history = History(pathlib.Path(folder.name) / "history")
+        self.addCleanup(self.history.close)
+        if moves:
+            self.history.file.write("options moves\n")
+        return self.cluster
+
+    def begin(self, clients=4, nodes=None, **more):
+        paths = [str(self.cluster.nodes[number].folder / "varve.sock") for number in nodes or self.cluster.nodes]
+        self.clients = [Client(n, self.history, paths, self.seed, **more) for n in range(clients)]
+        for client in self.clients:
+            client.start()
+
+    def work(self, seconds):
+        time.sleep(seconds * SCALE)
+        for client in self.clients:
+            self.assertTrue(client.is_alive(), client.trouble)
+
+    def finish(self, least=30):
+        """Stops the clients, has the replicas become equal, and asks for the verdict."""
+        for client in self.clients:
+            client.stop()
+        self.cluster.proxy.heal()
+        self.assertGreater(self.history.outcomes.get("ok", 0), least * SCALE, self.history.outcomes)
+        end = time.monotonic() + PATIENCE
+        while True:
+            self.settle()
+            for node in self.cluster.nodes.values():
+                self.assertEqual(node.stop(), 0)
+            stores = [(number, node.folder / "store") for number, node in self.cluster.nodes.items()]
+            verdict = self.history.check(self.checker, self.cluster.topology, stores)
+            if verdict.startswith("ok"):
+                print(verdict.strip(), self.history.outcomes, file=sys.stderr)
+                return
+            # Copies become equal in their own time; nothing else may be wrong at any time.
+            if "I6" not in verdict or time.monotonic() > end:
+                self.keep(verdict)
+            for node in self.cluster.nodes.values():
+                node.start()
+
+    def keep(self, verdict):
+        text = self.history.path.read_text()
+        kept = pathlib.Path(tempfile.gettempdir()) / f"varve_history_{self.seed}"
+        kept.write_text(text)
+        logs = "".join(f"--- node {n}\n{node.log()[-3000:]}" for n, node in self.cluster.nodes.items())
+        self.fail(f"{verdict}\nthe history is in {kept}\n{logs}")
+
+    def settle(self):
+        self.cluster.await_color("green")
+        before = {n: int(node.info()["varve_exchanges"]) for n, node in self.cluster.nodes.items()}
+        self.cluster.admin("repair")
+        end = time.monotonic() + PATIENCE
+        for number, node in self.cluster.nodes.items():
+            while int(node.info()["varve_exchanges"]) < before[number] + 16 or node.info()["varve_hints"] != "0":
+                self.assertLess(time.monotonic(), end, node.info())
+                time.sleep(0.05)
