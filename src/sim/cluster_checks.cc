@@ -1,6 +1,7 @@
 #include "sim/cluster_checks.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/status_macros.h"
 
@@ -73,6 +74,21 @@ Status EpochWatch::OnAcknowledged(cluster::NodeId node, cluster::PartitionId par
   if (fence == fences_.end() || epoch >= fence->second) return Status::Ok();
   return Status::Corruption("I9: " + Name(node) + " acknowledges under epoch " + std::to_string(Value(epoch)) + " of " +
                             Name(partition) + " behind its fence " + std::to_string(Value(fence->second)));
+}
+
+void EpochsAsked::OnRequest(cluster::NodeId from, uint64_t request, cluster::Epoch epoch) {
+  asked_[{from, request}].insert(epoch);
+}
+
+cluster::Epoch EpochsAsked::OnReply(cluster::NodeId to, uint64_t request, bool is_stale) {
+  const auto found = asked_.find({to, request});
+  if (found == asked_.end()) return cluster::kNoEpoch;
+  std::multiset<cluster::Epoch>& epochs = found->second;
+  const auto answered = is_stale ? epochs.begin() : std::prev(epochs.end());
+  const cluster::Epoch epoch = *answered;
+  epochs.erase(answered);
+  if (epochs.empty()) asked_.erase(found);
+  return epoch;
 }
 
 Status TopologyWatch::OnVersion(const std::string& bytes) {

@@ -47,6 +47,19 @@ class EpochWatch {
   std::map<std::pair<cluster::NodeId, cluster::PartitionId>, cluster::Epoch> fences_;
 };
 
+// Under which epochs a node has been asked for what, so that each of its acknowledgements is held against the epoch that
+// it was asked for. One request may come under several: a hint keeps its number until it has been taken, and what the
+// network held up comes behind what was sent later. Each asking is answered once at most. Thread-compatible.
+class EpochsAsked {
+ public:
+  void OnRequest(cluster::NodeId from, uint64_t request, cluster::Epoch epoch);
+  // The node answers one of them: the latest, unless it says that its epoch has passed. kNoEpoch: it was not asked.
+  cluster::Epoch OnReply(cluster::NodeId to, uint64_t request, bool is_stale);
+
+ private:
+  std::map<std::pair<cluster::NodeId, uint64_t>, std::multiset<cluster::Epoch>> asked_;
+};
+
 // I10. Thread-compatible.
 class TopologyWatch {
  public:

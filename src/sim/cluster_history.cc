@@ -239,7 +239,12 @@ Status ClusterHistory::CheckChain(size_t read) {
 
 Status ClusterHistory::OnStored(std::string_view key, const cluster::KeyState& state) {
   for (const cluster::Sibling& sibling : state.siblings()) {
-    if (sibling.tombstone) continue;
+    if (sibling.tombstone) {
+      const auto found = keys_.find(key);
+      if (found == keys_.end()) return Violation("I4: deleted, and nobody wrote to it: " + std::string(key));
+      found->second.tombstones.try_emplace(sibling.dot, Tombstone{sibling.stamp});
+      continue;
+    }
     const auto writer = writer_of_.find(sibling.value);
     if (writer == writer_of_.end() || operations_[writer->second].key != key) {
       return Violation("I4: stored under " + std::string(key) + ", and nobody wrote it there: " + sibling.value);
@@ -248,9 +253,20 @@ Status ClusterHistory::OnStored(std::string_view key, const cluster::KeyState& s
     if (put.is_ended && put.outcome == Outcome::kFailed) {
       return Violation("I13: failed and is stored: " + Name(writer->second));
     }
+    if (uint64_t& stored_as = writes_[writer->second].stored_as; stored_as == 0) stored_as = ++order_;
     VARVE_RETURN_IF_ERROR(BindDot(writer->second, sibling.dot));
   }
   return Status::Ok();
+}
+
+void ClusterHistory::OnFloor(cluster::PartitionId partition, const cluster::VersionVector& floor) {
+  ++order_;
+  for (auto& [name, key] : keys_) {
+    if (options_.partition_of(name) != partition) continue;
+    for (auto& [dot, tombstone] : key.tombstones) {
+      if (tombstone.forgotten_as == 0 && floor.Covers(dot)) tombstone.forgotten_as = order_;
+    }
+  }
 }
 
 Status ClusterHistory::CheckFinal(std::string_view key, const cluster::KeyState& state) const {
@@ -265,19 +281,25 @@ Status ClusterHistory::CheckFinal(std::string_view key, const cluster::KeyState&
     if (!write.is_ended || write.outcome != Outcome::kOk || !MustLast(write)) continue;
     if (!state.context().Covers(*writes_[number].dot)) return Violation("I1: lost: " + Name(number));
     const bool is_lww = options_.policy == cluster::ConflictPolicy::kLww;
-    if (is_lww && !values.empty() && writes_[number].stamp > state.stamp() && !IsForgotten(write, values.front())) {
+    if (is_lww && !values.empty() && writes_[number].stamp > state.stamp() && !HasLostToTheForgotten(number, state)) {
       return Violation("I3: there is an older value than that of " + Name(number));
     }
   }
   return CheckExact("the end", key, values, state.context());
 }
 
-// When all replicas have a delete it goes, and its stamp with it: what is made after that may have any.
-bool ClusterHistory::IsForgotten(const ClientOperation& write, const std::string& value) const {
-  const auto writer = writer_of_.find(value);
-  if (write.kind != ClientOperation::Kind::kDelete || writer == writer_of_.end()) return false;
-  const ClientOperation& put = operations_[writer->second];
-  return !put.is_ended || put.ended_as > write.ended_as;
+// When all replicas have a delete it goes, and its stamp with it: a value that is made after that may have any, also an
+// earlier one than what had lost to the delete.
+bool ClusterHistory::HasLostToTheForgotten(size_t write, const cluster::KeyState& state) const {
+  const auto last = writer_of_.find(state.siblings().front().value);
+  if (last == writer_of_.end()) return false;
+  const uint64_t stored_as = writes_[last->second].stored_as;
+  const auto& tombstones = keys_.find(operations_[write].key)->second.tombstones;
+  return std::any_of(tombstones.begin(), tombstones.end(), [&](const auto& entry) {
+    const auto& [dot, tombstone] = entry;
+    const bool is_forgotten = tombstone.forgotten_as != 0 && tombstone.forgotten_as < stored_as;
+    return is_forgotten && tombstone.stamp >= writes_[write].stamp && state.context().Covers(dot);
+  });
 }
 
 std::vector<std::string> ClusterHistory::Keys() const {

@@ -79,6 +79,8 @@ class ClusterHistory {
              std::vector<std::string> values);
   // A replica stores this state of a key, filled or stripped.
   Status OnStored(std::string_view key, const cluster::KeyState& state);
+  // A replica takes this floor: all replicas have what it covers, and tombstones below it go, with their stamps.
+  void OnFloor(cluster::PartitionId partition, const cluster::VersionVector& floor);
   // The state of a key that all replicas agree upon, when all is over.
   Status CheckFinal(std::string_view key, const cluster::KeyState& state) const;
 
@@ -89,20 +91,27 @@ class ClusterHistory {
   size_t answered() const { return answered_; }          // reads
 
  private:
-  bool IsForgotten(const ClientOperation& write, const std::string& value) const;
   struct Write {
     std::optional<cluster::Dot> dot;      // once it is known
     uint64_t stamp = 0;                   // of an acknowledged one
+    uint64_t stored_as = 0;               // when a replica first had it, in the order of all; 0: of a put that none has
     // Acknowledged, or shown to somebody. Others may vanish, as if they had never been.
     bool has_shown = false;
     std::vector<size_t> overwriters = {};  // writes that brought a context with that dot
   };
+  // A delete of the last writer, as replicas store it.
+  struct Tombstone {
+    uint64_t stamp = 0;
+    uint64_t forgotten_as = 0;  // when the first replica could forget it; 0: not yet
+  };
   struct Key {
     std::vector<size_t> writes;
     std::vector<size_t> linear_reads;
+    std::map<cluster::Dot, Tombstone> tombstones;
   };
   using DotName = std::pair<cluster::PartitionId, cluster::Dot>;
 
+  bool HasLostToTheForgotten(size_t write, const cluster::KeyState& state) const;
   bool MustLast(const ClientOperation& write) const;
   bool MustMeet(const ClientOperation& read, const ClientOperation& write) const;
   uint32_t CountOf(cluster::Level level) const;

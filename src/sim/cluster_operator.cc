@@ -119,8 +119,11 @@ bool ClusterOperator::Replace(TopologyChange* change) {
     const Member* member = MemberOn(change->topology(), endpoint);
     if (member == nullptr || member->address == AddressOf(endpoint, wipes)) continue;
     const NodeId lost = member->id;
-    if (member->state != MemberState::kUp || !Add(change, endpoint, wipes)) continue;
-    return change->SetState(lost, MemberState::kLeaving).ok() && Aim(change, run_->options.copies);
+    // One that was joining yet, and now never comes up, goes as well: `varve cluster replace` does the same.
+    const bool was_joining = member->state == MemberState::kJoining;
+    if (was_joining && !change->SetState(lost, MemberState::kUp).ok()) return false;
+    return Add(change, endpoint, wipes) && change->SetState(lost, MemberState::kLeaving).ok() &&
+           Aim(change, run_->options.copies);
   }
   return false;
 }

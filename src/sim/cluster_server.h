@@ -106,7 +106,7 @@ class ClusterServer : public Node {
   cluster::NodeId id_ = cluster::kNoNode;
   std::unique_ptr<cluster::NodeCore> core_;
   std::map<cluster::NodeId, Peer> peers_;
-  std::map<std::pair<cluster::NodeId, uint64_t>, cluster::Epoch> asked_;  // requests of peers, under which epoch
+  EpochsAsked asked_;  // requests of peers
   std::map<uint64_t, Call> calls_;                          // by the core's number
   std::set<std::pair<Endpoint, uint64_t>> seen_calls_;      // the network may double them
   uint64_t next_call_ = 1;

@@ -1,5 +1,6 @@
 // What the driver of a simulated server does with the actions of its core.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -10,12 +11,12 @@
 namespace varve::sim {
 namespace {
 
-// Whether a message acknowledges a request.
-bool Acknowledges(const cluster::Message& message) {
-  if (const auto* update = std::get_if<cluster::UpdateReply>(&message.body)) return update->code == cluster::ReplyCode::kOk;
-  if (const auto* merge = std::get_if<cluster::MergeReply>(&message.body)) return merge->code == cluster::ReplyCode::kOk;
-  if (const auto* read = std::get_if<cluster::ReadReply>(&message.body)) return read->code == cluster::ReplyCode::kOk;
-  return false;
+// What a reply to a request of a replica says; nothing: it is none, or compares only.
+std::optional<cluster::ReplyCode> CodeOf(const cluster::Message& message) {
+  if (const auto* update = std::get_if<cluster::UpdateReply>(&message.body)) return update->code;
+  if (const auto* merge = std::get_if<cluster::MergeReply>(&message.body)) return merge->code;
+  if (const auto* read = std::get_if<cluster::ReadReply>(&message.body)) return read->code;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -56,16 +57,17 @@ void ClusterServer::Do(cluster::Send&) { VARVE_CHECK(false); }  // only between 
 
 void ClusterServer::WatchRequest(const NodeFrame& frame) {
   const Result<cluster::Message> message = cluster::DecodeMessage(frame.bytes);
-  if (message.ok()) asked_[{frame.from, message->request}] = message->epoch;
+  if (message.ok()) asked_.OnRequest(frame.from, message->request, message->epoch);
 }
 
 // A reply names the epoch of the replica; what it acknowledges was asked for under another one, perhaps.
 void ClusterServer::WatchReply(const cluster::SendBytes& send) {
   const Result<cluster::Message> message = cluster::DecodeMessage(send.bytes);
-  if (!message.ok() || !Acknowledges(*message)) return;
-  const auto asked = asked_.find({send.to, message->request});
-  if (asked == asked_.end()) return;
-  run_->Report(run_->epochs.OnAcknowledged(id_, message->partition, asked->second));
+  const auto code = message.ok() ? CodeOf(*message) : std::nullopt;
+  if (!code) return;
+  const cluster::Epoch epoch = asked_.OnReply(send.to, message->request, *code == cluster::ReplyCode::kStaleEpoch);
+  if (*code != cluster::ReplyCode::kOk || epoch == cluster::kNoEpoch) return;
+  run_->Report(run_->epochs.OnAcknowledged(id_, message->partition, epoch));
 }
 
 void ClusterServer::Do(cluster::SendBytes& send) {
@@ -129,6 +131,7 @@ void ClusterServer::Do(cluster::PersistEpoch& epoch) {
 }
 
 void ClusterServer::Do(cluster::PersistFloor& floor) {
+  run_->history.OnFloor(floor.partition, floor.floor);
   Keep(floor, actions_);
   AfterSync([this, floor](cluster::Actions* list) {
     core_->OnFloorDurable(floor.partition, floor.floor, core_now(), list);

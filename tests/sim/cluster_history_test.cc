@@ -280,27 +280,6 @@ TEST_F(ClusterHistoryTest, LastWriterWins) {
   EXPECT_BREAKS("I3", history_.CheckFinal("k", state("v1", A(1), B(1), 5)));
 }
 
-// A delete that all have is forgotten with its stamp; only what was put before may not come back.
-TEST_F(ClusterHistoryTest, DeletesOfLastWritersAreForgotten) {
-  history_ = ClusterHistory(Options(ConflictPolicy::kLww));
-  ASSERT_OK(Put("before", A(1)));
-  const size_t deleted = BeginDelete({A(1)});
-  SeenContext seen = Seen({A(1), A(2)});
-  seen.stamp = 70;
-  ASSERT_OK(history_.End(deleted, ++now_, Outcome::kOk, seen, {}));
-  ASSERT_OK(Put("after", A(3)));
-  const auto state = [](const std::string& value, Dot dot) {
-    KeyState made;
-    for (uint64_t i = 1; i <= 3; ++i) made.Put({}, A(i), "other", 1, ConflictPolicy::kLww);
-    KeyState latest;
-    latest.Put({}, dot, value, 5, ConflictPolicy::kLww);
-    made.Merge(latest, ConflictPolicy::kLww);
-    return made;
-  };
-  EXPECT_OK(history_.CheckFinal("k", state("after", B(1))));
-  EXPECT_BREAKS("I3", history_.CheckFinal("k", state("before", B(2))));
-}
-
 TEST(ClusterChecksTest, I6ReplicasAreEqualWhateverTheirFloors) {
   ReplicaView one{NodeId{1}, {}, {}, 7};
   KeyState state;

@@ -1,0 +1,186 @@
+// What long runs of seeds have found in the oracles and in the operator of simulated clusters, each as a story by hand.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/topology_change.h"
+#include "sim/cluster_checks.h"
+#include "sim/cluster_history.h"
+#include "sim/cluster_operator.h"
+#include "sim/cluster_server.h"
+#include "tests/support/status_matchers.h"
+
+namespace varve::sim {
+namespace {
+
+using cluster::ActorId;
+using cluster::ConflictPolicy;
+using cluster::Dot;
+using cluster::Epoch;
+using cluster::KeyState;
+using cluster::MemberState;
+using cluster::NodeId;
+using cluster::Outcome;
+using cluster::PartitionId;
+using Kind = ClientOperation::Kind;
+
+constexpr Dot A(uint64_t counter) { return {ActorId{1}, counter}; }
+
+// One key of the last writer: a put with stamp 60, a delete with 70, and a put with 5 by a clock that is behind.
+class ForgottenDeleteTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    EndPut(Begin(Kind::kPut, "early"), A(1), 60);
+    deleted_.Delete({}, A(2), 70, ConflictPolicy::kLww);
+  }
+  size_t Begin(Kind kind, const std::string& value) {
+    return history_.Begin({.kind = kind, .key = "k", .value = value, .begun = ++now_});
+  }
+  void EndPut(size_t number, Dot dot, uint64_t stamp) {
+    cluster::SeenContext seen;
+    seen.context.Add(dot);
+    seen.stamp = stamp;
+    ASSERT_OK(history_.End(number, ++now_, Outcome::kOk, seen, {}));
+  }
+  void TakeFloor(uint64_t counter) {
+    cluster::VersionVector floor;
+    floor.Raise(ActorId{1}, counter);
+    history_.OnFloor(PartitionId{0}, floor);
+  }
+  void PutLate() {
+    const size_t late = Begin(Kind::kPut, "late");
+    KeyState stored;
+    stored.Put({}, A(3), "late", 5, ConflictPolicy::kLww);
+    ASSERT_OK(history_.OnStored("k", stored));
+    EndPut(late, A(3), 5);
+  }
+  // In the end there is the late value, and all dots are known.
+  Status End() const {
+    KeyState end;
+    for (uint64_t i = 1; i <= 2; ++i) end.Put({}, A(i), "other", 1, ConflictPolicy::kLww);
+    end.Put({}, A(3), "late", 5, ConflictPolicy::kLww);
+    return history_.CheckFinal("k", end);
+  }
+
+  Nanos now_ = 0;
+  KeyState deleted_;
+  ClusterHistory history_{[] {
+    HistoryOptions options;
+    options.policy = ConflictPolicy::kLww;
+    options.partition_of = [](std::string_view) { return PartitionId{0}; };
+    return options;
+  }()};
+};
+
+// Seeds 1000563, 2001353: a delete that all replicas have is forgotten with its stamp, and so is that what it had won against
+// was later than what is put afterwards.
+TEST_F(ForgottenDeleteTest, WhatHadLostToItMayBeLaterThanWhatComesAfterIt) {
+  const size_t deleted = Begin(Kind::kDelete, "");
+  ASSERT_OK(history_.OnStored("k", deleted_));
+  EndPut(deleted, A(2), 70);
+  TakeFloor(2);
+  PutLate();
+  EXPECT_OK(End());
+}
+
+TEST_F(ForgottenDeleteTest, NobodyNeedHaveHeardOfTheDelete) {
+  static_cast<void>(Begin(Kind::kDelete, ""));
+  ASSERT_OK(history_.OnStored("k", deleted_));
+  TakeFloor(2);
+  PutLate();
+  EXPECT_OK(End());
+}
+
+TEST_F(ForgottenDeleteTest, OneThatNotAllHaveStillCounts) {
+  static_cast<void>(Begin(Kind::kDelete, ""));
+  ASSERT_OK(history_.OnStored("k", deleted_));
+  TakeFloor(1);
+  PutLate();
+  EXPECT_TRUE(End().IsCorruption()) << "the delete is later, and so is what was put before it";
+}
+
+TEST_F(ForgottenDeleteTest, WhatWasMadeBeforeItWasForgottenHasLost) {
+  static_cast<void>(Begin(Kind::kDelete, ""));
+  ASSERT_OK(history_.OnStored("k", deleted_));
+  PutLate();
+  TakeFloor(2);
+  EXPECT_TRUE(End().IsCorruption());
+}
+
+TEST_F(ForgottenDeleteTest, OneThatWasEarlierItselfExcusesNothing) {
+  static_cast<void>(Begin(Kind::kDelete, ""));
+  KeyState deleted;
+  deleted.Delete({}, A(2), 50, ConflictPolicy::kLww);
+  ASSERT_OK(history_.OnStored("k", deleted));
+  TakeFloor(2);
+  PutLate();
+  EXPECT_TRUE(End().IsCorruption());
+}
+
+TEST_F(ForgottenDeleteTest, WithoutADeleteTheLatestStays) {
+  TakeFloor(2);
+  PutLate();
+  EXPECT_TRUE(End().IsCorruption());
+}
+
+// Seeds 2014429, 2026297: a hint goes out again under the epoch that has come, with the number that it had; then what the network
+// held up comes as well.
+TEST(EpochsAskedTest, AnAcknowledgementIsOfTheLatestEpochThatItWasAskedFor) {
+  EpochsAsked asked;
+  asked.OnRequest(NodeId{1}, 7, Epoch{11});
+  asked.OnRequest(NodeId{1}, 7, Epoch{5});
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, true), Epoch{5});  // refused at once
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, false), Epoch{11});
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, false), cluster::kNoEpoch) << "that was not asked for";
+}
+
+TEST(EpochsAskedTest, OneAskingIsAcknowledgedOnce) {
+  EpochsAsked asked;
+  asked.OnRequest(NodeId{1}, 7, Epoch{5});
+  asked.OnRequest(NodeId{1}, 7, Epoch{11});
+  asked.OnRequest(NodeId{2}, 7, Epoch{12});
+  asked.OnRequest(NodeId{1}, 8, Epoch{13});
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, false), Epoch{11});
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, false), Epoch{5}) << "a second one is of the request that is behind the fence";
+}
+
+// Machines 0 to 2 are up, 3 joins.
+cluster::Topology FourthJoins(const ClusterOptions& options) {
+  const auto first = cluster::DecodeTopology(FirstTopologyOf(options));
+  cluster::TopologyChange change(*first);
+  EXPECT_OK(change.AddMember({.id = NodeId{4}, .address = AddressOf(3, 0)}));
+  cluster::Placement target = first->target;
+  target.SetReplicas(PartitionId{0}, std::vector<NodeId>{NodeId{1}, NodeId{2}, NodeId{4}});
+  EXPECT_OK(change.SetTarget(target));
+  EXPECT_OK(change.StartMove(PartitionId{0}));
+  return change.topology();
+}
+
+// Seed 2000822 and 19 more: a machine that loses its disk while it joins was nobody's care; what was to move to it waited for ever.
+// `varve cluster replace` has always taken such a node.
+TEST(ClusterOperatorTest, AMachineThatLosesItsDiskWhileItJoinsIsReplaced) {
+  ClusterOptions options;
+  options.nodes = 3;
+  options.spares = 1;
+  options.wipes = true;
+  options.partition_bits = 0;
+  ClusterRun run(options);
+  run.wipes[3] = 1;
+  ClusterOperator one(&run, 1);
+  Actions actions;
+  const std::string bytes = EncodeTopology(FourthJoins(options));
+  one.OnStore({StoreReply::Kind::kRead, 1, false, 9, bytes}, {}, &actions);
+  ASSERT_EQ(actions.list().size(), 1u);
+  ASSERT_EQ(actions.list()[0].kind, Actions::Kind::kSwapStore);
+  const auto next = cluster::DecodeTopology(actions.list()[0].bytes);
+  ASSERT_OK(next.status());
+  EXPECT_EQ(next->Find(NodeId{4})->state, MemberState::kLeaving);
+  ASSERT_NE(next->Find(NodeId{5}), nullptr);
+  EXPECT_EQ(next->Find(NodeId{5})->address, AddressOf(3, 1));
+  EXPECT_FALSE(next->target.IsReplica(PartitionId{0}, NodeId{4}));
+}
+
+}  // namespace
+}  // namespace varve::sim
