@@ -353,7 +353,7 @@ def sorted_rules(reply):
     if isinstance(reply[1], list):
         return (reply[0], [sorted_rules(item) for item in reply[1]])
     if reply[0] == b"$" and reply[1] and reply[1].startswith((b"user ", b"-@all ", b"+@all ")):
-        return (reply[0], sorted(reply[1].split(b" ")))
+        return (reply[0], sorted(reply[1].replace(b"(", b"( ").replace(b")", b" )").split(b" ")))
     return reply
 
 
