@@ -238,6 +238,7 @@ KNOWN = {
     "server.runs_of_sets_wait_for_the_end": "server",
     "server.strangers_get_much": "server",
     "server.time_stands_still_in_pipelines": "server",
+    "server.turns_take_any_time": "server",
     "server.watch_not_checked": "server",
     "settings.file_before_environment": "settings",
     "settings.secrets_printed": "settings",

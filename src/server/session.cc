@@ -11,8 +11,9 @@ namespace varve::server {
 
 namespace {
 
-// Replies of one turn before others get theirs.
+// Replies of one turn, and its time, before others get theirs.
 constexpr size_t kTurnBytes = 1 << 20;
+constexpr uint64_t kTurnNanos = 500'000;
 // Requests of a pipeline whose keys are brought near together.
 constexpr size_t kNearRequests = 16;
 constexpr uint64_t kMaxAgeNanos = 20'000;
@@ -79,12 +80,15 @@ net::Turn Session::OnInput(std::string_view input, std::string* output) {
 net::Turn Session::TakeRequests(std::string_view input, resp::ReplyWriter* reply) {
   net::Turn turn;
   const size_t begin = reply->size();
+  const uint64_t begun = idle_since_;
   for (size_t near = 0;;) {
     if (client_->is_killed.load(std::memory_order_relaxed)) {
       turn.next = net::Turn::Next::kCloseAfterReplies;
       return turn;
     }
-    if (reply->size() - begin > kTurnBytes) {
+    const bool is_long = idle_since_ - begun > kTurnNanos && turn.consumed < input.size() &&
+                         !VARVE_PLANTED_BUG("server.turns_take_any_time");
+    if (is_long || reply->size() - begin > kTurnBytes) {
       turn.next = net::Turn::Next::kMore;
       return turn;
     }

@@ -110,6 +110,15 @@ TEST_F(PipelineTest, TimeGoesOnInThem) {
   EXPECT_TRUE(replies.ends_with("+OK\r\n+OK\r\n$-1\r\n:100\r\n")) << replies;
 }
 
+TEST_F(PipelineTest, OthersGetTheirTurnInSlowOnes) {
+  const auto client = Connect();
+  const std::string slow = Encode({"DEBUG", "SLEEP", "0.001"});
+  EXPECT_EQ(client->Send(slow + slow + slow + Encode({"PING"})), "+OK\r\n+OK\r\n+OK\r\n+PONG\r\n");
+  EXPECT_EQ(client->turns(), 4);
+  client->Send(slow);  // what is nobody's to wait for needs no turn more
+  EXPECT_EQ(client->turns(), 5);
+}
+
 TEST_F(PipelineTest, CountsAreExact) {
   const auto client = Connect();
   client->Call({"CONFIG", "RESETSTAT"});

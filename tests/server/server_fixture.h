@@ -53,6 +53,7 @@ class TestClient {
     input_.append(bytes);
     std::string output;
     do {
+      ++turns_;
       turn_ = session_->OnInput(input_, &output);
       input_.erase(0, turn_.consumed);
     } while (turn_.next == net::Turn::Next::kMore);
@@ -68,6 +69,8 @@ class TestClient {
   // Called before each of these, in the midst of whatever says it. Set while nothing is said.
   void set_on_message(std::function<void()> on_message) { inbox_->on_message = std::move(on_message); }
   const net::Turn& turn() const { return turn_; }
+  // All it has had.
+  int turns() const { return turns_; }
   uint64_t lifetime_millis() const { return session_->lifetime_millis(); }
   size_t left() const { return input_.size(); }
 
@@ -83,6 +86,7 @@ class TestClient {
   std::unique_ptr<net::ConnectionHandler> session_;
   std::string input_;
   net::Turn turn_;
+  int turns_ = 0;
 };
 
 class ServerTest : public ::testing::Test {
