@@ -5,6 +5,7 @@
 
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
+#include "cli/cluster_namespaces.h"
 #include "cli/cluster_plan.h"
 #include "cli/cluster_report.h"
 #include "cli/cluster_status.h"
@@ -115,7 +116,7 @@ NodeAnswer AskNode(const Context& context, const Member& member, const client::R
   if (!connected.ok()) return fail(connected.status());
   const Result<client::Reply> reply = (*connected)->Call(request);
   if (!reply.ok()) return fail(reply.status());
-  answer.info = ParseInfoLines(reply->text);
+  answer.info = ServerInfo(reply->text);
   return answer;
 }
 
@@ -279,6 +280,7 @@ constexpr NamedAction kActions[] = {
     {"plan", ShowPlan},
     {"commit", CommitPlan},
     {"repair", Repair},
+    {"namespace", [](const Work& work) { return RunClusterNamespace(work.context, work.store, work.operands); }},
 };
 
 int RunCluster(const Context& context) {
@@ -318,9 +320,9 @@ std::vector<Command> ClusterCommands() {
         .max_operands = cluster::kMaxNodes,
         .flags = {{"--topology", "WHERE", "file:PATH or etcd:URL,URL; without it, $VARVE_CLUSTER_TOPOLOGY"},
                   {"--copies", "N", "init: copies of each key (3)"},
-                  {"--read", "R", "init: copies that answer a read (more than half)"},
-                  {"--write", "W", "init: copies that have a write that is answered (more than half)"},
-                  {"--conflicts", "POLICY", "init: of writes at the same time, siblings or lww (siblings)"},
+                  {"--read", "R", "init, namespace: copies that answer a read (more than half)"},
+                  {"--write", "W", "init, namespace: copies that have an answered write (more than half)"},
+                  {"--conflicts", "POLICY", "init, namespace create: siblings or lww (siblings)"},
                   {"--partitions", "N", "init: a power of two (256)"},
                   {"--weight", "N", "join, replace: the node's share, relative to others (1)"},
                   {"--epoch", "N", "commit: only a plan that was made for this one"},
@@ -337,7 +339,10 @@ std::vector<Command> ClusterCommands() {
                     "varve cluster leave 2                            # gives away what it has\n"
                     "varve cluster replace 3 5=10.0.0.5:7379/6379     # 3 is dead, 5 takes its place\n"
                     "varve cluster remove 2\n"
-                    "varve cluster repair                             # compares all copies now\n",
+                    "varve cluster repair                             # compares all copies now\n"
+                    "varve cluster namespace create sessions --read 1 --write 1 --conflicts lww\n"
+                    "varve cluster namespace set sessions --write 2   # keys that begin with @sessions/\n"
+                    "varve cluster namespace list\n",
         .details = "A node is ID=HOST:PORT/CLIENTPORT[@RACK]: PORT is for other nodes. What is planned is kept\n"
                    "with the topology. A commit takes place only if the topology is still the one that the plan\n"
                    "was made for: two administrators cannot collide. status ends with 1 when it is red.\n"

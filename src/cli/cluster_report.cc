@@ -83,8 +83,18 @@ std::string Summary(const node::ClusterState& state) {
   return "epoch " + std::to_string(Value(topology.epoch)) + ", " + std::to_string(members) +
          (members == 1 ? " node, " : " nodes, ") + std::to_string(topology.placement.partitions()) + " partitions, N=" +
          std::to_string(settings.copies) + " R=" + std::to_string(settings.read_quorum) + " W=" +
-         std::to_string(settings.write_quorum) + ", conflicts: " +
-         (settings.policy == cluster::ConflictPolicy::kLww ? "lww" : "siblings");
+         std::to_string(settings.write_quorum) + ", conflicts: " + node::PolicyName(settings.policy);
+}
+
+std::string JsonNamespaces(const node::ClusterSettings& settings) {
+  JsonArray array;
+  for (const auto& [name, space] : settings.namespaces) {
+    JsonObject object;
+    object.Bytes("namespace", name).Bytes("conflicts", node::PolicyName(space.policy));
+    object.Number("read", space.read_quorum).Number("write", space.write_quorum);
+    array.Add(object.Take());
+  }
+  return array.Take();
 }
 
 JsonObject JsonSummary(const node::ClusterState& state) {
@@ -92,7 +102,8 @@ JsonObject JsonSummary(const node::ClusterState& state) {
   object.Number("epoch", Value(state.topology.epoch)).Number("partitions", state.topology.placement.partitions());
   object.Number("copies", state.settings.copies).Number("read", state.settings.read_quorum);
   object.Number("write", state.settings.write_quorum);
-  object.Bytes("conflicts", state.settings.policy == cluster::ConflictPolicy::kLww ? "lww" : "siblings");
+  object.Bytes("conflicts", node::PolicyName(state.settings.policy));
+  object.Raw("namespaces", JsonNamespaces(state.settings));
   return object;
 }
 
@@ -146,6 +157,19 @@ std::vector<std::string> Warnings(const PlannedTopology& planned, uint32_t copie
 
 }  // namespace
 
+void PrintNamespaces(const Context& context, const node::ClusterSettings& settings) {
+  if (context.json) {
+    context.console.out << JsonNamespaces(settings) << "\n";
+    return;
+  }
+  std::vector<Row> rows = {{"keys", "conflicts", "R", "W"}};
+  for (const auto& [name, space] : settings.namespaces) {
+    rows.push_back({"@" + name + "/...", node::PolicyName(space.policy), std::to_string(space.read_quorum),
+                    std::to_string(space.write_quorum)});
+  }
+  if (rows.size() > 1) PrintTable(context, rows);
+}
+
 void PrintTopology(const Context& context, const node::ClusterState& state) {
   if (context.json) {
     JsonObject object = JsonSummary(state);
@@ -174,6 +198,7 @@ void PrintStatus(const Context& context, const node::ClusterState& state, const 
                       << ": " << Summary(state) << "\n";
   for (const std::string& reason : verdict.reasons) context.console.out << "- " << reason << "\n";
   PrintMembers(context, state.topology, answers);
+  PrintNamespaces(context, state.settings);
 }
 
 void PrintPlan(const Context& context, const node::ClusterState& state, const ClusterPlan& plan,

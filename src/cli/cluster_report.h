@@ -11,6 +11,7 @@
 
 namespace varve::cli {
 
+void PrintNamespaces(const Context& context, const node::ClusterSettings& settings);
 void PrintTopology(const Context& context, const node::ClusterState& state);
 void PrintStatus(const Context& context, const node::ClusterState& state, const NodeAnswers& answers,
                  const ClusterVerdict& verdict);

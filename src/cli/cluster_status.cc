@@ -1,7 +1,6 @@
 #include "cli/cluster_status.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/planted_bug.h"
 #include "cli/cluster_plan.h"
@@ -53,23 +52,43 @@ class Judging {
   }
 
   void JudgePartitions() {
-    size_t unreadable = 0, unwritable = 0, short_of_nodes = 0;
     const Topology& topology = state_.topology;
+    const node::ClusterSettings& settings = state_.settings;
+    size_t short_of_nodes = 0;
     for (uint32_t p = 0; p < topology.placement.partitions(); ++p) {
       const cluster::ReplicaSets sets = topology.SetsOf(PartitionId{static_cast<uint16_t>(p)});
-      const bool moves = sets.stage != MoveStage::kNone;
-      if (!HasQuorum(sets.Readable(), state_.settings.read_quorum)) ++unreadable;
-      const bool is_writable = HasQuorum(sets.current, state_.settings.write_quorum) &&
-                               (!moves || HasQuorum(sets.next, state_.settings.write_quorum));
-      if (!is_writable) ++unwritable;
-      if (sets.current.size() < state_.settings.copies) ++short_of_nodes;
+      if (sets.current.size() < settings.copies) ++short_of_nodes;
     }
-    if (unreadable > 0) Add(Color::kRed, Count(unreadable, "partition") + " cannot be read: too few of their nodes answer");
-    if (unwritable > 0) Add(Color::kRed, Count(unwritable, "partition") + " cannot be written: too few of their nodes answer");
+    JudgeQuorums("", settings.read_quorum, settings.write_quorum);
+    for (const auto& [name, space] : settings.namespaces) {
+      JudgeQuorums("of namespace " + name + ", ", space.read_quorum, space.write_quorum);
+    }
     if (short_of_nodes > 0) {
-      Add(Color::kYellow, Count(short_of_nodes, "partition") + " with fewer than " +
-                              std::to_string(state_.settings.copies) + " copies: there are too few nodes");
+      Add(Color::kYellow, Count(short_of_nodes, "partition") + " with fewer than " + std::to_string(settings.copies) +
+                              " copies: there are too few nodes");
     }
+  }
+
+  // `whose`: words in front.
+  void JudgeQuorums(const std::string& whose, size_t read_quorum, size_t write_quorum) {
+    const auto [known, is_new] = lacking_.try_emplace({read_quorum, write_quorum});
+    if (is_new) known->second = CountLacking(read_quorum, write_quorum);
+    const auto [unreadable, unwritable] = known->second;
+    if (unreadable > 0) Add(Color::kRed, whose + Count(unreadable, "partition") + " cannot be read: too few of their nodes answer");
+    if (unwritable > 0) Add(Color::kRed, whose + Count(unwritable, "partition") + " cannot be written: too few of their nodes answer");
+  }
+
+  // How many partitions cannot be read, and written.
+  std::pair<size_t, size_t> CountLacking(size_t read_quorum, size_t write_quorum) const {
+    size_t unreadable = 0, unwritable = 0;
+    for (uint32_t p = 0; p < state_.topology.placement.partitions(); ++p) {
+      const cluster::ReplicaSets sets = state_.topology.SetsOf(PartitionId{static_cast<uint16_t>(p)});
+      const bool moves = sets.stage != MoveStage::kNone;
+      if (!HasQuorum(sets.Readable(), read_quorum)) ++unreadable;
+      const bool is_writable = HasQuorum(sets.current, write_quorum) && (!moves || HasQuorum(sets.next, write_quorum));
+      if (!is_writable) ++unwritable;
+    }
+    return {unreadable, unwritable};
   }
 
   void JudgeMembers() {
@@ -98,8 +117,13 @@ class Judging {
     if (const auto hints = answer.Number("varve_hints"); hints && *hints > 0) {
       Add(Color::kYellow, name + " keeps " + Count(*hints, "write") + " for others that were away");
     }
-    if (const auto found = answer.info.find("varve_unreachable"); found != answer.info.end() && !found->second.empty()) {
-      Add(Color::kYellow, name + " cannot reach " + found->second);
+    const std::string unreachable(answer.info.Text("varve_unreachable"));
+    if (!unreachable.empty()) Add(Color::kYellow, name + " cannot reach " + unreachable);
+    const std::string trouble(answer.info.Text("varve_topology_trouble"));
+    if (!trouble.empty()) Add(Color::kYellow, name + " cannot ask the topology store: " + trouble);
+    const auto settings = answer.Number("varve_settings_revision");
+    if (settings && *settings < state_.settings_revision) {
+      Add(Color::kYellow, name + " has not heard yet how the namespaces were changed");
     }
   }
 
@@ -113,33 +137,11 @@ class Judging {
 
   const node::ClusterState& state_;
   const NodeAnswers& answers_;
+  std::map<std::pair<size_t, size_t>, std::pair<size_t, size_t>> lacking_;  // by R and W
   std::vector<std::pair<Color, std::string>> found_;
 };
 
 }  // namespace
-
-std::optional<uint64_t> NodeAnswer::Number(const std::string& name) const {
-  const auto found = info.find(name);
-  if (found == info.end()) return std::nullopt;
-  uint64_t number = 0;
-  const char* const end = found->second.data() + found->second.size();
-  const auto [stop, error_code] = std::from_chars(found->second.data(), end, number);
-  if (error_code != std::errc() || stop != end) return std::nullopt;
-  return number;
-}
-
-std::map<std::string, std::string> ParseInfoLines(std::string_view text) {
-  std::map<std::string, std::string> info;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    const size_t colon = line.find(':');
-    if (colon != line.npos) info[std::string(line.substr(0, colon))] = line.substr(colon + 1);
-  }
-  return info;
-}
 
 const char* ColorName(Color color) {
   switch (color) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/server_info.h"
 #include "cluster/topology.h"
 #include "node/cluster_store.h"
 
@@ -17,13 +18,12 @@ namespace varve::cli {
 // What a node said to CLUSTER INFO.
 struct NodeAnswer {
   std::string error;  // not empty: it gave no answer
-  std::map<std::string, std::string> info;
+  ServerInfo info{""};
 
   bool is_there() const { return error.empty(); }
-  std::optional<uint64_t> Number(const std::string& name) const;
+  // std::nullopt when it did not say so.
+  std::optional<uint64_t> Number(std::string_view name) const { return WholeNumber(info.Text(name)); }
 };
-// "name:value" lines.
-std::map<std::string, std::string> ParseInfoLines(std::string_view text);
 
 using NodeAnswers = std::map<cluster::NodeId, NodeAnswer>;
 

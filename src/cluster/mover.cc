@@ -19,7 +19,7 @@ PartitionId IdOf(uint32_t partition) { return PartitionId{static_cast<uint16_t>(
 
 MoveRules NodeContext::RulesOf(const ReplicaSets& sets) const {
   const size_t smaller = std::min(sets.current.size(), sets.next.size());
-  MoveRules rules = options().rules;
+  MoveRules rules = this->rules();
   if (rules.read_quorum == 0) rules.read_quorum = smaller / 2 + 1;
   if (rules.write_quorum == 0) rules.write_quorum = smaller / 2 + 1;
   return rules;

@@ -38,6 +38,8 @@ class NodeContext {
                                     .body = std::move(body)}});
     return request;
   }
+  // NodeOptions::rules, or those that were set since.
+  virtual const MoveRules& rules() const = 0;
   // Of a move of these sets.
   MoveRules RulesOf(const ReplicaSets& sets) const;
 };

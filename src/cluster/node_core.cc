@@ -37,6 +37,7 @@ HintKeeper::Options ForKeeper(const NodeOptions& options, Random* random) {
 
 NodeCore::Impl::Impl(NodeOptions options, NodeDurable durable)
     : options_(std::move(options)),
+      rules_(options_.rules),
       random_(options_.random_seed),
       next_request_(FirstOf(RequestKind::kOther, &random_)),
       durable_topology_(std::move(durable.topology)),

@@ -173,6 +173,10 @@ class NodeCore {
   // Compares all partitions with the other replicas as soon as it can, and not only when their time comes.
   void Repair();
 
+  // From now on, moves go by these (NodeOptions::rules). They may only become stricter, and a node that has them must have
+  // the topology that was there when they came into force; who swaps must have the latest ones (0037-cluster-face.md).
+  void SetRules(const MoveRules& rules);
+
   // nullptr before the first.
   const Topology* topology() const;
   // Of a key under that topology. REQUIRES: topology().

@@ -120,6 +120,7 @@ void NodeCore::OnPartitionLoaded(PartitionId partition, const Status& status, No
 }
 
 void NodeCore::Repair() { impl_->Repair(); }
+void NodeCore::SetRules(const MoveRules& rules) { impl_->SetRules(rules); }
 const Topology* NodeCore::topology() const { return impl_->topology(); }
 PartitionId NodeCore::PartitionOf(std::string_view key) const { return impl_->PartitionOf(key); }
 const Replica* NodeCore::replica(PartitionId partition) const { return impl_->FindReplica(partition); }

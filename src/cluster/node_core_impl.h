@@ -39,6 +39,7 @@ class NodeCore::Impl final : public NodeContext {
   bool IsSuspect(NodeId node) const override { return suspects_.contains(node); }
   Replica* FindReplica(PartitionId partition) override;
   Random* random() override { return &random_; }
+  const MoveRules& rules() const override { return rules_; }
   uint64_t NextRequest() override { return next_request_++; }
 
   // As in NodeCore; actions are not yet routed.
@@ -61,6 +62,7 @@ class NodeCore::Impl final : public NodeContext {
   void OnKeyLoaded(PartitionId partition, std::string_view key, std::string_view bytes);
   void OnPartitionLoaded(PartitionId partition, const Status& status, Actions* actions);
   void Repair();
+  void SetRules(const MoveRules& rules) { rules_ = rules; }
   PartitionId PartitionOf(std::string_view key) const;
   NodeStatus status() const;
 
@@ -122,6 +124,7 @@ class NodeCore::Impl final : public NodeContext {
   void TakeEndedExchanges(Nanos now, Actions* actions);
 
   const NodeOptions options_;
+  MoveRules rules_;
   Random random_;
   uint64_t next_request_;
   std::optional<Topology> topology_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "cluster/key_namespace.h"
 #include "cluster/slot.h"
 #include "node/base64.h"
 #include "node/member_address.h"
@@ -16,8 +17,8 @@ using cluster::ReplyCode;
 using server::ClusterResult;
 using server::ClusterView;
 
-// The store's limit, less the slot in front of each key.
-constexpr size_t kMaxKeyBytes = 65'533;
+// The store's limit, less the slot in front of each key and what a namespace adds.
+constexpr size_t kMaxKeyBytes = 65'532;
 // Nodes hear of a new topology within less than a second of each other.
 constexpr uint64_t kBetweenTries = 10'000'000;
 
@@ -103,19 +104,35 @@ ClusterBridge::ClusterBridge(node::Member* member, Db* db, Env* env, uint64_t ti
       db_(db),
       env_(env),
       timeout_millis_(timeout_millis),
-      tokens_({{.id = 1, .key = member->settings().secret}}) {}
+      settings_(member->settings()),
+      tokens_({{.id = 1, .key = settings_->secret}}) {}
 
 uint64_t ClusterBridge::Deadline() const { return env_->clock()->MonotonicNanos() + timeout_millis_ * 1'000'000; }
 
-// 0 says a majority of those that there are, which also holds while there are fewer than there should be.
-uint32_t ClusterBridge::ReadReplicas(uint32_t asked) const {
-  const node::ClusterSettings& settings = member_->settings();
-  return asked != 0 ? asked : settings.read_quorum == settings.copies / 2 + 1 ? 0 : settings.read_quorum;
+Status ClusterBridge::CheckKey(std::string_view key) const {
+  const std::optional<std::string_view> space = cluster::NamespaceOf(key);
+  if (!space) return Status::Ok();
+  if (!cluster::IsNamespaceName(*space)) {
+    return Status::InvalidArgument("a key that begins with @ is one of a namespace: @NAME/KEY");
+  }
+  const auto settings = member_->settings();
+  if (settings->namespaces.find(*space) != settings->namespaces.end()) return Status::Ok();
+  return Status::InvalidArgument("there is no namespace '" + std::string(*space) +
+                                 "': 'varve cluster namespace create' makes one");
 }
 
-uint32_t ClusterBridge::WriteReplicas(uint32_t asked) const {
-  const node::ClusterSettings& settings = member_->settings();
-  return asked != 0 ? asked : settings.write_quorum == settings.copies / 2 + 1 ? 0 : settings.write_quorum;
+ClusterBridge::Place ClusterBridge::PlaceOf(const std::string& key) const {
+  // 0 says a majority of those that there are, which also holds while there are fewer than there should be.
+  const auto replicas = [&](uint32_t quorum) { return quorum == settings_->copies / 2 + 1 ? 0 : quorum; };
+  const std::optional<std::string_view> space = cluster::NamespaceOf(key);
+  if (space) {
+    const auto settings = member_->settings();
+    if (const auto found = settings->namespaces.find(*space); found != settings->namespaces.end()) {
+      const node::ClusterNamespace& its = found->second;
+      return {cluster::ReplicaKey(key, its.policy), replicas(its.read_quorum), replicas(its.write_quorum)};
+    }
+  }
+  return {key, replicas(settings_->read_quorum), replicas(settings_->write_quorum)};
 }
 
 std::string ClusterBridge::Seal(const std::string& key, const cluster::SeenContext& seen) const {
@@ -147,12 +164,16 @@ ClusterResult ClusterBridge::ResultOf(const std::string& key, const cluster::Fin
 class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge::Retried> {
  public:
   Retried(const ClusterBridge* bridge, std::string key, Done done)
-      : bridge_(bridge), key_(std::move(key)), done_(std::move(done)), deadline_(bridge->Deadline()) {}
+      : bridge_(bridge),
+        key_(std::move(key)),
+        place_(bridge->PlaceOf(key_)),
+        done_(std::move(done)),
+        deadline_(bridge->Deadline()) {}
 
   void Read(server::ClusterQuorum quorum) {
-    bridge_->member_->Get({.key = key_,
+    bridge_->member_->Get({.key = place_.name,
                            .level = LevelOf(quorum),
-                           .replicas = bridge_->ReadReplicas(quorum.replicas),
+                           .replicas = quorum.replicas != 0 ? quorum.replicas : place_.read,
                            .deadline = deadline_},
                           [self = shared_from_this(), quorum](const cluster::FinishGet& finish) {
       const bool is_over = finish.outcome == cluster::Outcome::kOk || !IsPassing(finish.reason) ||
@@ -163,7 +184,7 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
 
   // What an attempt of unknown outcome has written, the next one has seen, or has it beside as an equal value.
   void Replace(const std::optional<std::string>& value, bool spares_conflicts) {
-    bridge_->member_->Get({.key = key_, .replicas = bridge_->ReadReplicas(0), .deadline = deadline_},
+    bridge_->member_->Get({.key = place_.name, .replicas = place_.read, .deadline = deadline_},
                           [self = shared_from_this(), value, spares_conflicts](const cluster::FinishGet& finish) {
       const bool is_again = finish.outcome != cluster::Outcome::kOk && IsPassing(finish.reason) &&
                             self->Again([self, value, spares_conflicts] { self->Replace(value, spares_conflicts); });
@@ -173,6 +194,8 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
 
   // Of a write that takes place once at most.
   void Write(cluster::ClientPut put) {
+    put.key = place_.name;
+    if (put.replicas == 0) put.replicas = place_.write;
     put.deadline = deadline_;
     bridge_->member_->Put(put, [self = shared_from_this(), put](const cluster::FinishPut& finish) {
       const bool is_over = finish.outcome != cluster::Outcome::kFailed || !IsPassing(finish.reason) ||
@@ -202,8 +225,8 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
       before.values = *before_;
       return done_(std::move(before));
     }
-    cluster::ClientPut put{.key = key_, .is_delete = !value, .value = value.value_or(""), .seen = finish.seen};
-    put.replicas = bridge_->WriteReplicas(0);
+    cluster::ClientPut put{.key = place_.name, .is_delete = !value, .value = value.value_or(""), .seen = finish.seen};
+    put.replicas = place_.write;
     put.deadline = deadline_;
     bridge_->member_->Put(std::move(put), [self = shared_from_this(), value, spares_conflicts](const cluster::FinishPut& written) {
       if (written.outcome == cluster::Outcome::kUnknown) self->is_unsure_ = true;
@@ -219,6 +242,7 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
 
   const ClusterBridge* const bridge_;
   const std::string key_;
+  const Place place_;
   const Done done_;
   const uint64_t deadline_;
   std::optional<std::vector<std::string>> before_;  // what the first read has found
@@ -234,11 +258,11 @@ Status ClusterBridge::Write(std::string key, std::optional<std::string> value, s
   const std::optional<std::string> token = node::DecodeBase64(context);
   if (!token) return Status::InvalidArgument("this is no context");
   VARVE_ASSIGN_OR_RETURN(const std::optional<cluster::SeenContext> seen, tokens_.Open(0, key, *token));
-  cluster::ClientPut put{.key = key, .is_delete = !value};
+  cluster::ClientPut put{.is_delete = !value};
   if (value) put.value = *std::move(value);
   if (seen) put.seen = *seen;
   put.level = LevelOf(quorum);
-  put.replicas = WriteReplicas(quorum.replicas);
+  put.replicas = quorum.replicas;
   put.sloppy = quorum.is_sloppy;
   std::make_shared<Retried>(this, std::move(key), std::move(done))->Write(std::move(put));
   return Status::Ok();
@@ -288,6 +312,7 @@ std::vector<std::pair<std::string, std::string>> ClusterBridge::Info() const {
           {"varve_keys_merged", number(status.core.keys_merged)},
           {"varve_bytes_filled", number(status.core.bytes_filled)},
           {"varve_stored_bytes", number(stats.segment_bytes + stats.value_log_bytes + stats.memtable_bytes)},
+          {"varve_settings_revision", number(status.settings_revision)},
           {"varve_unreachable", unreachable},
           {"varve_topology_trouble", status.topology_trouble}};
 }

@@ -35,6 +35,7 @@ class ClusterBridge final : public server::ClusterFace {
   std::shared_ptr<const server::ClusterView> View() const override VARVE_EXCLUDES(mu_);
   uint64_t CountKeys(uint16_t slot) const override { return member_->CountKeys(slot); }
   size_t max_key_bytes() const override;
+  Status CheckKey(std::string_view key) const override;
 
   // Whether this node serves all that it has.
   bool IsReady() const;
@@ -42,8 +43,14 @@ class ClusterBridge final : public server::ClusterFace {
  private:
   class Retried;
   uint64_t Deadline() const;
-  uint32_t ReadReplicas(uint32_t asked) const;
-  uint32_t WriteReplicas(uint32_t asked) const;
+  // What a key's namespace says of it.
+  struct Place {
+    std::string name;     // by which replicas know it
+    uint32_t read = 0;    // R and W; 0: a majority of the replicas that there are
+    uint32_t write = 0;
+  };
+  // Of a key that CheckKey takes.
+  Place PlaceOf(const std::string& key) const;
   std::string Seal(const std::string& key, const cluster::SeenContext& seen) const;
   server::ClusterResult ResultOf(const std::string& key, const cluster::FinishGet& finish) const;
   server::ClusterResult ResultOf(const std::string& key, const cluster::FinishPut& finish) const;
@@ -52,6 +59,7 @@ class ClusterBridge final : public server::ClusterFace {
   Db* const db_;
   Env* const env_;
   const uint64_t timeout_millis_;
+  const std::shared_ptr<const node::ClusterSettings> settings_;  // what of them never changes
   const cluster::ContextTokens tokens_;
   mutable Mutex mu_;
   mutable std::shared_ptr<const server::ClusterView> view_ VARVE_GUARDED_BY(mu_);

@@ -14,7 +14,7 @@ namespace varve {
 namespace {
 
 constexpr uint64_t kMilli = 1'000'000;
-// How long a start waits for the topology store, and for the node to have loaded what it has.
+// How long a first start waits for the topology store, and any start for the node to have loaded what it has.
 constexpr int kStoreTries = 50;
 constexpr uint64_t kBetweenStoreTries = 200 * kMilli;
 constexpr int kReadyTries = 500;
@@ -30,9 +30,13 @@ std::string BootId() {
 
 bool IsLoopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
 
-Result<node::ClusterState> ReadPatiently(node::ClusterStore* store, Env* env, Log* log) {
+Result<node::ClusterState> ReadPatiently(node::ClusterStore* store, Db* db, Env* env, Log* log) {
   for (int i = 1;; ++i) {
-    Result<node::ClusterState> state = store->Read();
+    Result<node::ClusterState> state = node::Member::ReadOrRecall(store, db);
+    if (state.ok() && state->topology_revision == 0) {
+      log->Warn("the topology store cannot be asked: starting by what this node knew last",
+                {{"epoch", {std::to_string(Value(state->topology.epoch))}}});
+    }
     const StatusCode code = state.status().code();
     const bool may_come = code == StatusCode::kUnavailable || code == StatusCode::kTimedOut;
     if (state.ok() || !may_come || i == kStoreTries) return state;
@@ -62,7 +66,7 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::StartIfAsked(const cli::ServeR
   if (request.node_id == 0) return Status::InvalidArgument("a node of a cluster needs --node-id");
   std::unique_ptr<ClusterNode> node(new ClusterNode);
   VARVE_ASSIGN_OR_RETURN(node->store_, node::ClusterStore::Open(request.cluster_topology, env));
-  VARVE_ASSIGN_OR_RETURN(const node::ClusterState state, ReadPatiently(node->store_.get(), env, log));
+  VARVE_ASSIGN_OR_RETURN(node::ClusterState state, ReadPatiently(node->store_.get(), db, env, log));
   node::MemberOptions options;
   options.self = cluster::NodeId{request.node_id};
   options.syncs = request.syncs;
@@ -85,7 +89,7 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::StartIfAsked(const cli::ServeR
     }
   }
   VARVE_RETURN_IF_ERROR(CheckTls(request, options.transport.hosts));
-  VARVE_ASSIGN_OR_RETURN(node->member_, node::Member::Start(std::move(options), node->store_.get(), db, env));
+  VARVE_ASSIGN_OR_RETURN(node->member_, node::Member::Start(std::move(options), std::move(state), node->store_.get(), db, env));
   node->bridge_ = std::make_unique<ClusterBridge>(node->member_.get(), db, env, request.cluster_timeout_millis);
   for (int i = 0; i < kReadyTries && !node->bridge_->IsReady(); ++i) env->clock()->SleepNanos(kBetweenReadyTries);
   log->Info(node->bridge_->IsReady() ? "node of a cluster" : "node of a cluster, still getting ready",

@@ -17,7 +17,8 @@ namespace varve {
 // For one thread.
 class ClusterNode {
  public:
-  // Waits for the topology store, and a little for this node to have loaded what it has. nullptr when the request asks
+  // Asks the topology store, for which it waits if this node has never been a member, and waits a little for this node to
+  // have loaded what it has. nullptr when the request asks
   // for no cluster. Borrows `db`, `env` and `log`. kInvalidArgument: the settings, or the node, do not fit the cluster.
   static Result<std::unique_ptr<ClusterNode>> StartIfAsked(const cli::ServeRequest& request, Db* db, Env* env, Log* log);
   ~ClusterNode() { Stop(); }

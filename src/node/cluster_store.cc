@@ -1,11 +1,9 @@
 #include "node/cluster_store.h"
 
-#include <charconv>
 #include <utility>
 
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
-#include "cluster/placement.h"
 #include "node/etcd_topology_store.h"
 #include "node/file_topology_store.h"
 
@@ -16,76 +14,7 @@ constexpr std::string_view kTopology = "topology";
 constexpr std::string_view kSettings = "settings";
 constexpr std::string_view kPlan = "plan";
 
-template <typename T>
-bool ParseNumber(std::string_view text, T* number, int base = 10) {
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, *number, base);
-  return error == std::errc() && stop == end && !text.empty();
-}
-
-std::string Hex(uint64_t number) {
-  std::string digits(16, '0');
-  for (size_t i = 16; i > 0; --i, number >>= 4) digits[i - 1] = "0123456789abcdef"[number & 15];
-  return digits;
-}
-
-// One line of the settings. False: its value makes no sense.
-Result<bool> TakeSetting(std::string_view name, std::string_view value, ClusterSettings* settings) {
-  if (name == "copies") return ParseNumber(value, &settings->copies);
-  if (name == "read") return ParseNumber(value, &settings->read_quorum);
-  if (name == "write") return ParseNumber(value, &settings->write_quorum);
-  if (name == "conflicts") {
-    const bool is_lww = value == "lww";
-    settings->policy = is_lww ? cluster::ConflictPolicy::kLww : cluster::ConflictPolicy::kSiblings;
-    return is_lww || value == "siblings";
-  }
-  if (name == "secret") {
-    return value.size() == 32 && ParseNumber(value.substr(0, 16), &settings->secret[0], 16) &&
-           ParseNumber(value.substr(16), &settings->secret[1], 16);
-  }
-  return Status::NotSupported("the cluster's settings have '" + std::string(name) +
-                              "', which this version does not know");
-}
-
 }  // namespace
-
-std::string EncodeClusterSettings(const ClusterSettings& settings) {
-  std::string text;
-  text.append("copies ").append(std::to_string(settings.copies));
-  text.append("\nread ").append(std::to_string(settings.read_quorum));
-  text.append("\nwrite ").append(std::to_string(settings.write_quorum));
-  text.append("\nconflicts ");
-  text.append(settings.policy == cluster::ConflictPolicy::kLww ? "lww" : "siblings");
-  return text.append("\nsecret ").append(Hex(settings.secret[0])).append(Hex(settings.secret[1])).append("\n");
-}
-
-Result<ClusterSettings> DecodeClusterSettings(std::string_view text) {
-  ClusterSettings settings;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const size_t space = line.find(' ');
-    if (space == line.npos) return Status::Corruption("the cluster's settings: '" + std::string(line) + "'");
-    VARVE_ASSIGN_OR_RETURN(const bool is_right, TakeSetting(line.substr(0, space), line.substr(space + 1), &settings));
-    if (!is_right) return Status::Corruption("the cluster's settings: '" + std::string(line) + "'");
-  }
-  const Status status = CheckClusterSettings(settings);
-  if (!status.ok()) return Status::Corruption(std::string(status.message()));
-  return settings;
-}
-
-Status CheckClusterSettings(const ClusterSettings& settings) {
-  if (settings.copies < 1 || settings.copies > cluster::kMaxCopies) {
-    return Status::InvalidArgument("the number of copies is from 1 to " + std::to_string(cluster::kMaxCopies));
-  }
-  for (const uint32_t quorum : {settings.read_quorum, settings.write_quorum}) {
-    if (quorum < 1 || quorum > settings.copies) {
-      return Status::InvalidArgument("R and W are from 1 to the number of copies, " + std::to_string(settings.copies));
-    }
-  }
-  return Status::Ok();
-}
 
 Result<std::unique_ptr<ClusterStore>> ClusterStore::Open(const std::string& address, Env* env) {
   const size_t colon = address.find(':');
@@ -119,6 +48,9 @@ Result<std::unique_ptr<ClusterStore>> ClusterStore::Open(const std::string& addr
   if (options.endpoints.empty()) return Status::InvalidArgument("etcd: names no endpoint");
   return std::make_unique<ClusterStore>(std::make_unique<EtcdTopologyStore>(options, env), prefix, env);
 }
+
+std::string ClusterStore::topology_key() const { return Key(kTopology); }
+std::string ClusterStore::settings_key() const { return Key(kSettings); }
 
 Result<ClusterState> ClusterStore::Read() {
   VARVE_ASSIGN_OR_RETURN(const TopologySnapshot snapshot, store_->Read(prefix_));
@@ -182,9 +114,16 @@ Status ClusterStore::ReplaceTopology(const ClusterState& from, const cluster::To
   return Commit(commit);
 }
 
-CommitResult ClusterStore::AdvanceTopology(uint64_t from_revision, const std::string& next) {
-  return store_->Commit({.conditions = {{Key(kTopology), from_revision}},
-                         .changes = {{Key(kTopology), next}}});
+CommitResult ClusterStore::AdvanceTopology(uint64_t from_revision, uint64_t settings_revision, const std::string& next) {
+  TopologyCommit commit{.conditions = {{Key(kTopology), from_revision}}, .changes = {{Key(kTopology), next}}};
+  if (!VARVE_PLANTED_BUG("cluster.moves_by_old_settings")) commit.conditions.push_back({Key(kSettings), settings_revision});
+  return store_->Commit(commit);
+}
+
+Status ClusterStore::ReplaceSettings(const ClusterState& from, const ClusterSettings& next) {
+  VARVE_RETURN_IF_ERROR(CheckClusterSettings(next));
+  return Commit({.conditions = {{Key(kSettings), from.settings_revision}},
+                 .changes = {{Key(kSettings), EncodeClusterSettings(next)}}});
 }
 
 Status ClusterStore::ReplacePlan(const ClusterState& from, const std::string& plan) {

@@ -12,31 +12,13 @@
 #include <string>
 #include <string_view>
 
-#include "cluster/key_state.h"
-#include "cluster/move.h"
-#include "cluster/siphash.h"
 #include "cluster/topology.h"
 #include "env/env.h"
+#include "node/cluster_settings.h"
 #include "node/topology_store.h"
 #include "varve/status.h"
 
 namespace varve::node {
-
-// What all nodes must do alike.
-struct ClusterSettings {
-  uint32_t copies = 3;  // wished for; fewer where there are fewer nodes
-  uint32_t read_quorum = 2;
-  uint32_t write_quorum = 2;
-  cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
-  cluster::SipKey secret{};  // of the contexts that clients carry
-  friend bool operator==(const ClusterSettings&, const ClusterSettings&) = default;
-};
-
-// Lines "name value". Decode: kCorruption, or kNotSupported for names that it does not know.
-std::string EncodeClusterSettings(const ClusterSettings& settings);
-Result<ClusterSettings> DecodeClusterSettings(std::string_view text);
-// kInvalidArgument unless 1 <= R, W <= copies <= cluster::kMaxCopies.
-Status CheckClusterSettings(const ClusterSettings& settings);
 
 // What the store held at one moment.
 struct ClusterState {
@@ -69,11 +51,16 @@ class ClusterStore {
   // Only if topology and plan are still those of `from`; the plan is dropped when the topology changes. kConflict:
   // they are not, and nothing has changed; kUnknown outcomes are kTimedOut: read what came of it.
   Status ReplaceTopology(const ClusterState& from, const cluster::Topology& next);
-  // A change by a node, which leaves the plan alone. `next`: cluster::EncodeTopology.
-  CommitResult AdvanceTopology(uint64_t from_revision, const std::string& next);
+  // A change by a node, which leaves the plan alone, and by the settings that moves are made by. `next`:
+  // cluster::EncodeTopology.
+  CommitResult AdvanceTopology(uint64_t from_revision, uint64_t settings_revision, const std::string& next);
+  // Only if the settings are still those of `from`; outcomes as of ReplaceTopology.
+  Status ReplaceSettings(const ClusterState& from, const ClusterSettings& next);
   Status ReplacePlan(const ClusterState& from, const std::string& plan);
 
   const std::string& prefix() const { return prefix_; }
+  std::string topology_key() const;
+  std::string settings_key() const;
   TopologyStore* store() { return store_.get(); }
 
  private:

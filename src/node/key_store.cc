@@ -11,6 +11,7 @@ using cluster::PartitionId;
 
 constexpr std::string_view kIdentity = "identity";
 constexpr std::string_view kTopology = "topology";
+constexpr std::string_view kSettings = "settings";
 constexpr std::string_view kForsaken = "forsaken";
 constexpr std::string_view kLife = "life";
 constexpr std::string_view kEpoch = "epoch";
@@ -107,16 +108,32 @@ bool TakeRecord(std::string_view name, std::string_view bytes, cluster::NodeDura
     partition.actor = cluster::ActorId{static_cast<uint32_t>(number)};
     return ConsumeVarint(&bytes, &partition.lease_end) && bytes.empty();
   }
-  return name == kIdentity || name == kTopology || name == kForsaken || name == kLife;
+  return name == kIdentity || name == kTopology || name == kSettings || name == kForsaken || name == kLife;
 }
+
+// Whatever the store's default is: who needs more asks for a sync, one for many.
+constexpr NamespaceOptions kNamespaceOptions{.durability = Durability::kProcess};
 
 }  // namespace
 
+Result<std::optional<KnownCluster>> KeyStore::Recall(Db* db) {
+  VARVE_ASSIGN_OR_RETURN(const std::shared_ptr<Namespace> meta, db->OpenNamespace("cluster.meta", kNamespaceOptions));
+  KnownCluster known;
+  for (const auto& [name, value] : {std::pair{kTopology, &known.topology}, {kSettings, &known.settings}}) {
+    Result<std::string> found = meta->Get(name);
+    if (found.status().IsNotFound()) return std::optional<KnownCluster>();
+    if (!found.ok()) return found.status();
+    *value = *std::move(found);
+  }
+  std::string_view settings = known.settings;
+  if (!ConsumeVarint(&settings, &known.settings_revision)) return Status::Corruption("the record of the cluster's settings");
+  known.settings = std::string(settings);
+  return std::optional(std::move(known));
+}
+
 Result<std::unique_ptr<KeyStore>> KeyStore::Open(Db* db, uint64_t cluster, cluster::NodeId self, const std::string& boot) {
-  // Whatever the store's default is: who needs more asks for a sync, one for many.
-  const NamespaceOptions options{.durability = Durability::kProcess};
-  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<Namespace> keys, db->OpenNamespace("cluster.keys", options));
-  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<Namespace> meta, db->OpenNamespace("cluster.meta", options));
+  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<Namespace> keys, db->OpenNamespace("cluster.keys", kNamespaceOptions));
+  VARVE_ASSIGN_OR_RETURN(std::shared_ptr<Namespace> meta, db->OpenNamespace("cluster.meta", kNamespaceOptions));
   std::unique_ptr<KeyStore> store(new KeyStore(db, std::move(keys), std::move(meta)));
   VARVE_RETURN_IF_ERROR(store->BeginLife(cluster, self, boot));
   return store;
@@ -231,6 +248,12 @@ Status KeyStore::Put(const cluster::PersistFloor& floor) {
 }
 
 Status KeyStore::Put(const cluster::PersistTopology& topology) { return meta_->Put(kTopology, topology.bytes); }
+
+Status KeyStore::PutSettings(const std::string& settings, uint64_t revision) {
+  std::string bytes;
+  AppendVarint(&bytes, revision);
+  return meta_->Put(kSettings, bytes + settings, {.durability = Durability::kSync});
+}
 
 Status KeyStore::Put(const cluster::ForsakeActor& actor) {
   std::string bytes;

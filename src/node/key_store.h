@@ -5,7 +5,7 @@
 //
 //   "cluster.keys"   slot, 2 bytes with the high one first | key -> state, as replicas store it. So a partition is a range,
 //                    and stays one when partitions are split
-//   "cluster.meta"   "identity", "topology", "forsaken", "life", and of partitions "epoch", "lease", "floor" | its number,
+//   "cluster.meta"   "identity", "topology", "settings", "forsaken", "life", and of partitions "epoch", "lease", "floor" | its number,
 //                    2 bytes; "hint" | its number, 8 bytes
 #ifndef VARVE_NODE_KEY_STORE_H_
 #define VARVE_NODE_KEY_STORE_H_
@@ -30,9 +30,19 @@ struct SlotRange {
   uint32_t count = 0;
 };
 
+// What the last life knew of its cluster, for a start without the topology store.
+struct KnownCluster {
+  std::string topology;  // of the last PersistTopology
+  std::string settings;  // of the last PutSettings
+  uint64_t settings_revision = 0;
+};
+
 // Thread-safe.
 class KeyStore {
  public:
+  // std::nullopt: there was no life that knew both. kCorruption.
+  static Result<std::optional<KnownCluster>> Recall(Db* db);
+
   // Borrows `db`. `boot` names the time since the machine's last start; empty: not known, as if it were another each
   // time. kInvalidArgument: the store belongs to another node or cluster.
   static Result<std::unique_ptr<KeyStore>> Open(Db* db, uint64_t cluster, cluster::NodeId self, const std::string& boot);
@@ -57,6 +67,8 @@ class KeyStore {
   Status Put(const cluster::PersistEpoch& epoch);
   Status Put(const cluster::PersistFloor& floor);
   Status Put(const cluster::PersistTopology& topology);
+  // As text, and their revision in the topology store. Survives loss of power, as all that was written before.
+  Status PutSettings(const std::string& settings, uint64_t revision);
   Status Put(const cluster::ForsakeActor& actor);
   Status Put(const cluster::StoreHint& hint);
   Status EraseHint(uint64_t hint);

@@ -16,8 +16,8 @@ std::string NameOf(cluster::NodeId node) { return "node " + std::to_string(Value
 
 }  // namespace
 
-Result<std::unique_ptr<Member>> Member::Start(MemberOptions options, ClusterStore* cluster, Db* db, Env* env) {
-  VARVE_ASSIGN_OR_RETURN(ClusterState state, cluster->Read());
+Result<std::unique_ptr<Member>> Member::Start(MemberOptions options, ClusterState state, ClusterStore* cluster, Db* db,
+                                              Env* env) {
   const cluster::Member* const self = state.topology.Find(options.self);
   if (self == nullptr) {
     return Status::InvalidArgument(NameOf(options.self) + " is no member of the cluster: 'varve cluster join' makes it one");
@@ -46,7 +46,7 @@ void Member::Get(cluster::ClientGet get, GetDone done) { impl_->Get(std::move(ge
 void Member::Later(Nanos after, std::function<void()> what) { impl_->Later(after, std::move(what)); }
 void Member::Repair() { impl_->Repair(); }
 Status Member::UseTls(const tls::Files& files) { return impl_->UseTls(files); }
-const ClusterSettings& Member::settings() const { return impl_->settings(); }
+std::shared_ptr<const ClusterSettings> Member::settings() const { return impl_->settings(); }
 cluster::NodeId Member::self() const { return impl_->self(); }
 uint16_t Member::port() const { return impl_->port(); }
 std::shared_ptr<const cluster::Topology> Member::topology() const { return impl_->topology(); }
@@ -60,23 +60,23 @@ Member::Impl::Impl(MemberOptions options, ClusterStore* cluster, std::unique_ptr
       cluster_(cluster),
       keys_(std::move(keys)),
       env_(env),
-      topology_key_(cluster->prefix() + "topology") {}
+      topology_key_(cluster->topology_key()),
+      settings_key_(cluster->settings_key()) {}
 
 Status Member::Impl::Start(ClusterState state, const MemberAddress& address) {
-  settings_ = state.settings;
   VARVE_ASSIGN_OR_RETURN(cluster::NodeDurable durable, keys_->LoadDurable());
   cluster::NodeOptions core;
   core.self = options_.self;
   core.random_seed = env_->RandomSeed();
-  core.policy_of = [policy = settings_.policy](std::string_view) { return policy; };
+  core.policy_of = [of_default = state.settings.policy](std::string_view key) {
+    return cluster::PolicyOfReplicaKey(key, of_default);
+  };
+  core.slot_of = cluster::SlotOfReplicaKey;
   // What limits moves is the bytes a second; many at once make the rounds through the topology store fewer.
   core.moves_per_node = kMovesPerNode;
   core.move_period = kMovePeriod;
-  const uint32_t majority = settings_.copies / 2 + 1;
-  if (settings_.read_quorum != majority || settings_.write_quorum != majority) {
-    core.rules = {settings_.read_quorum, settings_.write_quorum};
-  }
   core_ = std::make_unique<cluster::NodeCore>(core, std::move(durable));
+  TakeSettings(std::move(state.settings), state.settings_revision);
   TransportOptions transport = options_.transport;
   transport.identity = {.cluster = std::to_string(state.topology.cluster),
                         .node = options_.self,
@@ -92,6 +92,7 @@ Status Member::Impl::Start(ClusterState state, const MemberAddress& address) {
   Post([this, bytes = cluster::EncodeTopology(state.topology), revision = state.topology_revision](
            cluster::Now now, Actions* actions) {
     core_->Start(now, actions);
+    if (revision == 0) return;  // it is what the last life knew, as the core does
     const Status taken = core_->OnTopology(bytes, revision, now, actions);
     if (!taken.ok()) options_.log("the topology is not taken: " + taken.ToString());
   });
@@ -214,6 +215,7 @@ void Member::Impl::Publish() {
   if (copy != nullptr) topology_ = std::move(copy);
   status_.core = core;
   status_.unreachable = unreachable_;
+  status_.settings_revision = settings_revision_;
 }
 
 void Member::Impl::SetPeers(const cluster::Topology& topology) {
@@ -257,25 +259,6 @@ void Member::Impl::OnPeerChange(NodeId peer, bool is_reachable, Nanos) {
     }
     core_->OnReachable(peer, is_reachable, now, actions);
   });
-}
-
-void Member::Impl::OnChanges(uint64_t, const Changes& changes) {
-  {
-    MutexLock lock(&mu_);
-    status_.topology_trouble.clear();
-  }
-  const auto found = changes.find(topology_key_);
-  if (found == changes.end() || !found->second) return;
-  Post([this, record = *found->second](cluster::Now now, Actions* actions) {
-    const Status status = core_->OnTopology(record.value, record.revision, now, actions);
-    if (!status.ok()) options_.log("the topology is not taken: " + status.ToString());
-    publish_at_ = 0;
-  });
-}
-
-void Member::Impl::OnTrouble(const std::string& reason) {
-  MutexLock lock(&mu_);
-  status_.topology_trouble = reason;
 }
 
 void Member::Impl::Put(cluster::ClientPut put, PutDone done) {

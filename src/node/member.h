@@ -40,15 +40,20 @@ struct MemberOptions {
 struct MemberStatus {
   cluster::NodeStatus core;
   std::set<cluster::NodeId> unreachable;
+  uint64_t settings_revision = 0;
   std::string topology_trouble;  // why the topology store cannot be asked; empty: it can
 };
 
 // Thread-safe, except that Start, Stop and the destructor are for one thread.
 class Member {
  public:
-  // Reads the topology, and begins. Borrows all of it. kNotFound: there is no cluster; kInvalidArgument: `self` is no
-  // member of it, or the store in `db` is another's, or empty though the member was there before.
-  static Result<std::unique_ptr<Member>> Start(MemberOptions options, ClusterStore* cluster, Db* db, Env* env);
+  // What the topology store says; while it cannot be asked, what the last life in `db` knew, without a revision of the
+  // topology: such a node catches up as one does that runs. Without either the store's error.
+  static Result<ClusterState> ReadOrRecall(ClusterStore* cluster, Db* db);
+  // Begins by a state of ReadOrRecall. Borrows the rest. kInvalidArgument: `self` is no member of it, or the store in `db`
+  // is another's, or empty though the member was there before.
+  static Result<std::unique_ptr<Member>> Start(MemberOptions options, ClusterState state, ClusterStore* cluster, Db* db,
+                                               Env* env);
   ~Member();
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
@@ -68,7 +73,8 @@ class Member {
   // Connections with other nodes that begin from now on speak TLS with these; those that are there keep what they have.
   // kInvalidArgument: one of the files is wrong, or this node began without; then nothing changes.
   Status UseTls(const tls::Files& files);
-  const ClusterSettings& settings() const;
+  // The last that it took; not nullptr.
+  std::shared_ptr<const ClusterSettings> settings() const;
   cluster::NodeId self() const;
   uint16_t port() const;  // for other nodes
 

@@ -178,44 +178,4 @@ void Member::Impl::Do(cluster::FinishGet& action) {
   done(action);
 }
 
-// --- The topology store
-
-void Member::Impl::Do(cluster::LearnTopology&) {
-  if (std::exchange(is_learning_, true)) return;
-  store_.Post([this] {
-    Result<TopologySnapshot> snapshot = cluster_->store()->Read(cluster_->prefix());
-    Post([this, snapshot = std::move(snapshot)](cluster::Now now, Actions* actions) {
-      is_learning_ = false;
-      if (!snapshot.ok()) return;
-      const auto record = snapshot->records.find(topology_key_);
-      if (record == snapshot->records.end()) return;
-      const Status status = core_->OnTopology(record->second.value, record->second.revision, now, actions);
-      if (!status.ok()) options_.log("the topology is not taken: " + status.ToString());
-      publish_at_ = 0;
-    });
-  });
-}
-
-void Member::Impl::Do(cluster::SwapTopology& action) {
-  store_.Post([this, action] { Swap(action); });
-}
-
-void Member::Impl::Swap(const cluster::SwapTopology& action) {
-  using Outcome = CommitResult::Outcome;
-  const CommitResult result = cluster_->AdvanceTopology(action.expected_revision, action.bytes);
-  if (result.outcome == Outcome::kRefused) options_.log("the topology cannot be changed: " + result.reason);
-  Post([this, swap = action.swap, result](cluster::Now now, Actions* actions) {
-    if (const auto record = result.current.find(topology_key_); record != result.current.end()) {
-      const Status status = core_->OnTopology(record->second.value, record->second.revision, now, actions);
-      if (!status.ok()) options_.log("the topology is not taken: " + status.ToString());
-    }
-    const cluster::SwapOutcome outcome = result.outcome == Outcome::kDone       ? cluster::SwapOutcome::kDone
-                                         : result.outcome == Outcome::kConflict ? cluster::SwapOutcome::kConflict
-                                         : result.outcome == Outcome::kRefused  ? cluster::SwapOutcome::kRefused
-                                                                                : cluster::SwapOutcome::kUnknown;
-    core_->OnSwapped(swap, outcome, result.revision, now, actions);
-    publish_at_ = 0;
-  });
-}
-
 }  // namespace varve::node

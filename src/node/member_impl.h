@@ -13,6 +13,7 @@
 
 #include "base/mutex.h"
 #include "base/thread_annotations.h"
+#include "cluster/key_namespace.h"
 #include "node/member.h"
 #include "node/member_address.h"
 #include "node/task_thread.h"
@@ -38,7 +39,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
     if (options_.tls.certificate.empty()) return Status::InvalidArgument("nodes speak without TLS since the start");
     return transport_->UseTls(files);
   }
-  const ClusterSettings& settings() const { return settings_; }
+  std::shared_ptr<const ClusterSettings> settings() const VARVE_EXCLUDES(settings_mu_);
   cluster::NodeId self() const { return options_.self; }
   uint16_t port() const { return transport_->port(); }
   std::shared_ptr<const cluster::Topology> topology() const VARVE_EXCLUDES(mu_);
@@ -68,6 +69,9 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   void LookAtPeers();
   void Publish() VARVE_EXCLUDES(mu_);
   void SetPeers(const cluster::Topology& topology);
+  // What the store holds, or what of it has changed. In the member's thread.
+  void TakeRecords(const std::map<std::string, Record>& records, cluster::Now now, Actions* actions);
+  void TakeSettings(ClusterSettings settings, uint64_t revision) VARVE_EXCLUDES(settings_mu_);
 
   // Actions (member_actions.cc).
   void Do(cluster::Send&) {}
@@ -89,7 +93,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   void Do(cluster::DropPartition& action);
   void Do(cluster::SwapTopology& action);
 
-  uint16_t SlotOf(std::string_view key) const { return cluster::SlotOf(key); }
+  uint16_t SlotOf(std::string_view key) const { return cluster::SlotOfReplicaKey(key); }
   SlotRange SlotsOf(cluster::PartitionId partition) const;
   // The core is told in this turn, behind what it does now.
   void Reply(Event event) { replies_.push_back(std::move(event)); }
@@ -98,14 +102,14 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   void StartSync();
   void Check(const Status& status);
   void LoadInPieces(cluster::PartitionId partition, SlotRange slots);
-  void Swap(const cluster::SwapTopology& action);
+  void Swap(const cluster::SwapTopology& action, uint64_t settings_revision);
 
   const MemberOptions options_;
   ClusterStore* const cluster_;
   const std::unique_ptr<KeyStore> keys_;
   Env* const env_;
-  ClusterSettings settings_;
-  std::string topology_key_;
+  const std::string topology_key_;
+  const std::string settings_key_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<TopologyWatch> watch_;
   TaskThread syncs_;
@@ -115,6 +119,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
 
   // Of the member's thread, from Start on.
   std::unique_ptr<cluster::NodeCore> core_;
+  uint64_t settings_revision_ = 0;
   Actions actions_;
   std::deque<Event> replies_;
   std::vector<Event> waiting_for_sync_;
@@ -136,6 +141,9 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   std::vector<Event> events_ VARVE_GUARDED_BY(mu_);
   std::shared_ptr<const cluster::Topology> topology_ VARVE_GUARDED_BY(mu_);
   MemberStatus status_ VARVE_GUARDED_BY(mu_);
+  // Of its own, since each request of a namespace asks for them.
+  mutable Mutex settings_mu_;
+  std::shared_ptr<const ClusterSettings> settings_ VARVE_GUARDED_BY(settings_mu_);
   std::unique_ptr<Thread> thread_;
 };
 

@@ -55,9 +55,11 @@ std::string ClusterCall::Begin(ClusterFace* face, const Command& command, const 
       {"exists", Kind::kExists}, {"mget", Kind::kMget}, {"mset", Kind::kMset},  {"getdel", Kind::kGetDelete},
       {"v.get", Kind::kRead},    {"v.put", Kind::kWrite}, {"v.del", Kind::kWrite}};
   for (const KeyPosition& position : KeysOf(command, args)) {
-    if (position.index < args.size() && args[position.index].size() > face->max_key_bytes()) {
+    if (position.index >= args.size()) continue;
+    if (args[position.index].size() > face->max_key_bytes()) {
       return "ERR a key has at most " + std::to_string(face->max_key_bytes()) + " bytes in a cluster";
     }
+    if (const Status status = face->CheckKey(args[position.index]); !status.ok()) return "ERR " + std::string(status.message());
   }
   auto begun = std::make_shared<ClusterCall>();
   for (const auto& [name, kind] : kKinds) {

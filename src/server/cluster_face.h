@@ -81,6 +81,8 @@ class ClusterFace {
   virtual std::shared_ptr<const ClusterView> View() const = 0;  // not nullptr
   virtual uint64_t CountKeys(uint16_t slot) const = 0;
   virtual size_t max_key_bytes() const = 0;
+  // kInvalidArgument: it is spelled as one of a namespace that there is not. Others call nothing with such a key.
+  virtual Status CheckKey(std::string_view key) const = 0;
 };
 
 }  // namespace varve::server

@@ -91,7 +91,7 @@ TEST_F(ClusterCommandsTest, APlanForAnotherEpochIsNotCommitted) {
   const node::ClusterState state = Read();
   cluster::TopologyChange change(state.topology);
   ASSERT_OK(change.GiveActor(NodeId{1}).status());
-  ASSERT_EQ((*store)->AdvanceTopology(state.topology_revision, cluster::EncodeTopology(change.topology())).outcome,
+  ASSERT_EQ((*store)->AdvanceTopology(state.topology_revision, state.settings_revision, cluster::EncodeTopology(change.topology())).outcome,
             node::CommitResult::Outcome::kDone);
   EXPECT_EQ(Cluster({"commit"}), kExitError);
   EXPECT_NE(err_.find("the plan was made for epoch"), std::string::npos) << err_;
@@ -181,6 +181,49 @@ TEST(ClusterPlanTest, TextIsReadBackAsItWas) {
   }
 }
 
+// --- Namespaces
+
+TEST_F(ClusterCommandsTest, NamespacesAreMadeChangedAndShown) {
+  Init();
+  ASSERT_EQ(Cluster({"namespace"}), kExitOk) << err_;
+  EXPECT_EQ(out_, "");
+  ASSERT_EQ(Cluster({"namespace", "create", "carts"}), kExitOk) << err_;
+  ASSERT_EQ(Cluster({"namespace", "create", "sessions", "--conflicts", "lww", "--read", "1", "--write", "1"}), kExitOk) << err_;
+  EXPECT_EQ(out_, "@carts/...\tsiblings\t2\t2\n@sessions/...\tlww\t1\t1\n");
+  EXPECT_EQ(Cluster({"namespace", "create", "carts"}), kExitUsage);
+  EXPECT_NE(err_.find("already"), std::string::npos) << err_;
+  EXPECT_EQ(Cluster({"namespace", "create", "a/b"}), kExitUsage);
+  EXPECT_EQ(Cluster({"namespace", "create", "x", "--read", "4"}), kExitUsage);
+  EXPECT_EQ(Cluster({"namespace", "create", "x", "--conflicts", "cas"}), kExitUsage);
+  EXPECT_EQ(Cluster({"namespace", "set", "sessions", "--conflicts", "siblings"}), kExitUsage);
+  EXPECT_EQ(Cluster({"namespace", "set", "sessions"}), kExitUsage);
+  EXPECT_EQ(Cluster({"namespace", "set", "x", "--read", "1"}), kExitUsage);
+  EXPECT_EQ(Cluster({"namespace", "drop", "carts"}), kExitUsage);
+  ASSERT_EQ(Cluster({"namespace", "set", "sessions", "--write", "3"}), kExitOk) << err_;
+  ASSERT_EQ(Cluster({"namespace", "list", "--json"}), kExitOk);
+  EXPECT_EQ(out_, "[{\"namespace\":\"carts\",\"conflicts\":\"siblings\",\"read\":2,\"write\":2},"
+                  "{\"namespace\":\"sessions\",\"conflicts\":\"lww\",\"read\":1,\"write\":3}]\n");
+  EXPECT_EQ(Read().settings.namespaces.at("sessions").least_write, 1u);
+  EXPECT_EQ(Cluster({"status", "--offline"}), kExitOk);
+  EXPECT_NE(out_.find("@sessions/...\tlww\t1\t3\n"), std::string::npos) << out_;
+}
+
+// Each reads, then each writes: one of them must lose. And a node that has not heard of it moves nothing.
+TEST_F(ClusterCommandsTest, SettingsAreChangedByCompareAndSwap) {
+  Init();
+  const auto store = node::ClusterStore::Open(where_, Env::Default());
+  const node::ClusterState state = Read();
+  ASSERT_EQ(Cluster({"namespace", "create", "one"}), kExitOk) << err_;
+  node::ClusterSettings next = state.settings;
+  ASSERT_OK(node::AddNamespace("two", cluster::ConflictPolicy::kLww, 2, 2, &next));
+  EXPECT_EQ((*store)->ReplaceSettings(state, next).code(), StatusCode::kConflict);
+  EXPECT_EQ(Read().settings.namespaces.size(), 1u);
+  const auto advanced = (*store)->AdvanceTopology(state.topology_revision, state.settings_revision,
+                                                  cluster::EncodeTopology(state.topology));
+  EXPECT_EQ(advanced.outcome, node::CommitResult::Outcome::kConflict);
+  EXPECT_TRUE(advanced.current.contains((*store)->settings_key()));
+}
+
 // --- The verdict
 
 class VerdictTest : public testing::Test {
@@ -190,9 +233,12 @@ class VerdictTest : public testing::Test {
     for (uint64_t id = 1; id <= 4; ++id) members.push_back({.id = NodeId{id}, .address = std::to_string(id)});
     state_.topology = *MakeFirstTopology(4, 3, members);
     for (uint64_t id = 1; id <= 4; ++id) {
-      answers_[NodeId{id}].info = {{"cluster_current_epoch", std::to_string(Value(state_.topology.epoch))},
-                                   {"varve_stored_bytes", "1000"}};
+      Say(id, "cluster_current_epoch:" + std::to_string(Value(state_.topology.epoch)) + "\nvarve_settings_revision:7");
     }
+    state_.settings_revision = 7;
+  }
+  void Say(uint64_t node, const std::string& lines) {
+    answers_[NodeId{node}].info = ServerInfo(lines + "\nvarve_stored_bytes:1000\n");
   }
   ClusterVerdict Verdict() { return Judge(state_, answers_); }
 
@@ -216,13 +262,24 @@ TEST_F(VerdictTest, OneSilentNodeIsYellowAndTwoAreRed) {
 }
 
 TEST_F(VerdictTest, WhatIsNotAsItShallBeIsNamed) {
-  answers_[NodeId{1}].info["cluster_current_epoch"] = "1";
-  answers_[NodeId{2}].info["varve_hints"] = "3";
-  answers_[NodeId{3}].info["varve_unreachable"] = "4";
-  answers_[NodeId{4}].info.clear();
+  const std::string epoch = "cluster_current_epoch:" + std::to_string(Value(state_.topology.epoch));
+  Say(1, "cluster_current_epoch:1\nvarve_settings_revision:6");
+  Say(2, epoch + "\nvarve_hints:3");
+  Say(3, epoch + "\nvarve_unreachable:4\nvarve_topology_trouble:no route");
+  Say(4, "");
   const ClusterVerdict verdict = Verdict();
   EXPECT_EQ(verdict.color, Color::kYellow);
-  EXPECT_EQ(verdict.reasons.size(), 4u) << testing::PrintToString(verdict.reasons);
+  EXPECT_EQ(verdict.reasons.size(), 6u) << testing::PrintToString(verdict.reasons);
+}
+
+TEST_F(VerdictTest, NamespacesAreJudgedByTheirOwnQuorums) {
+  ASSERT_OK(node::AddNamespace("all", cluster::ConflictPolicy::kSiblings, 1, 3, &state_.settings));
+  EXPECT_EQ(Verdict().color, Color::kGreen);
+  answers_[NodeId{2}].error = "refused";
+  const ClusterVerdict verdict = Verdict();
+  EXPECT_EQ(verdict.color, Color::kRed);
+  EXPECT_EQ(verdict.reasons[0].find("of namespace all, "), 0u) << verdict.reasons[0];
+  EXPECT_NE(verdict.reasons[0].find("cannot be written"), std::string::npos);
 }
 
 TEST_F(VerdictTest, MovesAreYellowAndNeedBothSets) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "cluster/key_namespace.h"
 #include "cluster/node_core.h"
 #include "cluster/planner.h"
 #include "cluster/topology_change.h"
@@ -272,7 +273,8 @@ class NodeWorld {
     NodeOptions mine = options_;
     mine.self = node.id;
     mine.random_seed = random_.Next();
-    mine.policy_of = [policy = policy_](std::string_view) { return policy; };
+    mine.policy_of = [policy = policy_](std::string_view key) { return PolicyOfReplicaKey(key, policy); };
+    mine.slot_of = SlotOfReplicaKey;
     NodeDurable durable = node.disk.durable;
     for (const auto& [number, hint] : node.disk.hints) durable.hints.push_back(hint);
     durable.may_have_lost_writes = may_have_lost_writes;

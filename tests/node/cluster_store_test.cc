@@ -23,20 +23,5 @@ TEST(MemberAddressTest, NonsenseIsRefused) {
   }
 }
 
-TEST(ClusterSettingsTest, TextIsReadBackAsItWas) {
-  ClusterSettings settings{.copies = 5, .read_quorum = 1, .write_quorum = 4, .policy = cluster::ConflictPolicy::kLww,
-                           .secret = {0x0123456789abcdef, ~uint64_t{0}}};
-  const Result<ClusterSettings> read = DecodeClusterSettings(EncodeClusterSettings(settings));
-  ASSERT_TRUE(read.ok());
-  EXPECT_EQ(*read, settings);
-}
-
-TEST(ClusterSettingsTest, NonsenseIsRefused) {
-  for (const char* text : {"copies", "copies x\n", "copies 16\n", "read 4\n", "write 0\n", "conflicts no\n", "secret 12\n"}) {
-    EXPECT_EQ(DecodeClusterSettings(text).status().code(), StatusCode::kCorruption) << text;
-  }
-  EXPECT_EQ(DecodeClusterSettings("colour red\n").status().code(), StatusCode::kNotSupported);
-}
-
 }  // namespace
 }  // namespace varve::node

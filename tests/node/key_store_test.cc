@@ -84,6 +84,27 @@ TEST_F(KeyStoreTest, WhatIsKeptIsThereInTheNextLife) {
   EXPECT_EQ(durable->hints[0].state, hint.state);
 }
 
+TEST_F(KeyStoreTest, WhatWasKnownOfTheClusterIsRecalled) {
+  const auto recall = [this] {
+    Result<std::optional<KnownCluster>> known = KeyStore::Recall(db_.get());
+    EXPECT_TRUE(known.ok()) << known.status().ToString();
+    return *std::move(known);
+  };
+  Open();
+  EXPECT_FALSE(recall());
+  ASSERT_OK(keys_->Put(cluster::PersistTopology{"topology"}));
+  EXPECT_FALSE(recall());
+  ASSERT_OK(keys_->PutSettings("settings", 300));
+  ASSERT_OK(keys_->PutSettings("others", 301));
+  Open();
+  const std::optional<KnownCluster> known = recall();
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->topology, "topology");
+  EXPECT_EQ(known->settings, "others");
+  EXPECT_EQ(known->settings_revision, 301u);
+  EXPECT_TRUE(keys_->LoadDurable().ok());
+}
+
 TEST_F(KeyStoreTest, APartitionIsARangeOfSlots) {
   Open();
   ASSERT_OK(keys_->Write(0, "first", "1"));

@@ -42,6 +42,9 @@ class FakeCluster final : public ClusterFace {
   std::shared_ptr<const ClusterView> View() const override { return std::make_shared<ClusterView>(view); }
   uint64_t CountKeys(uint16_t slot) const override { return slot; }
   size_t max_key_bytes() const override { return 100; }
+  Status CheckKey(std::string_view key) const override {
+    return key.starts_with("@none/") ? Status::InvalidArgument("there is no namespace 'none'") : Status::Ok();
+  }
 
   // What waits, in its order.
   void Go() {
@@ -95,6 +98,19 @@ class ClusterSessionTest : public ServerTest {
   FakeCluster cluster_;
   std::unique_ptr<TestClient> client_;
 };
+
+TEST_F(ClusterSessionTest, KeysOfNoNamespaceAreRefused) {
+  const std::string error = "-ERR there is no namespace 'none'\r\n";
+  EXPECT_EQ(Call({"SET", "@none/a", "1"}), error);
+  EXPECT_EQ(Call({"MSET", "@some/a", "1", "@none/a", "1"}), error);
+  EXPECT_EQ(Call({"MGET", "@some/a", "@none/a"}), error);
+  EXPECT_EQ(Call({"V.GET", "@none/a"}), error);
+  EXPECT_EQ(Call({"V.PUT", "@none/a", "1"}), error);
+  EXPECT_EQ(Call({"V.DEL", "@none/a"}), error);
+  EXPECT_EQ(cluster_.values.size(), 0u);
+  EXPECT_EQ(Call({"SET", "@some/a", "1"}), "+OK\r\n");
+  EXPECT_EQ(Call({"GET", "@some/a"}), "$1\r\n1\r\n");
+}
 
 TEST_F(ClusterSessionTest, RequestsWaitAndTheirOrderStays) {
   cluster_.waits = true;
