@@ -135,7 +135,7 @@ bool ParseKill(Call& call, KillFilter* filter) {
     } else if (call.Is(i, "user") && has_value) {
       filter->user = call.service.acl().Find(call.arg(i + 1));
       if (filter->user == nullptr) {
-        static_cast<void>(call.Error("No such user '" + std::string(call.arg(i + 1)) + "'"));
+        static_cast<void>(call.Error("No such user '" + call.Shown(i + 1) + "'"));
         return false;
       }
     } else if (call.Is(i, "skipme") && has_value && (call.Is(i + 1, "yes") || call.Is(i + 1, "no"))) {
