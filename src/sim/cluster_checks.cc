@@ -80,11 +80,12 @@ void EpochsAsked::OnRequest(cluster::NodeId from, uint64_t request, cluster::Epo
   asked_[{from, request}].insert(epoch);
 }
 
-cluster::Epoch EpochsAsked::OnReply(cluster::NodeId to, uint64_t request, bool is_stale) {
+cluster::Epoch EpochsAsked::OnReply(cluster::NodeId to, uint64_t request, cluster::ReplyCode code) {
   const auto found = asked_.find({to, request});
   if (found == asked_.end()) return cluster::kNoEpoch;
   std::multiset<cluster::Epoch>& epochs = found->second;
-  const auto answered = is_stale ? epochs.begin() : std::prev(epochs.end());
+  const bool has_passed = code == cluster::ReplyCode::kStaleEpoch || code == cluster::ReplyCode::kFenced;
+  const auto answered = has_passed ? epochs.begin() : std::prev(epochs.end());
   const cluster::Epoch epoch = *answered;
   epochs.erase(answered);
   if (epochs.empty()) asked_.erase(found);

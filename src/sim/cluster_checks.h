@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "cluster/key_state.h"
+#include "cluster/message.h"
 #include "cluster/topology.h"
 #include "cluster/types.h"
 #include "varve/status.h"
@@ -53,8 +54,9 @@ class EpochWatch {
 class EpochsAsked {
  public:
   void OnRequest(cluster::NodeId from, uint64_t request, cluster::Epoch epoch);
-  // The node answers one of them: the latest, unless it says that its epoch has passed. kNoEpoch: it was not asked.
-  cluster::Epoch OnReply(cluster::NodeId to, uint64_t request, bool is_stale);
+  // The node answers one of them: the latest, unless it says that its epoch has passed (kStaleEpoch, kFenced). kNoEpoch: it was
+  // not asked.
+  cluster::Epoch OnReply(cluster::NodeId to, uint64_t request, cluster::ReplyCode code);
 
  private:
   std::map<std::pair<cluster::NodeId, uint64_t>, std::multiset<cluster::Epoch>> asked_;

@@ -65,7 +65,7 @@ void ClusterServer::WatchReply(const cluster::SendBytes& send) {
   const Result<cluster::Message> message = cluster::DecodeMessage(send.bytes);
   const auto code = message.ok() ? CodeOf(*message) : std::nullopt;
   if (!code) return;
-  const cluster::Epoch epoch = asked_.OnReply(send.to, message->request, *code == cluster::ReplyCode::kStaleEpoch);
+  const cluster::Epoch epoch = asked_.OnReply(send.to, message->request, *code);
   if (*code != cluster::ReplyCode::kOk || epoch == cluster::kNoEpoch) return;
   run_->Report(run_->epochs.OnAcknowledged(id_, message->partition, epoch));
 }

@@ -24,6 +24,7 @@ using cluster::MemberState;
 using cluster::NodeId;
 using cluster::Outcome;
 using cluster::PartitionId;
+using cluster::ReplyCode;
 using Kind = ClientOperation::Kind;
 
 constexpr Dot A(uint64_t counter) { return {ActorId{1}, counter}; }
@@ -131,9 +132,26 @@ TEST(EpochsAskedTest, AnAcknowledgementIsOfTheLatestEpochThatItWasAskedFor) {
   EpochsAsked asked;
   asked.OnRequest(NodeId{1}, 7, Epoch{11});
   asked.OnRequest(NodeId{1}, 7, Epoch{5});
-  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, true), Epoch{5});  // refused at once
-  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, false), Epoch{11});
-  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, false), cluster::kNoEpoch) << "that was not asked for";
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, ReplyCode::kStaleEpoch), Epoch{5});  // refused at once
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, ReplyCode::kOk), Epoch{11});
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, ReplyCode::kOk), cluster::kNoEpoch) << "that was not asked for";
+}
+
+// Seeds 2008096, 2018131: what was under way when the fence came is told so when it is durable, and the later one is acknowledged.
+TEST(EpochsAskedTest, WhatIsFencedWhenItIsDoneIsTheEarlierOne) {
+  for (const ReplyCode passed : {ReplyCode::kFenced, ReplyCode::kStaleEpoch}) {
+    EpochsAsked asked;
+    asked.OnRequest(NodeId{1}, 7, Epoch{5});
+    asked.OnRequest(NodeId{1}, 7, Epoch{11});
+    EXPECT_EQ(asked.OnReply(NodeId{1}, 7, passed), Epoch{5});
+    EXPECT_EQ(asked.OnReply(NodeId{1}, 7, ReplyCode::kOk), Epoch{11});
+  }
+  // Of one that the replica does not know yet, the later one is refused.
+  EpochsAsked asked;
+  asked.OnRequest(NodeId{1}, 7, Epoch{11});
+  asked.OnRequest(NodeId{1}, 7, Epoch{5});
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, ReplyCode::kUnknownEpoch), Epoch{11});
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, ReplyCode::kOk), Epoch{5});
 }
 
 TEST(EpochsAskedTest, OneAskingIsAcknowledgedOnce) {
@@ -142,8 +160,8 @@ TEST(EpochsAskedTest, OneAskingIsAcknowledgedOnce) {
   asked.OnRequest(NodeId{1}, 7, Epoch{11});
   asked.OnRequest(NodeId{2}, 7, Epoch{12});
   asked.OnRequest(NodeId{1}, 8, Epoch{13});
-  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, false), Epoch{11});
-  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, false), Epoch{5}) << "a second one is of the request that is behind the fence";
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, ReplyCode::kOk), Epoch{11});
+  EXPECT_EQ(asked.OnReply(NodeId{1}, 7, ReplyCode::kOk), Epoch{5}) << "a second one is of the request that is behind the fence";
 }
 
 // Machines 0 to 2 are up, 3 joins.
