@@ -101,7 +101,10 @@ net::Turn Session::OnInput(std::string_view input, std::string* output) {
       return turn;
     }
     const bool is_done = Handle(parser_.args(), parser_.is_inline(), &reply, &turn);
-    if (!is_done) return turn;
+    if (!is_done) {
+      if (cluster_call_ != nullptr) BeginAhead(input.substr(turn.consumed + parser_.consumed()));
+      return turn;
+    }
     turn.consumed += parser_.consumed();
     if (closes_) {
       turn.next = net::Turn::Next::kCloseAfterReplies;
@@ -147,6 +150,10 @@ bool Session::Handle(const std::vector<std::string_view>& args, bool is_inline,
     return false;
   }
   const size_t begin = reply->size();
+  if (cluster_call_ == nullptr && !ahead_.empty() && TakeAhead(reply)) {
+    MuteReply(begin, reply);
+    return true;
+  }
   if (cluster_call_ != nullptr) {
     if (!FinishOnCluster(args, reply, turn)) return false;
     MuteReply(begin, reply);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -126,6 +127,15 @@ class Session final : public net::ConnectionHandler {
   // Whether it has the reply of the request that the cluster carries out; else the turn waits for it.
   bool FinishOnCluster(const std::vector<std::string_view>& args, resp::ReplyWriter* reply, net::Turn* turn);
   void AwaitCluster(net::Turn* turn) const;
+  // Begins requests of `input`, which follows on the one that waits for the cluster, as long as neither they nor their replies
+  // depend on those before.
+  void BeginAhead(std::string_view input);
+  // False: it has to wait for its turn.
+  bool BeginOneAhead(const std::vector<std::string_view>& args, size_t size);
+  // The first of those that were begun ahead is now at the beginning of the input. True: it was refused, and that is its reply.
+  bool TakeAhead(resp::ReplyWriter* reply);
+  // Whether one of the keys of the command is of a request under way, and either of them writes it.
+  bool MeetsOneUnderWay(const Command& command, const std::vector<std::string_view>& args) const;
   // Takes back the reply that began there, if the client wants none.
   void MuteReply(size_t begin, resp::ReplyWriter* reply);
   // Of a reply that begins with an error.
@@ -171,7 +181,18 @@ class Session final : public net::ConnectionHandler {
   std::array<std::set<std::string, std::less<>>, kSubscriptionKinds> subscriptions_;
   std::vector<Event> events_;
   std::string error_;  // reused
+  // A request behind the one at the beginning of the input. It stays in the input until its turn comes.
+  struct Ahead {
+    std::shared_ptr<ClusterCall> call;  // nullptr: it was refused
+    std::string refusal;
+    size_t size = 0;  // of the input
+    bool is_write = false;
+    std::vector<std::string> keys;
+  };
   std::shared_ptr<ClusterCall> cluster_call_;  // of the request at the beginning of the input
+  std::deque<Ahead> ahead_;
+  size_t ahead_size_ = 0;       // of the input, together
+  bool nothing_to_begin_ = false;  // behind them, until more input comes
   bool follows_cluster_ = false;  // has asked who has what, and so understands being sent there
 };
 
