@@ -99,7 +99,9 @@ if(TARGET varve_cli_binary)
   # By the interpreter that Debian's packages are for; says what it skips where clients are absent.
   add_test(NAME server.clients COMMAND ${VARVE_SYSTEM_PYTHON} ${CMAKE_SOURCE_DIR}/tests/clients/clients_test.py
            $<TARGET_FILE:varve_cli_binary> ${CMAKE_C_COMPILER} ${CMAKE_SOURCE_DIR}/build/node_clients/node_modules)
-  set_tests_properties(server.clients PROPERTIES LABELS check TIMEOUT 600)
+  add_test(NAME server.cluster_clients COMMAND ${VARVE_SYSTEM_PYTHON} ${CMAKE_SOURCE_DIR}/tests/clients/cluster_clients_test.py
+           $<TARGET_FILE:varve_cli_binary> ${CMAKE_SOURCE_DIR}/build/node_clients/node_modules)
+  set_tests_properties(server.clients server.cluster_clients PROPERTIES LABELS check TIMEOUT 600)
 endif()
 if(VARVE_SANITIZE)
   add_test(NAME python.interface COMMAND ${CMAKE_COMMAND} -E echo

@@ -243,6 +243,7 @@ KNOWN = {
     "server.time_stands_still_in_pipelines": "server",
     "server.turns_take_any_time": "server",
     "server.watch_not_checked": "server",
+    "session.overtakes_its_own_writes": "server",
     "settings.file_before_environment": "settings",
     "settings.secrets_printed": "settings",
     "settings.unknown_keys_ignored": "settings",

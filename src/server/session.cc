@@ -112,7 +112,10 @@ net::Turn Session::TakeRequests(std::string_view input, resp::ReplyWriter* reply
       return turn;
     }
     has_more_input_ = input.size() - turn.consumed > parser_.consumed();
-    if (!Handle(parser_.args(), reply, &turn)) return turn;
+    if (!Handle(parser_.args(), reply, &turn)) {
+      if (cluster_call_ != nullptr) BeginAhead(input.substr(turn.consumed + parser_.consumed()));
+      return turn;
+    }
     turn.consumed += parser_.consumed();
     if (closes_) {
       turn.next = net::Turn::Next::kCloseAfterReplies;
@@ -156,10 +159,14 @@ bool Session::Handle(const std::vector<std::string_view>& args, resp::ReplyWrite
     turn->next = net::Turn::Next::kClose;
     return false;
   }
+  const size_t answered = reply->size();
+  if (cluster_call_ == nullptr && !ahead_.empty() && TakeAhead(reply)) {
+    MuteReply(answered, reply);
+    return true;
+  }
   if (cluster_call_ != nullptr) {
-    const size_t begin = reply->size();
     if (!FinishOnCluster(args, reply, turn)) return false;
-    MuteReply(begin, reply);
+    MuteReply(answered, reply);
     return true;
   }
   const uint64_t now = NowMillis();

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -143,6 +144,15 @@ class Session final : public net::ConnectionHandler {
   void CommitSetRun(resp::ReplyWriter* reply);
   Status WriteSets(const std::vector<LoopState::Set>& sets);
   void NoteSets(const Command& command, const std::vector<LoopState::Set>& sets);
+  // Begins requests of `input`, which follows on the one that waits for the cluster, as long as neither they nor their replies
+  // depend on those before.
+  void BeginAhead(std::string_view input);
+  // False: it has to wait for its turn.
+  bool BeginOneAhead(const std::vector<std::string_view>& args, size_t size);
+  // The first of those that were begun ahead is now at the beginning of the input. True: it was refused, and that is its reply.
+  bool TakeAhead(resp::ReplyWriter* reply);
+  // Whether one of the keys of the command is of a request under way, and either of them writes it.
+  bool MeetsOneUnderWay(const Command& command, const std::vector<std::string_view>& args) const;
   // Takes back the reply that began there, if the client wants none.
   void MuteReply(size_t begin, resp::ReplyWriter* reply);
   // Of a reply that begins with an error.
@@ -190,7 +200,18 @@ class Session final : public net::ConnectionHandler {
   std::string error_;  // reused
   bool has_more_input_ = false;  // behind the request
   size_t set_run_mark_ = 0;      // where the replies of the run begin
+  // A request behind the one at the beginning of the input. It stays in the input until its turn comes.
+  struct Ahead {
+    std::shared_ptr<ClusterCall> call;  // nullptr: it was refused
+    std::string refusal;
+    size_t size = 0;  // of the input
+    bool is_write = false;
+    std::vector<std::string> keys;
+  };
   std::shared_ptr<ClusterCall> cluster_call_;  // of the request at the beginning of the input
+  std::deque<Ahead> ahead_;
+  size_t ahead_size_ = 0;       // of the input, together
+  bool nothing_to_begin_ = false;  // behind them, until more input comes
   bool follows_cluster_ = false;  // has asked who has what, and so understands being sent there
 };
 

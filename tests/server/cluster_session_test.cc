@@ -51,6 +51,14 @@ class FakeCluster final : public ClusterFace {
     for (auto& what : std::exchange(waiting_, {})) what();
   }
 
+  // The last that waits, before the others.
+  void GoLast() {
+    const auto what = std::move(waiting_.back());
+    waiting_.pop_back();
+    what();
+  }
+  size_t waiting() const { return waiting_.size(); }
+
   std::map<std::string, std::vector<std::string>> values;
   std::map<std::string, Outcome> outcomes;  // of keys whose requests do not end well
   bool waits = false;
@@ -124,6 +132,74 @@ TEST_F(ClusterSessionTest, RequestsWaitAndTheirOrderStays) {
   cluster_.Go();
   EXPECT_EQ(client_->Send(""), "$1\r\n1\r\n+PONG\r\n");
   EXPECT_EQ(client_->left(), 0u);
+}
+
+TEST_F(ClusterSessionTest, RequestsOfOtherKeysAreUnderWayTogether) {
+  cluster_.waits = true;
+  cluster_.values["x"] = {"9"};
+  const std::string pipeline = Encode({"SET", "a", "1"}) + Encode({"GET", "b"}) + Encode({"GET", "b"}) + Encode({"GET", "x"}) +
+                               Encode({"GET", "a"}) + Encode({"GET", "c"});
+  EXPECT_EQ(client_->Send(pipeline), "");
+  EXPECT_EQ(cluster_.waiting(), 4u);  // all before that which has to see what the first one writes
+  cluster_.GoLast();
+  EXPECT_EQ(client_->Send(""), "");
+  EXPECT_EQ(cluster_.waiting(), 3u);
+  cluster_.Go();
+  EXPECT_EQ(client_->Send(""), "+OK\r\n$-1\r\n$-1\r\n$1\r\n9\r\n");
+  EXPECT_EQ(cluster_.waiting(), 2u);
+  cluster_.GoLast();
+  EXPECT_EQ(client_->Send(""), "");
+  cluster_.Go();
+  EXPECT_EQ(client_->Send(""), "$1\r\n1\r\n$-1\r\n");
+  EXPECT_EQ(client_->left(), 0u);
+}
+
+TEST_F(ClusterSessionTest, WritesOfOneKeyKeepTheirOrder) {
+  cluster_.waits = true;
+  std::string pipeline = Encode({"GET", "a"});
+  for (const char* value : {"1", "2", "3"}) pipeline += Encode({"MSET", "ab", "0", "a", value}) + Encode({"V.GET", "a"});
+  EXPECT_EQ(client_->Send(pipeline), "");
+  for (const size_t under_way : {1u, 2u, 1u, 2u, 1u, 2u, 1u}) {
+    EXPECT_EQ(cluster_.waiting(), under_way);
+    cluster_.Go();
+    EXPECT_NE(client_->Send(""), "");
+  }
+  EXPECT_EQ(client_->left(), 0u);
+  EXPECT_EQ(cluster_.values["a"], std::vector<std::string>{"3"});
+}
+
+TEST_F(ClusterSessionTest, RefusalsAndOtherCommandsWaitForTheirTurn) {
+  cluster_.waits = true;
+  EXPECT_EQ(client_->Send(Encode({"SET", "a", "1"}) + Encode({"GET", "@none/a"}) + Encode({"MGET", "b", "c"}) + Encode({"GET", "d"}) +
+                          Encode({"PING"}) + Encode({"GET", "e"}) + "GET f\r\n"), "");
+  EXPECT_EQ(cluster_.waiting(), 2u);
+  cluster_.GoLast();
+  cluster_.Go();
+  const std::string replies = client_->Send("");
+  EXPECT_EQ(replies, "+OK\r\n-ERR there is no namespace 'none'\r\n-CROSSSLOT Keys in request don't hash to the same slot\r\n"
+                     "$-1\r\n+PONG\r\n");
+  EXPECT_EQ(cluster_.waiting(), 1u);
+  cluster_.Go();
+  EXPECT_EQ(client_->Send(""), "$-1\r\n");
+  cluster_.Go();
+  EXPECT_EQ(client_->Send(""), "$-1\r\n");
+}
+
+TEST_F(ClusterSessionTest, NotMoreThanSixtyFourAreUnderWay) {
+  cluster_.waits = true;
+  std::string pipeline, replies;
+  for (int i = 0; i < 200; ++i) pipeline += Encode({"GET", "a" + std::to_string(i)});
+  pipeline += "*2\r\n$3\r\nGET\r\n";
+  EXPECT_EQ(client_->Send(pipeline), "");
+  EXPECT_EQ(cluster_.waiting(), 64u);
+  while (cluster_.waiting() > 0) {
+    cluster_.Go();
+    replies += client_->Send("");
+    EXPECT_LE(cluster_.waiting(), 64u);
+  }
+  EXPECT_EQ(replies.size(), 200u * 5);
+  EXPECT_EQ(client_->Send("$1\r\na\r\n"), "");
+  EXPECT_EQ(cluster_.waiting(), 1u);
 }
 
 TEST_F(ClusterSessionTest, WhoGoesWhileItWaitsHarmsNobody) {

@@ -59,7 +59,10 @@ class Server:
     def stop(self):
         """SIGTERM; the exit code."""
         self.process.terminate()
-        return self.process.wait(timeout=START_SECONDS)
+        code = self.process.wait(timeout=START_SECONDS)
+        if self.log != subprocess.DEVNULL:
+            self.log.close()
+        return code
 
 
 def start_redis(folder, *options):
