@@ -76,6 +76,10 @@ Status ClusterHistory::End(size_t number, Nanos now, Outcome outcome, cluster::S
 }
 
 Status ClusterHistory::BindDot(size_t number, Dot dot) {
+  if (options_.repeats) {
+    writes_[number].dot = dot;
+    return Status::Ok();
+  }
   const cluster::PartitionId partition = options_.partition_of(operations_[number].key);
   const auto [bearer, is_new] = bearer_of_.emplace(DotName{partition, dot}, number);
   if (bearer->second != number) {
@@ -92,6 +96,10 @@ Status ClusterHistory::EndOfWrite(size_t number) {
   const ClientOperation& operation = operations_[number];
   if (operation.outcome == Outcome::kFailed) {
     return writes_[number].dot ? Violation("I13: failed and is stored: " + Name(number)) : Status::Ok();
+  }
+  if (options_.repeats) {
+    acknowledged_ += operation.outcome == Outcome::kOk ? 1 : 0;
+    return Status::Ok();
   }
   // One that is unknown may bring no context.
   const CausalContext& seen = operation.seen.context;
@@ -114,6 +122,7 @@ Status ClusterHistory::EndOfRead(size_t number) {
   if (read.outcome != Outcome::kOk) return Status::Ok();
   ++answered_;
   VARVE_RETURN_IF_ERROR(CheckValues(number));
+  if (options_.repeats) return Status::Ok();
   for (const std::string& value : read.values) writes_[writer_of_.find(value)->second].has_shown = true;
   VARVE_RETURN_IF_ERROR(CheckAcknowledged(number));
   VARVE_RETURN_IF_ERROR(CheckExact(Name(number), read.key, read.values, read.seen.context));
@@ -258,25 +267,41 @@ Status ClusterHistory::CheckFinal(std::string_view key, const cluster::KeyState&
     if (!sibling.tombstone) values.push_back(sibling.value);
   }
   const auto found = keys_.find(key);
-  if (found == keys_.end()) return Status::Ok();
+  if (found == keys_.end() || options_.repeats) return Status::Ok();
   for (const size_t number : found->second.writes) {
     const ClientOperation& write = operations_[number];
     if (!write.is_ended || write.outcome != Outcome::kOk || !MustLast(write)) continue;
     if (!state.context().Covers(*writes_[number].dot)) return Violation("I1: lost: " + Name(number));
     const bool is_lww = options_.policy == cluster::ConflictPolicy::kLww;
-    if (is_lww && !values.empty() && writes_[number].stamp > state.stamp() && !IsForgotten(write, values.front())) {
+    if (is_lww && !values.empty() && writes_[number].stamp > state.stamp() && !IsForgotten(number, values.front())) {
       return Violation("I3: there is an older value than that of " + Name(number));
     }
   }
   return CheckExact("the end", key, values, state.context());
 }
 
-// When all replicas have a delete it goes, and its stamp with it: what is made after that may have any.
-bool ClusterHistory::IsForgotten(const ClientOperation& write, const std::string& value) const {
+// When all replicas have a delete it goes, and its stamp with it, and those of all that it has outlived: what is made after that
+// may have any.
+bool ClusterHistory::IsForgotten(size_t number, const std::string& value) const {
+  const ClientOperation& write = operations_[number];
   const auto writer = writer_of_.find(value);
-  if (write.kind != ClientOperation::Kind::kDelete || writer == writer_of_.end()) return false;
+  if (writer == writer_of_.end()) return false;
   const ClientOperation& put = operations_[writer->second];
-  return !put.is_ended || put.ended_as > write.ended_as;
+  const auto is_before_it = [&put](const ClientOperation& earlier) {
+    return !put.is_ended || put.ended_as > earlier.begun_as;
+  };
+  const std::vector<size_t>& writes = keys_.find(write.key)->second.writes;
+  return is_before_it(write) && std::any_of(writes.begin(), writes.end(), [&](size_t other) {
+    const ClientOperation& eraser = operations_[other];
+    if (eraser.kind != Kind::kDelete || !is_before_it(eraser)) return false;
+    if (!eraser.is_ended || eraser.outcome == Outcome::kUnknown) return true;
+    return eraser.outcome == Outcome::kOk && writes_[other].stamp >= writes_[number].stamp;
+  });
+}
+
+bool ClusterHistory::IsStored(std::string_view value) const {
+  const auto writer = writer_of_.find(value);
+  return writer != writer_of_.end() && writes_[writer->second].dot.has_value();
 }
 
 std::vector<std::string> ClusterHistory::Keys() const {

@@ -8,18 +8,6 @@
 #include "sim/cluster_server.h"
 
 namespace varve::sim {
-namespace {
-
-// Whether a message acknowledges a request.
-bool Acknowledges(const cluster::Message& message) {
-  if (const auto* update = std::get_if<cluster::UpdateReply>(&message.body)) return update->code == cluster::ReplyCode::kOk;
-  if (const auto* merge = std::get_if<cluster::MergeReply>(&message.body)) return merge->code == cluster::ReplyCode::kOk;
-  if (const auto* read = std::get_if<cluster::ReadReply>(&message.body)) return read->code == cluster::ReplyCode::kOk;
-  return false;
-}
-
-}  // namespace
-
 void ClusterServer::Perform(cluster::Actions list) {
   while (true) {
     for (cluster::Action& action : list) {
@@ -54,25 +42,28 @@ void ClusterServer::Later(Nanos at_most, Completion completion) {
 
 void ClusterServer::Do(cluster::Send&) { VARVE_CHECK(false); }  // only between the parts of a core
 
-void ClusterServer::WatchRequest(const NodeFrame& frame) {
-  const Result<cluster::Message> message = cluster::DecodeMessage(frame.bytes);
-  if (message.ok()) asked_[{frame.from, message->request}] = message->epoch;
-}
-
-// A reply names the epoch of the replica; what it acknowledges was asked for under another one, perhaps.
-void ClusterServer::WatchReply(const cluster::SendBytes& send) {
-  const Result<cluster::Message> message = cluster::DecodeMessage(send.bytes);
-  if (!message.ok() || !Acknowledges(*message)) return;
-  const auto asked = asked_.find({send.to, message->request});
-  if (asked == asked_.end()) return;
-  run_->Report(run_->epochs.OnAcknowledged(id_, message->partition, asked->second));
-}
-
 void ClusterServer::Do(cluster::SendBytes& send) {
-  WatchReply(send);
+  if (const Result<cluster::Message> message = cluster::DecodeMessage(send.bytes); message.ok()) {
+    if (std::holds_alternative<cluster::UpdateRequest>(message->body)) {
+      run_->Report(run_->acks.OnUpdateAsked(send.to, message->partition, message->epoch));
+      GoAstray(*message, &send.to);
+    } else {
+      WatchReply(send.to, *message);
+    }
+  }
   const auto peer = peers_.find(send.to);
   if (peer == peers_.end()) return;
   actions_->Send(peer->second.endpoint, Encode(NodeFrame{id_, send.to, std::move(send.bytes)}));
+}
+
+// As who knows no better would send it: to one that is written to, and may not have everything.
+void ClusterServer::GoAstray(const cluster::Message& update, cluster::NodeId* to) {
+  if (run_->options.profile != Profile::kStrays || !random_.Chance(300)) return;
+  const cluster::ReplicaSets* sets = run_->acks.SetsAt(update.partition, update.epoch);
+  if (sets == nullptr) return;
+  for (const cluster::NodeId node : sets->Writable()) {
+    if (node != id_ && !cluster::IsIn(node, sets->Readable())) *to = node;
+  }
 }
 
 void ClusterServer::Do(cluster::ReadKey& read) {
@@ -86,6 +77,7 @@ void ClusterServer::Do(cluster::ReadKey& read) {
 void ClusterServer::Do(cluster::WriteKey& write) {
   if (write.bytes) {
     const auto state = cluster::KeyState::Decode(*write.bytes, FloorOf(disk_, write.partition));
+    if (state.ok()) WatchDots(write.partition, *state);
     run_->Report(state.ok() ? run_->history.OnStored(write.key, *state) : state.status());
   }
   Keep(write, actions_);
@@ -137,7 +129,17 @@ void ClusterServer::Do(cluster::PersistFloor& floor) {
 
 void ClusterServer::Do(cluster::LearnTopology&) { actions_->ReadStore(0); }
 
-void ClusterServer::Do(cluster::PersistTopology& topology) { Keep(topology, actions_); }
+// No partition's actions wait for it.
+void ClusterServer::Do(cluster::PersistTopology& topology) {
+  if (run_->options.topology_lag == 0) return Keep(topology, actions_);
+  const bool is_coming = late_topology_.has_value();
+  late_topology_ = std::move(topology);
+  if (is_coming) return;
+  Later(run_->options.topology_lag, [this](cluster::Actions*) {
+    Keep(*late_topology_, actions_);
+    late_topology_.reset();
+  });
+}
 
 void ClusterServer::Do(cluster::ForsakeActor& forsake) {
   Keep(forsake, disk_, actions_);
@@ -189,6 +191,7 @@ void ClusterServer::Do(cluster::FinishGet& finish) {
 void ClusterServer::AnswerTo(uint64_t request, ClientAnswer answer) {
   const auto call = calls_.find(request);
   if (call == calls_.end()) return run_->Report(Status::Corruption("I13: an answer that nobody asked for"));
+  WatchAnswer(call->second, answer);
   answer.number = call->second.number;
   const Endpoint client = call->second.client;
   calls_.erase(call);

@@ -301,6 +301,41 @@ TEST_F(ClusterHistoryTest, DeletesOfLastWritersAreForgotten) {
   EXPECT_BREAKS("I3", history_.CheckFinal("k", state("before", B(2))));
 }
 
+// With it go the stamps of what it had outlived.
+TEST_F(ClusterHistoryTest, WhatAForgottenDeleteHadOutlivedIsForgottenToo) {
+  history_ = ClusterHistory(Options(ConflictPolicy::kLww));
+  const auto seen = [](std::vector<Dot> dots, uint64_t stamp) {
+    SeenContext context = Seen(dots);
+    context.stamp = stamp;
+    return context;
+  };
+  const size_t early = BeginPut("early");
+  ASSERT_OK(history_.End(early, ++now_, Outcome::kOk, seen({A(1)}, 60), {}));
+  KeyState late;
+  for (uint64_t i = 1; i <= 3; ++i) late.Put({}, A(i), "late", 5, ConflictPolicy::kLww);
+  ClusterHistory without = history_;
+  const size_t put = without.Begin({.kind = Kind::kPut, .key = "k", .value = "late", .begun = ++now_});
+  ASSERT_OK(without.End(put, ++now_, Outcome::kOk, seen({A(3)}, 5), {}));
+  EXPECT_BREAKS("I3", without.CheckFinal("k", late));
+  const size_t deleted = BeginDelete({A(1)});
+  ASSERT_OK(history_.End(deleted, ++now_, Outcome::kOk, seen({A(1), A(2)}, 61), {}));
+  const size_t again = BeginPut("late");
+  ASSERT_OK(history_.End(again, ++now_, Outcome::kOk, seen({A(3)}, 5), {}));
+  EXPECT_OK(history_.CheckFinal("k", late));
+}
+
+// After a machine was put back dots name several writes: what was written to which key is still known.
+TEST_F(ClusterHistoryTest, OfMachinesThatWerePutBackLittleIsPromised) {
+  HistoryOptions options = Options();
+  options.repeats = true;
+  history_ = ClusterHistory(options);
+  ASSERT_OK(Put("v1", A(1)));
+  ASSERT_OK(Put("v2", A(1)));
+  EXPECT_OK(Get({"v2"}, {A(1)}));
+  EXPECT_FALSE(history_.IsStored("v3"));
+  EXPECT_BREAKS("I4", Get({"v3"}, {A(1)}));
+}
+
 TEST(ClusterChecksTest, I6ReplicasAreEqualWhateverTheirFloors) {
   ReplicaView one{NodeId{1}, {}, {}, 7};
   KeyState state;
@@ -335,6 +370,9 @@ TEST(ClusterChecksTest, I9EpochsGoForwardsAndFenceAcknowledgements) {
   EXPECT_BREAKS("I9", watch.OnFenceWritten(NodeId{1}, PartitionId{2}, Epoch{4}));
   EXPECT_OK(watch.OnAcknowledged(NodeId{1}, PartitionId{2}, Epoch{5}));
   EXPECT_BREAKS("I9", watch.OnAcknowledged(NodeId{1}, PartitionId{2}, Epoch{4}));
+  EXPECT_OK(watch.OnCompared(NodeId{1}, PartitionId{2}, Epoch{5}));
+  EXPECT_BREAKS("I9", watch.OnCompared(NodeId{1}, PartitionId{2}, Epoch{6}));
+  EXPECT_BREAKS("I9", watch.OnCompared(NodeId{1}, PartitionId{3}, Epoch{1}));
 }
 
 TEST(ClusterChecksTest, I10TopologiesFollowEachOther) {
