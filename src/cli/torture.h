@@ -16,6 +16,7 @@ struct TortureRequest {
   uint64_t seeds = 1;
   uint32_t nodes = 5;
   uint64_t seconds = 5;       // simulated, with faults
+  std::string profile;        // of all seeds; empty: each has its own
   std::string schedule_file;  // empty: faults by chance
 };
 

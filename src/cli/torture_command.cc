@@ -30,6 +30,7 @@ Result<TortureRequest> RequestFrom(const Context& context) {
   VARVE_ASSIGN_OR_RETURN(const uint64_t nodes, NumberOf(context, "--nodes", request.nodes, 1, 20));
   request.nodes = static_cast<uint32_t>(nodes);
   VARVE_ASSIGN_OR_RETURN(request.seconds, NumberOf(context, "--seconds", request.seconds, 1, 3600));
+  request.profile = context.arguments.Value("--profile").value_or("");
   request.schedule_file = context.arguments.Value("--schedule").value_or("");
   return request;
 }
@@ -37,6 +38,7 @@ Result<TortureRequest> RequestFrom(const Context& context) {
 std::string ReplayOf(const TortureRequest& request, uint64_t seed) {
   return "varve torture cluster --seed " + std::to_string(seed) + " --nodes " + std::to_string(request.nodes) +
          " --seconds " + std::to_string(request.seconds) +
+         (request.profile.empty() ? "" : " --profile " + request.profile) +
          (request.schedule_file.empty() ? "" : " --schedule " + request.schedule_file);
 }
 
@@ -95,6 +97,7 @@ std::vector<Command> TortureCommands() {
                   {"--seeds", "K", "how many seeds, until one fails (1)"},
                   {"--nodes", "N", "machines of a cluster, at most (5)"},
                   {"--seconds", "T", "simulated seconds with faults, of each seed (5)"},
+                  {"--profile", "NAME", "worlds of one kind: mixed, hints, repair, floors, moves, news, strays, restored"},
                   {"--schedule", "FILE", "these faults instead of those of the seed"}},
         .summary = "Simulates clusters under faults, and checks what their clients were told",
         .examples = "varve torture cluster --seeds 100\n"

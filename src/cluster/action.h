@@ -84,7 +84,8 @@ struct LoadPartition {
   PartitionId partition;
 };
 // This node has no copy any more: erase its keys and its floor, at once or the floor first: a floor without the keys says that
-// they are deleted. Its lease and its epoch stay. No reply; what is asked of the partition afterwards comes after it.
+// they are deleted. Its epoch and its lease stay; a lease that ends at 0 may come before. No reply; what is asked of the
+// partition afterwards comes after it.
 struct DropPartition {
   PartitionId partition;
 };

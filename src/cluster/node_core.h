@@ -59,6 +59,7 @@ struct NodeOptions {
 struct PartitionDurable {
   Epoch epoch = kNoEpoch;
   ActorId actor = kNoActor;  // of the last PersistLease
+  // 0: the partition was dropped, with writes of that actor that not all others may have. It makes no more there.
   uint64_t lease_end = 0;
   VersionVector floor;       // empty after DropPartition
 };

@@ -105,6 +105,9 @@ class NodeCore::Impl final : public NodeContext {
   void Hold(PartitionId partition, Actions* actions);
   void Drop(PartitionId partition, Actions* actions);
   uint64_t LeaseOf(PartitionId partition) const;
+  bool IsSpent(PartitionId partition) const;
+  ActorId ActorFor(PartitionId partition) const;
+  void Spend(PartitionId partition, const Replica* replica, Actions* actions);
   void Load(PartitionId partition, Partition* held, Actions* actions);
   void BequeathHints();
   void TakeActor(Actions* actions);

@@ -83,7 +83,7 @@ void NodeCore::Impl::Load(PartitionId partition, Partition* held, Actions* actio
   options.lease_size = options_.lease_size;
   options.first_operation = held->number << kPartitionNumberShift;
   held->replica = std::make_unique<Replica>(
-      options, Replica::Durable{actor_, LeaseOf(partition), record.epoch, record.floor});
+      options, Replica::Durable{ActorFor(partition), LeaseOf(partition), record.epoch, record.floor});
   actions->push_back(LoadPartition{partition});
 }
 
@@ -93,8 +93,29 @@ uint64_t NodeCore::Impl::LeaseOf(PartitionId partition) const {
   return record != records_.end() && record->second.actor == actor_ ? record->second.lease_end : 0;
 }
 
+// A put covers all earlier dots of its maker. Of those that it has dropped some may be at one other replica alone, from which
+// no move has filled it when it gets the partition again: then it would hide what it does not have. So it has another actor then.
+bool NodeCore::Impl::IsSpent(PartitionId partition) const {
+  const auto record = records_.find(partition);
+  return record != records_.end() && record->second.actor != kNoActor && record->second.actor == actor_ &&
+         record->second.lease_end == 0;
+}
+
+ActorId NodeCore::Impl::ActorFor(PartitionId partition) const { return IsSpent(partition) ? kNoActor : actor_; }
+
+// Before the partition is dropped. `replica`: nullptr, when it is not known whether it has made any dots.
+void NodeCore::Impl::Spend(PartitionId partition, const Replica* replica, Actions* actions) {
+  const auto record = records_.find(partition);
+  if (record == records_.end() || record->second.actor <= forsaken_) return;
+  const bool has_made_none = replica != nullptr && replica->actor() == record->second.actor && replica->HasMadeNoDots();
+  if (has_made_none || VARVE_PLANTED_BUG("node.claims_what_it_has_dropped")) return;
+  record->second.lease_end = 0;
+  actions->push_back(PersistLease{partition, record->second.actor, 0});
+}
+
 void NodeCore::Impl::Drop(PartitionId partition, Actions* actions) {
   const auto held = partitions_.find(partition);
+  Spend(partition, held == partitions_.end() ? nullptr : held->second.replica.get(), actions);
   if (held != partitions_.end()) {
     if (held->second.is_loading && !held->second.is_failed) ++stale_loads_[partition];
     partitions_.erase(held);
@@ -135,7 +156,7 @@ void NodeCore::Impl::OnPartitionLoaded(PartitionId partition, const Status& stat
   }
   found->second.is_loading = false;
   Replica* replica = found->second.replica.get();
-  replica->TakeActor(actor_, LeaseOf(partition), actions);
+  replica->TakeActor(ActorFor(partition), LeaseOf(partition), actions);
   replica->Start(actions);
   replica->OnTopology(SinceOf(partition), actions);
 }
@@ -143,10 +164,15 @@ void NodeCore::Impl::OnPartitionLoaded(PartitionId partition, const Status& stat
 void NodeCore::Impl::OnLeaseDurable(PartitionId partition, ActorId actor, uint64_t end, Actions* actions) {
   // Events may overtake each other; what is on disk is the latest of a later actor.
   PartitionDurable& record = records_[partition];
+  if (IsSpent(partition)) return;  // one that was on its way when the partition was dropped
   const bool is_later = actor > record.actor || (actor == record.actor && end > record.lease_end);
-  if (!is_later && !VARVE_PLANTED_BUG("node.forgets_a_lease")) return;
-  record.actor = actor;
-  record.lease_end = end;
+  // A former replica of the partition had asked for it, too, and that was done while this one was loaded.
+  const bool is_known = !is_later && actor == record.actor && !VARVE_PLANTED_BUG("node.waits_for_a_lease_it_has");
+  if (!is_later && !is_known && !VARVE_PLANTED_BUG("node.forgets_a_lease")) return;
+  if (!is_known) {
+    record.actor = actor;
+    record.lease_end = end;
+  }
   Replica* replica = FindReplica(partition);
   if (replica != nullptr && replica->actor() == actor) replica->OnLeaseDurable(end, actions);
 }
@@ -188,11 +214,11 @@ void NodeCore::Impl::TakeActor(Actions* actions) {
   const bool may_use = self != nullptr && self->actor > forsaken_;
   actor_ = may_use ? self->actor : kNoActor;
   for (auto& [partition, held] : partitions_) {
-    if (!held.is_loading) held.replica->TakeActor(actor_, LeaseOf(partition), actions);
+    if (!held.is_loading) held.replica->TakeActor(ActorFor(partition), LeaseOf(partition), actions);
   }
 }
 
-// A replica that has met dots of its own which it does not know.
+// A replica that has met dots of its own which it does not know, or has dropped some.
 void NodeCore::Impl::CheckActors(Actions* actions) {
   if (actor_ == kNoActor) return;
   const bool is_sound = std::all_of(partitions_.begin(), partitions_.end(), [](const auto& held) {

@@ -91,6 +91,8 @@ class Replica {
   // The last dot of its own that is durable in its state; those given since are on their way. What a floor may
   // reach, once all have merged it.
   Dot LastAppliedDot() const;
+  // Its actor has never made a dot in this partition, in no life.
+  bool HasMadeNoDots() const { return dots_.last() == 0; }
   // Whether it may take updates.
   bool CanMakeDots() const { return dots_.IsSound(); }
   const HashTree& tree() const { return tree_; }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/status_macros.h"
+#include "sim/cluster_profile.h"
 #include "sim/cluster_torture.h"
 
 namespace varve {
@@ -36,6 +37,10 @@ Result<cli::TortureResult> TortureClusters(const cli::TortureRequest& request, c
   options.seeds = request.seeds;
   options.most_nodes = request.nodes;
   options.faulty = request.seconds * sim::kSecond;
+  if (!request.profile.empty()) {
+    options.profile = sim::ParseProfile(request.profile);
+    if (!options.profile) return Status::InvalidArgument("there is no profile '" + request.profile + "'");
+  }
   if (!request.schedule_file.empty()) {
     VARVE_ASSIGN_OR_RETURN(options.schedule, ReadSchedule(request.schedule_file));
     VARVE_RETURN_IF_ERROR(sim::CheckSchedule(options));

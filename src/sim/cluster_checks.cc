@@ -92,6 +92,13 @@ cluster::Epoch EpochsAsked::OnReply(cluster::NodeId to, uint64_t request, cluste
   return epoch;
 }
 
+Status EpochWatch::OnCompared(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const {
+  const auto fence = fences_.find({node, partition});
+  if (fence != fences_.end() && fence->second >= epoch) return Status::Ok();
+  return Status::Corruption("I9: " + Name(node) + " compares its copy of " + Name(partition) + " under epoch " +
+                            std::to_string(Value(epoch)) + " before that fence is durable");
+}
+
 Status TopologyWatch::OnVersion(const std::string& bytes) {
   Result<cluster::Topology> next = cluster::DecodeTopology(bytes);
   if (!next.ok()) return Status::Corruption("I10: " + next.status().ToString());

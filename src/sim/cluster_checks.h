@@ -43,6 +43,8 @@ class EpochWatch {
   void OnFenceDurable(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch);
   // A node acknowledges something of a partition under `epoch`: its durable fence, as last told, must not be later.
   Status OnAcknowledged(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const;
+  // A node says what its copy is under `epoch`, which an exchange takes for proof that it has that fence, durably.
+  Status OnCompared(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const;
 
  private:
   std::map<std::pair<cluster::NodeId, cluster::PartitionId>, cluster::Epoch> fences_;

@@ -41,11 +41,12 @@ ClientOperation ClusterClient::SomeOperation(bool is_last_round) {
   const uint64_t level = random_.Uniform(100);
   const uint64_t others = 100 - run_->options.linear;
   operation.level = level >= others           ? cluster::Level::kLinear
-                    : level < others / 5      ? cluster::Level::kOne
+                    : level < others * run_->options.small / 100 ? cluster::Level::kOne
                     : level < others * 6 / 7  ? cluster::Level::kQuorum
                                               : cluster::Level::kAll;
-  if (kind < 45) return operation;
-  operation.kind = kind < 85 ? ClientOperation::Kind::kPut : ClientOperation::Kind::kDelete;
+  const uint64_t reads = run_->options.reads;
+  if (kind < reads) return operation;
+  operation.kind = kind < reads + (100 - reads) * 8 / 11 ? ClientOperation::Kind::kPut : ClientOperation::Kind::kDelete;
   operation.brought = SomeContext(operation.key);
   operation.sloppy = run_->options.sloppy && operation.level != cluster::Level::kLinear && random_.Chance(300);
   if (operation.kind == ClientOperation::Kind::kPut) {
@@ -55,7 +56,7 @@ ClientOperation ClusterClient::SomeOperation(bool is_last_round) {
 }
 
 void ClusterClient::Begin(ClientOperation operation, bool is_patient, Actions* actions) {
-  const Nanos patience = is_patient ? 2 * kSecond : (20 + random_.Uniform(1500)) * kMillisecond;
+  const Nanos patience = is_patient ? 2 * kSecond : 20 * kMillisecond + random_.Uniform(run_->options.patience);
   operation.begun = run_->now();
   ClientCall call{.kind = operation.kind, .level = operation.level, .sloppy = operation.sloppy, .patience = patience,
                   .key = operation.key, .value = operation.value, .brought = operation.brought};

@@ -56,8 +56,10 @@ struct HistoryOptions {
   uint32_t copies = 3;  // N
   // Whether copies move meanwhile. Then only reads and writes of at least a quorum are promised to meet.
   bool moves = false;
-  // Whether a node may lose what it has. Then what one node alone has acknowledged may go.
+  // Whether a node may lose what it has, or copies move without regard to it. Then what one node alone has acknowledged may go.
   bool losses = false;
+  // Whether dots may name two writes, as a machine was put back to an earlier state. Then I4 and I13 alone must hold.
+  bool repeats = false;
   // Whether nodes forget what they acknowledge. Then nothing need last, and siblings are exact all the same.
   bool forgets = false;
   // Whether OnStored tells all that replicas store. If not, nobody knows of a put that was not acknowledged whether it has
@@ -83,6 +85,8 @@ class ClusterHistory {
   void OnFloor(cluster::PartitionId partition, const cluster::VersionVector& floor);
   // The state of a key that all replicas agree upon, when all is over.
   Status CheckFinal(std::string_view key, const cluster::KeyState& state) const;
+  // Whether some replica has stored this value of a put before.
+  bool IsStored(std::string_view value) const;
 
   const std::vector<ClientOperation>& operations() const { return operations_; }
   // Keys that were ever written to or read.

@@ -1,6 +1,8 @@
 #include "sim/cluster_operator.h"
 
 #include <algorithm>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -65,13 +67,13 @@ std::string FirstTopologyOf(const ClusterOptions& options) {
 }
 
 void ClusterOperator::OnStart(Time, Actions* actions) {
-  if (run_->options.changes > 0 || run_->options.wipes) actions->SetTimer(0, random_.Uniform(run_->options.least / 2));
+  if (run_->options.changes > 0 || run_->options.wipes || run_->options.reshapes > 0) actions->SetTimer(0, random_.Uniform(run_->options.least / 2));
 }
 
 // Reads, changes, and looks again a while later whether there is anything to do.
 void ClusterOperator::OnTimer(uint64_t, Time, Actions* actions) {
   actions->ReadStore(1);
-  actions->SetTimer(0, 100 * kMillisecond + random_.Uniform(run_->options.least / (1 + run_->options.changes)));
+  actions->SetTimer(0, 100 * kMillisecond + random_.Uniform(run_->options.least / (1 + run_->options.changes + run_->options.reshapes)));
 }
 
 void ClusterOperator::OnStore(const StoreReply& reply, Time, Actions* actions) {
@@ -88,6 +90,7 @@ void ClusterOperator::OnStore(const StoreReply& reply, Time, Actions* actions) {
 bool ClusterOperator::Change(TopologyChange* change) {
   if (Replace(change)) return true;
   // A lost answer is a change, too; one more or less does not matter.
+  if (run_->calm_since == 0 && run_->options.reshapes > 0) return Reshape(change);
   if (run_->calm_since != 0 || run_->changes_made >= run_->options.changes) return false;
   return random_.Chance(500) ? Join(change) : Leave(change);
 }
@@ -112,6 +115,30 @@ bool ClusterOperator::Leave(TopologyChange* change) {
   const NodeId id = nodes[random_.Uniform(nodes.size())].id;
   const bool is_up = change->topology().Find(id)->state == MemberState::kUp;
   return is_up && change->SetState(id, MemberState::kLeaving).ok() && Aim(change, run_->options.copies);
+}
+
+// Some partitions shall lie on any members, and on more or fewer of them. Often on none of those where they lie.
+bool ClusterOperator::Reshape(TopologyChange* change) {
+  const cluster::Topology& topology = change->topology();
+  std::vector<NodeId> nodes;
+  for (const cluster::PlannerNode& node : NodesOf(topology)) nodes.push_back(node.id);
+  const size_t most = std::min<size_t>(nodes.size(), 5);
+  cluster::Placement target =
+      topology.target.WithCopies(std::max<uint32_t>(topology.target.copies(), static_cast<uint32_t>(most)));
+  for (uint32_t p = 0; p < target.partitions(); ++p) {
+    const cluster::PartitionId partition{static_cast<uint16_t>(p)};
+    if (!random_.Chance(700)) continue;
+    for (size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random_.Uniform(i)]);
+    if (random_.Chance(400)) {
+      std::stable_partition(nodes.begin(), nodes.end(), [&](NodeId node) {
+        return !topology.placement.IsReplica(partition, node);
+      });
+    }
+    size_t size = random_.Chance(500) ? std::min<size_t>(3, most) : 1 + random_.Uniform(most);
+    if (random_.Chance(run_->options.small_sets)) size = 1 + random_.Uniform(std::min<size_t>(2, most));
+    target.SetReplicas(partition, std::span(nodes).first(size));
+  }
+  return change->SetTarget(target).ok();
 }
 
 bool ClusterOperator::Replace(TopologyChange* change) {

@@ -32,6 +32,7 @@ class ClusterOperator : public Node {
   bool Join(cluster::TopologyChange* change);
   bool Leave(cluster::TopologyChange* change);
   bool Replace(cluster::TopologyChange* change);
+  bool Reshape(cluster::TopologyChange* change);
 
   ClusterRun* const run_;
   Stream random_;

@@ -3,6 +3,7 @@
 #ifndef VARVE_SIM_CLUSTER_RUN_H_
 #define VARVE_SIM_CLUSTER_RUN_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "cluster/key_state.h"
 #include "cluster/slot.h"
+#include "sim/cluster_acks.h"
 #include "sim/cluster_checks.h"
 #include "sim/cluster_history.h"
 #include "sim/node.h"
@@ -18,7 +20,21 @@
 
 namespace varve::sim {
 
+// What a world is made to show (cluster_profile.h).
+enum class Profile : uint8_t {
+  kMixed,   // everything at once
+  kHints,   // nothing but hints brings a write to who has missed it: and they bring every one that was acknowledged
+  kRepair,  // nothing but reads does: and what all replicas were read from is equal then
+  kFloors,  // nothing but the rounds for the floor does; writes to one replica of many keys
+  kMoves,   // nothing but moves does: copies go from any nodes to any others, and change in number
+  kNews,    // moves as well, and nodes hear of them late, or find an old topology when they start again
+  kStrays,  // moves as well, and updates go to replicas that must refuse them
+  kRestored,  // machines are put back to an earlier state, and do not know. What was written then is not promised
+};
+inline constexpr size_t kProfiles = 8;
+
 struct ClusterOptions {
+  Profile profile = Profile::kMixed;
   uint32_t nodes = 5;           // at first
   uint32_t spares = 0;          // machines that may join
   uint32_t clients = 4;
@@ -30,9 +46,23 @@ struct ClusterOptions {
   bool wipes = false;           // machines may lose their disks; they are replaced
   bool syncs = true;            // writes before they are acknowledged; otherwise a loss of power takes some
   uint32_t linear = 25;         // of 100 requests
+  uint32_t reads = 45;          // of 100 requests
+  uint32_t small = 20;          // of 100 that are not linear: level one
+  Nanos patience = 1500 * kMillisecond;  // at most, of a client
   Nanos idle = 40 * kMillisecond;  // at most, of a client between two requests
   uint32_t changes = 0;         // joins and leaves that the operator tries
+  uint32_t reshapes = 0;        // changes of the placement to any other, which the operator tries
+  uint64_t small_sets = 0;      // of 1000 that it makes: of one or two copies
   uint64_t lease_size = 16;
+  // As in cluster::NodeOptions.
+  Nanos exchange_period = 2 * kSecond;
+  Nanos exchange_patience = 2 * kSecond;
+  Nanos floor_period = 3 * kSecond;
+  Nanos gossip_period = 2 * kSecond;
+  size_t hint_bytes = 1 << 16;
+  bool watches = true;             // the topology store tells of changes; it is asked from time to time in any case
+  Nanos store_period = kSecond;    // how often
+  Nanos topology_lag = 0;          // until a topology is written to the disk, at most
   // As in WorldOptions and FaultOptions: until then there may be faults, and then there is calm.
   Nanos least = 5 * kSecond;
   Nanos calm = 15 * kSecond;
@@ -58,8 +88,9 @@ struct ClusterRun {
   static HistoryOptions HistoryOptionsOf(const ClusterOptions& options) {
     HistoryOptions history;
     history.copies = options.copies;
-    history.moves = options.changes > 0 || options.wipes;
-    history.losses = options.wipes;
+    history.moves = options.changes > 0 || options.wipes || options.reshapes > 0;
+    history.losses = options.wipes || options.reshapes > 0;
+    history.repeats = options.profile == Profile::kRestored;
     history.forgets = !options.syncs;
     history.policy = options.policy;
     history.partition_of = [options](std::string_view key) { return PartitionOf(options, key); };
@@ -71,6 +102,7 @@ struct ClusterRun {
   Nanos calm_since = 0;  // 0: there are faults yet
   ClusterHistory history;
   EpochWatch epochs;
+  AckWatch acks;
   TopologyWatch topologies;
   Status status;
   std::map<std::string, std::vector<cluster::SeenContext>> contexts;  // of earlier replies, for any client

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,8 @@
 namespace varve::sim {
 
 // A cluster by chance, of up to `most_nodes` machines: how many nodes, copies and partitions, whether they change,
-// and what clients ask for. Each seed differs in more than its faults.
-ClusterOptions RandomClusterOptions(uint64_t seed, uint32_t most_nodes);
+// and what clients ask for. Each seed differs in more than its faults. `profile`: instead of the seed's.
+ClusterOptions RandomClusterOptions(uint64_t seed, uint32_t most_nodes, std::optional<Profile> profile = {});
 // The worlds and faults that fit.
 WorldOptions WorldOptionsFor(const ClusterOptions& options);
 FaultOptions FaultOptionsFor(const ClusterOptions& options);
@@ -38,12 +39,14 @@ class ClusterScenario : public Scenario {
 
  private:
   const ClusterServer& Server(const World& world, Endpoint endpoint) const;
+  Status CheckEverywhere(const World& world) const;
   Status CheckServers(const World& world) const;
   Status CheckPartition(const World& world, cluster::PartitionId partition) const;
   ReplicaView View(const World& world, cluster::NodeId node, cluster::PartitionId partition) const;
 
   ClusterRun run_;
   uint64_t revision_ = 0;  // of the store, that has been looked at
+  bool is_last_round_ = false;
 };
 
 }  // namespace varve::sim

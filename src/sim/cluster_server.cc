@@ -13,7 +13,6 @@ constexpr uint64_t kPingTimer = 2;
 constexpr uint64_t kStoreTimer = 3;
 constexpr Nanos kPingEvery = 250 * kMillisecond;
 constexpr Nanos kSilence = kSecond;  // from then on a peer is taken for dead
-constexpr Nanos kStoreEvery = kSecond;
 
 cluster::NodeOptions CoreOptions(cluster::NodeId self, uint64_t seed, const ClusterOptions& chosen) {
   cluster::NodeOptions options;
@@ -21,12 +20,13 @@ cluster::NodeOptions CoreOptions(cluster::NodeId self, uint64_t seed, const Clus
   options.random_seed = seed;
   options.policy_of = [policy = chosen.policy](std::string_view) { return policy; };
   options.lease_size = chosen.lease_size;
-  options.max_hint_bytes = 1 << 16;
-  options.max_hint_bytes_of_owner = 1 << 15;
+  options.max_hint_bytes = chosen.hint_bytes;
+  options.max_hint_bytes_of_owner = chosen.hint_bytes / 2;
   options.tick = 50 * kMillisecond;
-  options.exchange_period = 2 * kSecond;
-  options.exchange_patience = 2 * kSecond;
-  options.floor_period = 3 * kSecond;
+  options.gossip_period = chosen.gossip_period;
+  options.exchange_period = chosen.exchange_period;
+  options.exchange_patience = chosen.exchange_patience;
+  options.floor_period = chosen.floor_period;
   options.move_period = 100 * kMillisecond;
   options.move_patience = kSecond;
   return options;
@@ -45,10 +45,16 @@ void ClusterServer::OnStart(Time now, Actions* actions) {
   now_ = now;
   actions_ = actions;
   run_->wipes[self_] = disk_.wipes();
-  actions->WatchStore();
-  actions->ReadStore(0);
-  actions->SetTimer(kStoreTimer, kStoreEvery);
-  actions->SetTimer(kPingTimer, random_.Uniform(kPingEvery));
+  // Of what a process that crashed had written a part may not be durable yet. Nobody hears of it before it is.
+  AfterSync([this](cluster::Actions*) { Start(); });
+}
+
+void ClusterServer::Start() {
+  has_begun_ = true;
+  if (run_->options.watches) actions_->WatchStore();
+  actions_->ReadStore(0);
+  actions_->SetTimer(kStoreTimer, run_->options.store_period);
+  actions_->SetTimer(kPingTimer, random_.Uniform(kPingEvery));
   if (const auto topology = disk_.Read("t")) {
     if (const auto decoded = cluster::DecodeTopology(*topology); decoded.ok()) Begin(*decoded);
   }
@@ -61,7 +67,9 @@ void ClusterServer::Begin(const cluster::Topology& topology) {
     if (member.address == address) id_ = member.id;
   }
   if (id_ == cluster::kNoNode) return;
-  core_ = std::make_unique<cluster::NodeCore>(CoreOptions(id_, seed_, run_->options), LoadNode(disk_));
+  cluster::NodeDurable durable = LoadNode(disk_);
+  for (const auto& [partition, record] : durable.partitions) run_->epochs.OnFenceDurable(id_, partition, record.epoch);
+  core_ = std::make_unique<cluster::NodeCore>(CoreOptions(id_, seed_, run_->options), std::move(durable));
   cluster::Actions list;
   core_->Start(core_now(), &list);
   Perform(std::move(list));
@@ -69,6 +77,7 @@ void ClusterServer::Begin(const cluster::Topology& topology) {
 }
 
 void ClusterServer::TakeTopology(std::string_view bytes, uint64_t revision) {
+  if (!has_begun_) return;
   if (core_ == nullptr) {
     if (const auto decoded = cluster::DecodeTopology(bytes); decoded.ok()) Begin(*decoded);
   }
@@ -155,7 +164,7 @@ void ClusterServer::OnTimer(uint64_t id, Time now, Actions* actions) {
   actions_ = actions;
   if (id == kStoreTimer) {
     actions->ReadStore(0);
-    actions->SetTimer(kStoreTimer, kStoreEvery);
+    actions->SetTimer(kStoreTimer, run_->options.store_period);
   } else if (id == kPingTimer) {
     if (core_ != nullptr) {
       Ping();

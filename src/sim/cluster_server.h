@@ -8,11 +8,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "cluster/message.h"
 #include "cluster/node_core.h"
 #include "sim/cluster_run.h"
 #include "sim/cluster_wire.h"
@@ -56,9 +58,17 @@ class ClusterServer : public Node {
     Nanos heard;
     bool is_reachable = true;
   };
+  // What a peer has asked for.
+  struct Asked {
+    cluster::Epoch epoch = cluster::kNoEpoch;
+    std::string key = {};
+    cluster::CausalContext context = {};  // of the state that it brought
+    bool is_ambiguous = false;            // it has brought several
+  };
   // An event for the core, when a sync or a timer is done.
   using Completion = std::function<void(cluster::Actions*)>;
 
+  void Start();
   void Begin(const cluster::Topology& topology);
   void TakeTopology(std::string_view bytes, uint64_t revision);
   void LookForPeers();
@@ -68,7 +78,13 @@ class ClusterServer : public Node {
   void AnswerTo(uint64_t request, ClientAnswer answer);
   void Watch();
   void WatchRequest(const NodeFrame& frame);
-  void WatchReply(const cluster::SendBytes& send);
+  void WatchReply(cluster::NodeId to, const cluster::Message& message);
+  bool HasDurably(cluster::PartitionId partition, const std::string& key, const cluster::CausalContext& context) const;
+  void CheckDurable(cluster::PartitionId partition, const std::string& key, const cluster::CausalContext& context);
+  void WatchAnswer(const Call& call, const ClientAnswer& answer);
+  void MeetItself(cluster::PartitionId partition, const cluster::CausalContext& context);
+  void WatchDots(cluster::PartitionId partition, const cluster::KeyState& state);
+  void GoAstray(const cluster::Message& update, cluster::NodeId* to);
 
   // Hands the actions of one event to the simulator, and what can be done at once back to the core.
   void Perform(cluster::Actions list);
@@ -106,7 +122,11 @@ class ClusterServer : public Node {
   cluster::NodeId id_ = cluster::kNoNode;
   std::unique_ptr<cluster::NodeCore> core_;
   std::map<cluster::NodeId, Peer> peers_;
-  EpochsAsked asked_;  // requests of peers
+  EpochsAsked epochs_asked_;  // requests of peers
+  std::map<std::pair<cluster::NodeId, uint64_t>, Asked> asked_;  // requests of peers
+  std::set<std::pair<cluster::PartitionId, cluster::ActorId>> met_;  // its own, of which it has met dots that it does not know
+  std::optional<cluster::PersistTopology> late_topology_;            // not on the disk yet
+  bool has_begun_ = false;                                           // what it has found is durable
   std::map<uint64_t, Call> calls_;                          // by the core's number
   std::set<std::pair<Endpoint, uint64_t>> seen_calls_;      // the network may double them
   uint64_t next_call_ = 1;

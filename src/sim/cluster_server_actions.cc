@@ -9,18 +9,6 @@
 #include "sim/cluster_server.h"
 
 namespace varve::sim {
-namespace {
-
-// What a reply to a request of a replica says; nothing: it is none, or compares only.
-std::optional<cluster::ReplyCode> CodeOf(const cluster::Message& message) {
-  if (const auto* update = std::get_if<cluster::UpdateReply>(&message.body)) return update->code;
-  if (const auto* merge = std::get_if<cluster::MergeReply>(&message.body)) return merge->code;
-  if (const auto* read = std::get_if<cluster::ReadReply>(&message.body)) return read->code;
-  return std::nullopt;
-}
-
-}  // namespace
-
 void ClusterServer::Perform(cluster::Actions list) {
   while (true) {
     for (cluster::Action& action : list) {
@@ -55,26 +43,28 @@ void ClusterServer::Later(Nanos at_most, Completion completion) {
 
 void ClusterServer::Do(cluster::Send&) { VARVE_CHECK(false); }  // only between the parts of a core
 
-void ClusterServer::WatchRequest(const NodeFrame& frame) {
-  const Result<cluster::Message> message = cluster::DecodeMessage(frame.bytes);
-  if (message.ok()) asked_.OnRequest(frame.from, message->request, message->epoch);
-}
-
-// A reply names the epoch of the replica; what it acknowledges was asked for under another one, perhaps.
-void ClusterServer::WatchReply(const cluster::SendBytes& send) {
-  const Result<cluster::Message> message = cluster::DecodeMessage(send.bytes);
-  const auto code = message.ok() ? CodeOf(*message) : std::nullopt;
-  if (!code) return;
-  const cluster::Epoch epoch = asked_.OnReply(send.to, message->request, *code);
-  if (*code != cluster::ReplyCode::kOk || epoch == cluster::kNoEpoch) return;
-  run_->Report(run_->epochs.OnAcknowledged(id_, message->partition, epoch));
-}
-
 void ClusterServer::Do(cluster::SendBytes& send) {
-  WatchReply(send);
+  if (const Result<cluster::Message> message = cluster::DecodeMessage(send.bytes); message.ok()) {
+    if (std::holds_alternative<cluster::UpdateRequest>(message->body)) {
+      run_->Report(run_->acks.OnUpdateAsked(send.to, message->partition, message->epoch));
+      GoAstray(*message, &send.to);
+    } else {
+      WatchReply(send.to, *message);
+    }
+  }
   const auto peer = peers_.find(send.to);
   if (peer == peers_.end()) return;
   actions_->Send(peer->second.endpoint, Encode(NodeFrame{id_, send.to, std::move(send.bytes)}));
+}
+
+// As who knows no better would send it: to one that is written to, and may not have everything.
+void ClusterServer::GoAstray(const cluster::Message& update, cluster::NodeId* to) {
+  if (run_->options.profile != Profile::kStrays || !random_.Chance(300)) return;
+  const cluster::ReplicaSets* sets = run_->acks.SetsAt(update.partition, update.epoch);
+  if (sets == nullptr) return;
+  for (const cluster::NodeId node : sets->Writable()) {
+    if (node != id_ && !cluster::IsIn(node, sets->Readable())) *to = node;
+  }
 }
 
 void ClusterServer::Do(cluster::ReadKey& read) {
@@ -88,6 +78,7 @@ void ClusterServer::Do(cluster::ReadKey& read) {
 void ClusterServer::Do(cluster::WriteKey& write) {
   if (write.bytes) {
     const auto state = cluster::KeyState::Decode(*write.bytes, FloorOf(disk_, write.partition));
+    if (state.ok()) WatchDots(write.partition, *state);
     run_->Report(state.ok() ? run_->history.OnStored(write.key, *state) : state.status());
   }
   Keep(write, actions_);
@@ -140,7 +131,17 @@ void ClusterServer::Do(cluster::PersistFloor& floor) {
 
 void ClusterServer::Do(cluster::LearnTopology&) { actions_->ReadStore(0); }
 
-void ClusterServer::Do(cluster::PersistTopology& topology) { Keep(topology, actions_); }
+// No partition's actions wait for it.
+void ClusterServer::Do(cluster::PersistTopology& topology) {
+  if (run_->options.topology_lag == 0) return Keep(topology, actions_);
+  const bool is_coming = late_topology_.has_value();
+  late_topology_ = std::move(topology);
+  if (is_coming) return;
+  Later(run_->options.topology_lag, [this](cluster::Actions*) {
+    Keep(*late_topology_, actions_);
+    late_topology_.reset();
+  });
+}
 
 void ClusterServer::Do(cluster::ForsakeActor& forsake) {
   Keep(forsake, disk_, actions_);
@@ -192,6 +193,7 @@ void ClusterServer::Do(cluster::FinishGet& finish) {
 void ClusterServer::AnswerTo(uint64_t request, ClientAnswer answer) {
   const auto call = calls_.find(request);
   if (call == calls_.end()) return run_->Report(Status::Corruption("I13: an answer that nobody asked for"));
+  WatchAnswer(call->second, answer);
   answer.number = call->second.number;
   const Endpoint client = call->second.client;
   calls_.erase(call);

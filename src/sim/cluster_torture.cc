@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "sim/cluster_profile.h"
 #include "sim/cluster_scenario.h"
 
 namespace varve::sim {
@@ -15,19 +16,21 @@ Schedule ScheduleOf(const TortureOptions& options, const ClusterOptions& cluster
 }  // namespace
 
 ClusterOptions ClusterOptionsOf(const TortureOptions& options, uint64_t seed) {
-  ClusterOptions cluster = RandomClusterOptions(seed, options.most_nodes);
+  ClusterOptions cluster = RandomClusterOptions(seed, options.most_nodes, options.profile);
   cluster.least = options.faulty;
   cluster.calm = options.calm;
   return cluster;
 }
 
 std::string Describe(const ClusterOptions& options) {
-  return std::to_string(options.nodes) + " nodes, " + std::to_string(options.spares) + " spares, " +
+  return (options.profile == Profile::kMixed ? "" : "profile " + std::string(ProfileName(options.profile)) + ": ") +
+         std::to_string(options.nodes) + " nodes, " + std::to_string(options.spares) + " spares, " +
          std::to_string(options.copies) + " copies, " + std::to_string(1u << options.partition_bits) + " partitions, " +
          std::to_string(options.keys) + " keys, " + std::to_string(options.clients) + " clients" +
          (options.policy == cluster::ConflictPolicy::kLww ? ", last writer wins" : "") +
          (options.sloppy ? ", sloppy writes" : "") +
          (options.changes > 0 ? ", " + std::to_string(options.changes) + " joins or leaves" : "") +
+         (options.reshapes > 0 ? ", " + std::to_string(options.reshapes) + " new placements" : "") +
          (options.wipes ? ", lost disks" : "") + (options.syncs ? "" : ", writes are not synced");
 }
 

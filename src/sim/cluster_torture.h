@@ -16,6 +16,7 @@ namespace varve::sim {
 struct TortureOptions {
   uint64_t first_seed = 0;
   uint64_t seeds = 1;
+  std::optional<Profile> profile;  // of all seeds; nothing: each has its own
   uint32_t most_nodes = 5;        // machines of a cluster, at most; at least 1
   Nanos faulty = 5 * kSecond;     // how long there may be faults
   Nanos calm = 15 * kSecond;      // afterwards, for everything to come right

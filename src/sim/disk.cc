@@ -42,6 +42,12 @@ void Disk::PowerCut(Stream* random, bool may_tear) {
   visible_ = durable_;
 }
 
+void Disk::Restore(const Disk& earlier) {
+  begin_ += pending_.size();
+  pending_.clear();
+  visible_ = durable_ = earlier.visible_;
+}
+
 void Disk::Wipe() {
   ++wipes_;
   begin_ += pending_.size();

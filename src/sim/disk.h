@@ -37,6 +37,8 @@ class Disk {
   void Synced(uint64_t end);
   void PowerCut(Stream* random, bool may_tear);
   void Wipe();
+  // Everything is as it was on `earlier`, a copy of this one. Nothing tells.
+  void Restore(const Disk& earlier);
   // How often each of these has happened. A machine that starts knows: by its boot id, and by what it does not find.
   uint64_t power_cuts() const { return power_cuts_; }
   uint64_t wipes() const { return wipes_; }

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "cut", "split", "clog", "lose", "duplicate", "delay", "crash", "power_cut", "wipe", "pause", "clock_jump",
-    "clock_rate", "slow_disk", "failed_sync", "store_stall", "store_stale", "store_no_watch", "store_no_reply"};
+    "clock_rate", "slow_disk", "failed_sync", "store_stall", "store_stale", "store_no_watch", "store_no_reply",
+    "restore"};
 
 bool IsDown(FaultKind kind) {
   return kind == FaultKind::kCrash || kind == FaultKind::kPowerCut || kind == FaultKind::kWipe;

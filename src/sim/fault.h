@@ -4,6 +4,7 @@
 #define VARVE_SIM_FAULT_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,8 +34,11 @@ enum class FaultKind : uint8_t {
   kStoreStale,    // its reads give what was true up to amount versions before
   kStoreNoWatch,  // its watches are lost
   kStoreNoReply,  // it does what it is asked for, and the answers are lost
+  kRestore,       // machine a is, at the end, put back to what it was at the beginning, and does not know
 };
-inline constexpr size_t kFaultKinds = 18;
+inline constexpr size_t kFaultKinds = 19;
+// All but kRestore, after which hardly anything is promised.
+inline constexpr uint64_t kOrdinaryFaults = (uint64_t{1} << static_cast<int>(FaultKind::kRestore)) - 1;
 
 // The name of a kind, as in texts: "cut", "power_cut".
 std::string_view FaultName(FaultKind kind);
@@ -60,10 +64,19 @@ struct FaultOptions {
   Nanos duration = 10 * kSecond;  // all have ended by then
   uint32_t most = 20;             // per run
   Nanos longest = 2 * kSecond;
-  uint64_t kinds = (uint64_t{1} << kFaultKinds) - 1;  // a bit each
+  uint64_t kinds = kOrdinaryFaults;  // a bit each
   uint32_t most_down = 1;  // servers that may be down (crashed, without power) at the same time
   uint32_t most_wiped = 0;  // servers whose disk may be wiped during the run
 
+  FaultOptions& With(FaultKind kind) {
+    kinds |= uint64_t{1} << static_cast<int>(kind);
+    return *this;
+  }
+  FaultOptions& Only(std::initializer_list<FaultKind> some) {
+    kinds = 0;
+    for (const FaultKind kind : some) With(kind);
+    return *this;
+  }
   FaultOptions& Without(FaultKind kind) {
     kinds &= ~(uint64_t{1} << static_cast<int>(kind));
     return *this;

@@ -215,6 +215,15 @@ void World::BringDown(const Fault& fault) {
   if (fault.kind == FaultKind::kWipe) place.disk.Wipe();
 }
 
+void World::Restore(Endpoint endpoint) {
+  Place& place = places_[endpoint];
+  if (!place.snapshot) return;  // another one has ended already
+  place.disk.Restore(*place.snapshot);
+  place.snapshot.reset();
+  place.node.reset();
+  queue_.Push({now_, 0, EventKind::kStart, endpoint, 0, 0, 0, 0});
+}
+
 void World::BeginFault(const Fault& fault) {
   network_.Begin(fault);
   Place* place = fault.a < places_.size() ? &places_[fault.a] : nullptr;
@@ -235,6 +244,7 @@ void World::BeginFault(const Fault& fault) {
       break;
     case FaultKind::kSlowDisk: place->slow_sync += fault.amount; break;
     case FaultKind::kFailedSync: ++place->failing_syncs; break;
+    case FaultKind::kRestore: place->snapshot = place->disk; break;
     default: break;
   }
 }
@@ -258,6 +268,7 @@ void World::EndFault(const Fault& fault) {
     case FaultKind::kClockRate: place->clock.SetRate(0, now_); break;
     case FaultKind::kSlowDisk: place->slow_sync -= fault.amount; break;
     case FaultKind::kFailedSync: --place->failing_syncs; break;
+    case FaultKind::kRestore: Restore(fault.a); break;
     default: break;
   }
 }

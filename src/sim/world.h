@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,7 @@ class World {
     Nanos slow_sync = 0;
     uint32_t failing_syncs = 0;
     bool watches = false;
+    std::optional<Disk> snapshot = {};  // to be put back
   };
 
   Endpoint store_endpoint() const { return static_cast<Endpoint>(places_.size()); }
@@ -99,6 +101,7 @@ class World {
   void BeginFault(const Fault& fault);
   void EndFault(const Fault& fault);
   void BringDown(const Fault& fault);
+  void Restore(Endpoint endpoint);
 
   Scenario* const scenario_;
   const uint64_t seed_;

@@ -35,9 +35,10 @@ TEST_F(TortureCommandTest, Defaults) {
 
 TEST_F(TortureCommandTest, AsksForWhatTheLineSays) {
   EXPECT_EQ(RunLine({"torture", "cluster", "--seed", "18446744073709551", "--seeds", "3", "--nodes", "7", "--seconds", "2",
-                     "--schedule", "f"}),
+                     "--schedule", "f", "--profile", "moves"}),
             kExitOk)
       << err_;
+  EXPECT_EQ(asked_.profile, "moves");
   EXPECT_EQ(asked_.first_seed, 18446744073709551u);
   EXPECT_EQ(asked_.seeds, 3u);
   EXPECT_EQ(asked_.nodes, 7u);
@@ -53,6 +54,8 @@ TEST_F(TortureCommandTest, ASeedThatFailsIsNamedWithAllThatReplaysIt) {
   EXPECT_NE(out_.find("cut 1 2 3 4 0"), std::string::npos) << out_;
   EXPECT_NE(out_.find("replay\tvarve torture cluster --seed 17 --nodes 3 --seconds 5\n"), std::string::npos) << out_;
   EXPECT_NE(err_.find("seed 17 breaks an invariant"), std::string::npos) << err_;
+  EXPECT_EQ(RunLine({"torture", "cluster", "--profile", "hints"}), kExitCorruption);
+  EXPECT_NE(out_.find(" --profile hints\n"), std::string::npos) << out_;
   EXPECT_EQ(RunLine({"torture", "cluster", "--json"}), kExitCorruption);
   EXPECT_NE(out_.find("\"violation\":\"I2: gone\""), std::string::npos) << out_;
 }

@@ -257,6 +257,48 @@ TEST_F(NodeCoreTest, LeasesOfFormerActorsComeTooLate) {
   EXPECT_GT(world_.core(1).replica(held)->LastAppliedDot().counter, 0u);
 }
 
+// A partition goes and comes back while a lease of it is on its way to disk: its new replica asks for the same one.
+TEST_F(NodeCoreTest, ALeaseThatIsDurableAlreadyIsNotWaitedFor) {
+  const Topology topology = world_.topology();
+  PartitionId held{};
+  while (!topology.placement.IsReplica(held, NodeId{2})) held = PartitionId{static_cast<uint16_t>(Value(held) + 1)};
+  const Dot last = world_.core(1).replica(held)->LastAppliedDot();
+  Topology without = topology;
+  std::vector<NodeId> others;
+  for (const NodeId node : topology.placement.Replicas(held)) {
+    if (node != NodeId{2}) others.push_back(node);
+  }
+  without.placement.SetReplicas(held, others);
+  without.target = without.placement;
+  without.epoch = without.since[Value(held)] = Next(topology.epoch);
+  Topology again = topology;
+  again.epoch = again.since[Value(held)] = Next(without.epoch);
+  const Now now{world_.now(), 0};
+  Actions actions;
+  ASSERT_TRUE(world_.core(1).OnTopology(EncodeTopology(without), 1'000, now, &actions).ok());
+  ASSERT_TRUE(world_.core(1).OnTopology(EncodeTopology(again), 1'001, now, &actions).ok());
+  world_.core(1).OnLeaseDurable(held, last.actor, 32, now, &actions);  // as the former one had wanted it
+  actions.clear();
+  world_.core(1).OnPartitionLoaded(held, Status::Ok(), now, &actions);
+  uint64_t asked = 0;
+  for (const Action& action : actions) {
+    if (const auto* lease = std::get_if<PersistLease>(&action); lease != nullptr && lease->partition == held) asked = lease->end;
+  }
+  ASSERT_EQ(asked, 32u);
+  world_.core(1).OnLeaseDurable(held, last.actor, asked, now, &actions);
+  actions.clear();
+  Message update{.partition = held, .epoch = again.since[Value(held)], .request = 1};
+  update.body = UpdateRequest{.key = "key", .value = "v"};
+  world_.core(1).OnMessage(NodeId{1}, EncodeMessage(update), now, &actions);
+  ASSERT_EQ(actions.size(), 1u);
+  const auto read = std::get<ReadKey>(actions[0]);
+  actions.clear();
+  world_.core(1).OnKeyRead(held, read.operation, std::optional<std::string>(), now, &actions);
+  EXPECT_TRUE(std::any_of(actions.begin(), actions.end(), [](const Action& action) {
+    return std::holds_alternative<WriteKey>(action);
+  }));
+}
+
 TEST_F(NodeCoreTest, WhoMayHaveLostWritesGetsANewActor) {
   PutKeys(30, "v");
   const ActorId before = world_.topology().Find(NodeId{2})->actor;
@@ -441,6 +483,68 @@ TEST_F(NodeCoreTest, MovesUnderWayGoByRulesThatBecomeStricter) {
     world.HealAll();
     EXPECT_TRUE(world.RunUntil([&world] { return world.IsSettled() && !world.topology().IsUsed(NodeId{1}); }));
   }
+}
+
+// A replica had made a write that no other one had, and left before it told anybody. When it is back it does not have that write:
+// then nothing that it makes may say that it is known, or a copy of it that turns up would be taken for overwritten.
+TEST(NodeCoreMoveTest, WhoComesBackMakesDotsAsAnother) {
+  NodeOptions options = NodeWorld::QuickOptions();
+  options.exchange_period = options.floor_period = 100'000 * kSeconds;
+  NodeWorld world(7, 4, 4, 0, 3, ConflictPolicy::kSiblings, options);
+  const auto is_settled = [&world] { return world.IsSettled(); };
+  const auto lie_on = [&world](std::vector<NodeId> nodes) {
+    world.Change([&nodes](TopologyChange* change) {
+      Placement target = change->topology().target;
+      target.SetReplicas(PartitionId{0}, nodes);
+      ASSERT_TRUE(change->SetTarget(target).ok());
+    });
+  };
+  lie_on({NodeId{1}, NodeId{2}, NodeId{3}});
+  ASSERT_TRUE(world.RunUntil(is_settled));
+  const Told first = world.PutNow(1, "key", "v");
+  ASSERT_EQ(first.outcome, Outcome::kOk);
+  const ActorId actor = world.core(1).status().actor;
+
+  world.Isolate(1);
+  world.Put(1, "key", "lost", first.seen);
+  const std::map<std::string, std::string>& stored = world.nodes()[1].disk.keys[PartitionId{0}];
+  const std::string before = stored.at("key");
+  while (stored.at("key") == before) world.Step();
+  const auto lost = KeyState::Decode(stored.at("key"));
+  ASSERT_TRUE(lost.ok());
+  world.Crash(1);
+  world.HealAll();
+  lie_on({NodeId{1}, NodeId{3}, NodeId{4}});
+  ASSERT_TRUE(world.RunUntil([&world] { return world.topology().moves.empty(); }));
+  world.Boot(1);
+  ASSERT_TRUE(world.RunUntil([&] { return world.IsSettled() && world.StoredKeys(1) == 0; }));
+  lie_on({NodeId{1}, NodeId{2}, NodeId{3}});
+  ASSERT_TRUE(world.RunUntil(is_settled));
+
+  EXPECT_GT(world.core(1).status().actor, actor);
+  ASSERT_EQ(world.PutNow(1, "key", "w").outcome, Outcome::kOk);
+  const Told get = world.GetNow(1, "key", Level::kAll);
+  EXPECT_EQ(get.values.size(), 2u) << "v, which only the lost write has overwritten, and w";
+  EXPECT_FALSE(get.seen.context.Covers(lost->siblings().at(0).dot));
+}
+
+// Who has made nothing there needs no other actor.
+TEST(NodeCoreMoveTest, WhoHasMadeNothingComesBackAsItself) {
+  NodeWorld world(8, 4, 4, 0, 3, ConflictPolicy::kSiblings);
+  const auto lie_on = [&world](std::vector<NodeId> nodes) {
+    world.Change([&nodes](TopologyChange* change) {
+      Placement target = change->topology().target;
+      target.SetReplicas(PartitionId{0}, nodes);
+      ASSERT_TRUE(change->SetTarget(target).ok());
+    });
+    ASSERT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }));
+  };
+  lie_on({NodeId{1}, NodeId{2}, NodeId{3}});
+  ASSERT_EQ(world.PutNow(0, "key", "v").outcome, Outcome::kOk);
+  const ActorId actor = world.core(1).status().actor;
+  lie_on({NodeId{1}, NodeId{3}, NodeId{4}});
+  lie_on({NodeId{1}, NodeId{2}, NodeId{3}});
+  EXPECT_EQ(world.core(1).status().actor, actor);
 }
 
 TEST_F(NodeCoreTest, GarbageIsCountedAndNothingElse) {

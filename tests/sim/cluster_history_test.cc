@@ -280,6 +280,18 @@ TEST_F(ClusterHistoryTest, LastWriterWins) {
   EXPECT_BREAKS("I3", history_.CheckFinal("k", state("v1", A(1), B(1), 5)));
 }
 
+// After a machine was put back dots name several writes: what was written to which key is still known.
+TEST_F(ClusterHistoryTest, OfMachinesThatWerePutBackLittleIsPromised) {
+  HistoryOptions options = Options();
+  options.repeats = true;
+  history_ = ClusterHistory(options);
+  ASSERT_OK(Put("v1", A(1)));
+  ASSERT_OK(Put("v2", A(1)));
+  EXPECT_OK(Get({"v2"}, {A(1)}));
+  EXPECT_FALSE(history_.IsStored("v3"));
+  EXPECT_BREAKS("I4", Get({"v3"}, {A(1)}));
+}
+
 TEST(ClusterChecksTest, I6ReplicasAreEqualWhateverTheirFloors) {
   ReplicaView one{NodeId{1}, {}, {}, 7};
   KeyState state;
@@ -314,6 +326,9 @@ TEST(ClusterChecksTest, I9EpochsGoForwardsAndFenceAcknowledgements) {
   EXPECT_BREAKS("I9", watch.OnFenceWritten(NodeId{1}, PartitionId{2}, Epoch{4}));
   EXPECT_OK(watch.OnAcknowledged(NodeId{1}, PartitionId{2}, Epoch{5}));
   EXPECT_BREAKS("I9", watch.OnAcknowledged(NodeId{1}, PartitionId{2}, Epoch{4}));
+  EXPECT_OK(watch.OnCompared(NodeId{1}, PartitionId{2}, Epoch{5}));
+  EXPECT_BREAKS("I9", watch.OnCompared(NodeId{1}, PartitionId{2}, Epoch{6}));
+  EXPECT_BREAKS("I9", watch.OnCompared(NodeId{1}, PartitionId{3}, Epoch{1}));
 }
 
 TEST(ClusterChecksTest, I10TopologiesFollowEachOther) {

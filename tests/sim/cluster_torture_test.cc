@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "sim/cluster_profile.h"
 #include "sim/cluster_scenario.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/workload.h"
@@ -47,6 +48,41 @@ TEST_P(ClusterTortureTest, NothingIsLostAndNothingComesBack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shards, ClusterTortureTest, ::testing::Range(uint64_t{0}, kShards));
+
+// Worlds of one kind, in which one promise stands alone.
+class ClusterProfileTest : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(ClusterProfileTest, ItsPromiseIsKept) {
+  TortureOptions options;
+  options.profile = static_cast<Profile>(GetParam());
+  options.seeds = Scaled(15);
+  if (const char* seed = std::getenv("VARVE_TEST_SEED")) {
+    options.first_seed = std::strtoull(seed, nullptr, 10);
+    options.seeds = 1;
+  }
+  const TortureReport report = Torture(options, [](const TortureReport&) {});
+  ASSERT_EQ(report.failure, nullptr) << "VARVE_TEST_SEED=" << report.failure->seed << "\n"
+                                     << report.failure->ToString()
+                                     << Describe(ClusterOptionsOf(options, report.failure->seed));
+  if (report.seeds < 10) return;
+  EXPECT_GT(report.acknowledged, 10 * report.seeds);
+  EXPECT_GT(report.answered, report.seeds);
+}
+
+INSTANTIATE_TEST_SUITE_P(Profiles, ClusterProfileTest, ::testing::Range(size_t{1}, kProfiles), [](const auto& tested) {
+  return std::string(ProfileName(static_cast<Profile>(tested.param)));
+});
+
+TEST(ClusterProfilesTest, EachHasItsShareOfTheSeedsAndAName) {
+  size_t seeds[kProfiles] = {};
+  for (uint64_t seed = 0; seed < 2000; ++seed) ++seeds[static_cast<size_t>(ProfileOf(seed))];
+  EXPECT_GT(seeds[0], 1300u);
+  for (size_t profile = 0; profile < kProfiles; ++profile) {
+    EXPECT_GT(seeds[profile], 50u);
+    EXPECT_EQ(ParseProfile(ProfileName(static_cast<Profile>(profile))), static_cast<Profile>(profile));
+  }
+  EXPECT_FALSE(ParseProfile("none").has_value());
+}
 
 TEST(ClusterReplayTest, ASeedGivesTheSameRunEventForEvent) {
   TortureOptions options;

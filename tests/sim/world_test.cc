@@ -155,6 +155,10 @@ TEST(WorldTest, FaultsOfMachines) {
   EXPECT_GT(after.size(), 2u);               // torn
   for (const auto& [found, times] : after) EXPECT_EQ(found.rfind("synced/", 0), 0u) << found;
 
+  // What it had at first is what it has again; nothing else tells.
+  EXPECT_EQ(RunWith({{FaultKind::kRestore, 0, kUntil, 0, 0, 0}}).disks.back(), "synced/");
+  EXPECT_EQ(RunWith({{FaultKind::kRestore, kFrom, kLong, 0, 0, 0}}).disks.back(), "synced/not synced");
+
   const Seen paused = RunWith({{FaultKind::kPause, kFrom, kLong, 1, 0, 0}});
   EXPECT_EQ(Arrived(paused, kInside, kUntil), 0u);
   EXPECT_GE(paused.messages.size(), 990u);
@@ -218,7 +222,17 @@ TEST(FaultTest, SchedulesKeepTheirLimitsAndComeBackFromText) {
     ASSERT_OK(read_back);
     EXPECT_EQ(*read_back, schedule);
   }
-  for (size_t kind = 0; kind < kFaultKinds; ++kind) EXPECT_GT(kinds[kind], 0u) << kind;
+  for (size_t kind = 0; kind < kFaultKinds; ++kind) {
+    EXPECT_EQ(kinds[kind] > 0, (kOrdinaryFaults >> kind & 1) != 0) << kind;
+  }
+  options.Only({FaultKind::kRestore, FaultKind::kCut});
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    for (const Fault& fault : RandomSchedule(seed, 5, 2, options)) {
+      ++kinds[static_cast<size_t>(FaultKind::kRestore)];
+      EXPECT_TRUE(fault.kind == FaultKind::kRestore || fault.kind == FaultKind::kCut);
+    }
+  }
+  EXPECT_GT(kinds[static_cast<size_t>(FaultKind::kRestore)], 0u);
   EXPECT_STATUS(kInvalidArgument, ParseSchedule("cut 1 2 3 4\n"));
   EXPECT_STATUS(kInvalidArgument, ParseSchedule("cut 1 2 3 4 5 6\n"));
   EXPECT_STATUS(kInvalidArgument, ParseSchedule("hew 1 2 3 4 5\n"));

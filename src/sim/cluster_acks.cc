@@ -1,0 +1,132 @@
+#include "sim/cluster_acks.h"
+
+#include <algorithm>
+
+namespace varve::sim {
+namespace {
+
+using cluster::Epoch;
+using cluster::Level;
+using cluster::NodeId;
+using cluster::PartitionId;
+using cluster::ReplicaSets;
+using Kind = Acknowledgement::Kind;
+
+constexpr Nanos kKept = 30 * kSecond;  // no request is under way for longer
+
+std::string Name(NodeId node) { return "node " + std::to_string(Value(node)); }
+std::string Name(const AnsweredRequest& answered) {
+  return std::string(answered.is_write ? "write" : "read") + " of " + answered.key + " (begun at " +
+         std::to_string(answered.begun / kMicrosecond) + " us), which " + Name(answered.coordinator) + " coordinates";
+}
+
+uint64_t Bit(NodeId node) { return uint64_t{1} << (Value(node) % 64); }
+
+}  // namespace
+
+void AckWatch::OnTopology(const cluster::Topology& topology) {
+  for (uint32_t p = 0; p < topology.placement.partitions(); ++p) {
+    const PartitionId partition{static_cast<uint16_t>(p)};
+    sets_.try_emplace({partition, topology.since[p]}, topology.SetsOf(partition));
+  }
+}
+
+const ReplicaSets* AckWatch::SetsAt(PartitionId partition, Epoch since) const {
+  const auto found = sets_.find({partition, since});
+  return found == sets_.end() ? nullptr : &found->second;
+}
+
+void AckWatch::OnAcknowledged(std::string_view key, Acknowledgement acknowledgement) {
+  std::deque<Acknowledgement>& known = lately_[std::string(key)];
+  while (!known.empty() && known.front().at + kKept < acknowledgement.at) known.pop_front();
+  known.push_back(std::move(acknowledgement));
+}
+
+// By version: who has acknowledged it.
+std::map<Epoch, std::vector<NodeId>> AckWatch::Counted(const AnsweredRequest& answered) const {
+  std::map<Epoch, std::vector<NodeId>> nodes;
+  if (answered.own_since != cluster::kNoEpoch) nodes[answered.own_since].push_back(answered.coordinator);
+  const auto lately = lately_.find(answered.key);
+  if (lately != lately_.end()) {
+    for (auto it = lately->second.rbegin(); it != lately->second.rend() && it->at >= answered.begun; ++it) {
+      if (it->to != answered.coordinator) continue;
+      if (answered.is_write) {
+        const bool counts = it->kind == Kind::kWrite || (it->kind == Kind::kHint && answered.sloppy);
+        if (!counts || !it->context.Covers(answered.written)) continue;
+      } else if (it->kind == Kind::kHint) {
+        continue;
+      }
+      nodes[it->since].push_back(it->replica);
+    }
+  }
+  // What its own replica has said to a read before the topology changed is not known here.
+  if (!answered.is_write) {
+    for (auto& [since, counted] : nodes) counted.push_back(answered.coordinator);
+  }
+  return nodes;
+}
+
+bool AckWatch::IsComplete(const AnsweredRequest& answered, const ReplicaSets& sets,
+                          const std::vector<NodeId>& nodes) const {
+  std::vector<std::vector<NodeId>> needed = {sets.current};
+  if (answered.is_write || answered.level == Level::kLinear) {
+    if (sets.stage != cluster::MoveStage::kNone) needed.push_back(sets.next);
+  } else {
+    needed = {sets.Readable()};
+  }
+  return std::all_of(needed.begin(), needed.end(), [&](const std::vector<NodeId>& set) {
+    const size_t majority = set.size() / 2 + 1;
+    const size_t count = answered.level == Level::kOne ? 1 : answered.level == Level::kAll ? set.size() : majority;
+    return static_cast<size_t>(std::count_if(set.begin(), set.end(), [&](NodeId node) {
+             return cluster::IsIn(node, nodes);
+           })) >= count;
+  });
+}
+
+Status AckWatch::OnAnswered(const AnsweredRequest& answered, Nanos now) {
+  std::vector<CompleteQuorum> complete;
+  for (const auto& [since, nodes] : Counted(answered)) {
+    const ReplicaSets* sets = SetsAt(answered.partition, since);
+    if (sets == nullptr || !IsComplete(answered, *sets, nodes)) continue;
+    uint64_t bits = 0;
+    for (const NodeId node : sets->Writable()) bits |= cluster::IsIn(node, nodes) ? Bit(node) : 0;
+    complete.push_back({since, bits, answered.is_write, now});
+  }
+  if (complete.empty()) {
+    return Status::Corruption("I9: ok without a quorum of one version: " + Name(answered));
+  }
+  // With numbers of which nothing is promised, or of which it is not known under which version it was, there is no more to say.
+  if (answered.level == Level::kOne || answered.sloppy || complete.size() > 1) return Status::Ok();
+  return Meet(answered, complete.front());
+}
+
+Status AckWatch::Meet(const AnsweredRequest& answered, const CompleteQuorum& quorum) {
+  std::vector<CompleteQuorum>& others = quorums_[answered.partition];
+  bool is_known = false;
+  for (const CompleteQuorum& other : others) {
+    is_known = is_known || (other.since == quorum.since && other.nodes == quorum.nodes && other.is_write == quorum.is_write);
+    if ((other.nodes & quorum.nodes) != 0) continue;
+    const bool is_same = other.since == quorum.since && (other.is_write || quorum.is_write);
+    const bool is_too_late = other.is_write && other.since > quorum.since && answered.begun > other.ended;
+    if (!is_same && !is_too_late) continue;
+    return Status::Corruption("I9: a quorum of version " + std::to_string(Value(quorum.since)) +
+                              " meets none that has acknowledged a write under version " +
+                              std::to_string(Value(other.since)) + ": " + Name(answered));
+  }
+  if (!is_known) others.push_back(quorum);
+  return Status::Ok();
+}
+
+Status AckWatch::OnUpdateAsked(NodeId maker, PartitionId partition, Epoch since) const {
+  const ReplicaSets* sets = SetsAt(partition, since);
+  if (sets == nullptr || cluster::IsIn(maker, sets->Readable())) return Status::Ok();
+  return Status::Corruption("I8: " + Name(maker) + " is asked for a dot, and may lack what it had made before");
+}
+
+Status AckWatch::OnUpdateMade(NodeId maker, PartitionId partition, Epoch since) const {
+  const ReplicaSets* sets = SetsAt(partition, since);
+  if (sets == nullptr || cluster::IsIn(maker, sets->Readable())) return Status::Ok();
+  return Status::Corruption("I8: " + Name(maker) + " makes a dot, and may lack what it had made before");
+}
+
+}  // namespace varve::sim

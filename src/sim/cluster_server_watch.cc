@@ -1,0 +1,169 @@
+// What a server tells the oracles of what it says and hears.
+#include <algorithm>
+
+#include "cluster/message_codec.h"
+#include "sim/cluster_disk.h"
+#include "sim/cluster_server.h"
+
+namespace varve::sim {
+namespace {
+
+using cluster::ReplyCode;
+using Kind = Acknowledgement::Kind;
+
+std::string Name(cluster::NodeId node) { return "node " + std::to_string(Value(node)); }
+
+ReplyCode CodeOf(const cluster::Message& message) {
+  return std::visit(
+      [](const auto& body) {
+        if constexpr (requires { body.code; }) return body.code;
+        return ReplyCode::kMalformed;
+      },
+      message.body);
+}
+
+// The key of a request to a replica or a keeper of hints, and the state that it brings.
+bool KeyAndState(const cluster::Message& message, std::string* key, std::string* state) {
+  if (const auto* update = std::get_if<cluster::UpdateRequest>(&message.body)) {
+    *key = update->key;
+  } else if (const auto* merge = std::get_if<cluster::MergeRequest>(&message.body)) {
+    *key = merge->key;
+    *state = merge->state;
+  } else if (const auto* read = std::get_if<cluster::ReadRequest>(&message.body)) {
+    *key = read->key;
+  } else if (const auto* hint = std::get_if<cluster::HintRequest>(&message.body)) {
+    *key = hint->key;
+    *state = hint->state;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+cluster::CausalContext ContextOf(const std::string& state) {
+  const Result<cluster::KeyState> decoded = cluster::KeyState::Decode(state);
+  return decoded.ok() ? decoded->context() : cluster::CausalContext();
+}
+
+}  // namespace
+
+void ClusterServer::WatchRequest(const NodeFrame& frame) {
+  const Result<cluster::Message> message = cluster::DecodeMessage(frame.bytes);
+  if (!message.ok()) return;
+  epochs_asked_.OnRequest(frame.from, message->request, message->epoch);
+  Asked asked{.epoch = message->epoch};
+  std::string state;
+  if (KeyAndState(*message, &asked.key, &state) && !state.empty()) asked.context = ContextOf(state);
+  const auto [known, is_new] = asked_.try_emplace({frame.from, message->request}, asked);
+  if (is_new) return;
+  // A read that writes back more and more does so under one number.
+  asked.is_ambiguous = known->second.is_ambiguous ||
+                       (!known->second.context.empty() && !(known->second.context == asked.context));
+  known->second = std::move(asked);
+}
+
+// A reply names the epoch of the replica; what it acknowledges was asked for under another one, perhaps.
+void ClusterServer::WatchReply(const cluster::NodeId to, const cluster::Message& message) {
+  const auto found = asked_.find({to, message.request});
+  if (found == asked_.end()) return;
+  Asked asked = found->second;
+  const ReplyCode code = CodeOf(message);
+  const bool is_of_replica = std::holds_alternative<cluster::UpdateReply>(message.body) ||
+                             std::holds_alternative<cluster::MergeReply>(message.body) ||
+                             std::holds_alternative<cluster::ReadReply>(message.body);
+  if (is_of_replica) asked.epoch = epochs_asked_.OnReply(to, message.request, code);
+  if (asked.epoch == cluster::kNoEpoch) return;
+  const auto* update = std::get_if<cluster::UpdateReply>(&message.body);
+  if (update != nullptr && !update->state.empty()) {
+    run_->Report(run_->acks.OnUpdateMade(id_, message.partition, asked.epoch));
+    cluster::CausalContext dot;
+    dot.Add(update->dot);
+    CheckDurable(message.partition, asked.key, dot);
+  }
+  if (code != ReplyCode::kOk) return;
+  if (std::holds_alternative<cluster::TreeReply>(message.body)) {
+    return run_->Report(run_->epochs.OnCompared(id_, message.partition, asked.epoch));
+  }
+  Acknowledgement ack{.replica = id_, .to = to, .since = asked.epoch, .at = run_->now()};
+  if (update != nullptr) {
+    ack.kind = Kind::kWrite;
+    ack.context = ContextOf(update->state);
+  } else if (std::holds_alternative<cluster::MergeReply>(message.body)) {
+    ack.kind = Kind::kWrite;
+    ack.context = asked.context;
+    if (!asked.is_ambiguous) CheckDurable(message.partition, asked.key, asked.context);
+    MeetItself(message.partition, asked.context);
+  } else if (const auto* read = std::get_if<cluster::ReadReply>(&message.body)) {
+    CheckDurable(message.partition, asked.key, ContextOf(read->state));
+  } else if (const auto* hint = std::get_if<cluster::HintReply>(&message.body)) {
+    ack.kind = Kind::kHint;
+    ack.replica = hint->owner;
+    ack.context = asked.context;
+  } else {
+    return;
+  }
+  if (ack.kind != Kind::kHint) run_->Report(run_->epochs.OnAcknowledged(id_, message.partition, asked.epoch));
+  run_->acks.OnAcknowledged(asked.key, std::move(ack));
+}
+
+// What a server says that it has, a loss of power must not take.
+bool ClusterServer::HasDurably(cluster::PartitionId partition, const std::string& key,
+                               const cluster::CausalContext& context) const {
+  const Disk::Records& durable = disk_.durable();
+  cluster::VersionVector floor;
+  if (const auto bytes = durable.find(PartitionName(partition, 'f')); bytes != durable.end()) {
+    std::string_view input = bytes->second;
+    if (!cluster::VersionVector::Consume(&input, &floor)) return false;
+  }
+  cluster::KeyState state;
+  state.Fill(floor);
+  if (const auto stored = durable.find(KeyName(partition, key)); stored != durable.end()) {
+    const auto decoded = cluster::KeyState::Decode(stored->second, floor);
+    if (!decoded.ok()) return false;
+    state = *decoded;
+  }
+  return state.context().Covers(context);
+}
+
+void ClusterServer::CheckDurable(cluster::PartitionId partition, const std::string& key,
+                                 const cluster::CausalContext& context) {
+  if (!run_->options.syncs || HasDurably(partition, key, context)) return;
+  run_->Report(Status::Corruption("I1: " + Name(id_) + " says that it has what is not durable there: " + key));
+}
+
+void ClusterServer::WatchAnswer(const Call& call, const ClientAnswer& answer) {
+  if (answer.outcome != cluster::Outcome::kOk) return;
+  const ClientOperation& operation = run_->history.operations()[call.number];
+  AnsweredRequest answered{.partition = run_->PartitionOf(operation.key),
+                           .key = operation.key,
+                           .coordinator = id_,
+                           .is_write = operation.kind != ClientOperation::Kind::kGet,
+                           .level = operation.level,
+                           .sloppy = operation.sloppy,
+                           .begun = operation.begun};
+  const cluster::Replica* own = core_->replica(answered.partition);
+  if (answered.is_write) answered.written = answer.seen.context;
+  const bool has = own != nullptr && (!answered.is_write || !run_->options.syncs ||
+                                      HasDurably(answered.partition, answered.key, answered.written));
+  if (has) answered.own_since = own->epoch();
+  run_->Report(run_->acks.OnAnswered(answered, run_->now()));
+}
+
+// Who meets dots of its own which it has never given has forgotten some, and makes no more of that actor.
+void ClusterServer::MeetItself(cluster::PartitionId partition, const cluster::CausalContext& context) {
+  if (run_->options.profile != Profile::kRestored) return;
+  const cluster::NodeDurable durable = LoadNode(disk_);
+  const auto record = durable.partitions.find(partition);
+  if (record == durable.partitions.end() || record->second.actor == cluster::kNoActor) return;
+  if (context.HighestOf(record->second.actor) > record->second.lease_end) met_.insert({partition, record->second.actor});
+}
+
+void ClusterServer::WatchDots(cluster::PartitionId partition, const cluster::KeyState& state) {
+  for (const cluster::Sibling& sibling : state.siblings()) {
+    if (sibling.tombstone || !met_.contains({partition, sibling.dot.actor})) continue;
+    if (run_->history.IsStored(sibling.value)) continue;
+    run_->Report(Status::Corruption("I8: " + Name(id_) + " has met dots that it does not know to have given, and gives more"));
+  }
+}
+
+}  // namespace varve::sim
