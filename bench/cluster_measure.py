@@ -83,7 +83,7 @@ class Measurement:
         alone = redis_pair.Server(
             [self.program, "server", f"{folder}/alone", "--port", str(CLIENT_PORT), "--bind", host, "--unixsocket", f"{folder}/alone.sock"],
             f"{folder}/alone.sock", log=f"{folder}/alone.log")
-        cluster = Cluster(self.program, folder, 3, "--conflicts", "lww")
+        cluster = Cluster(self.program, folder, 3, "--partitions", "256", "--conflicts", "lww")
         try:
             nodes = [node.server for node in cluster.nodes.values()]
             for place in (host, host_of(1)):
@@ -117,7 +117,7 @@ class Measurement:
               f"{p99[2]:.1f} | {cpu[0]:.1f} us | {cpu[1]:.1f} us | {cpu[2]:.1f} |", flush=True)
 
     def down(self, folder):
-        cluster = Cluster(self.program, folder, 3, "--conflicts", "lww")
+        cluster = Cluster(self.program, folder, 3, "--partitions", "256", "--conflicts", "lww")
         try:
             self.bench(host_of(1), "--fill", "--requests", 1000)
             ratios, failures, asked, longest = [], 0, 0, []
@@ -157,7 +157,7 @@ class Measurement:
 
     def join(self, folder):
         keys = self.options.keys
-        cluster = Cluster(self.program, folder, 3, "--conflicts", "lww")
+        cluster = Cluster(self.program, folder, 3, "--partitions", "256", "--conflicts", "lww")
         try:
             filling = time.monotonic()
             self.bench(host_of(1), "--fill", "--keys", keys, "--requests", 1000)
