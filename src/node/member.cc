@@ -1,5 +1,8 @@
 #include "node/member.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "node/member_impl.h"
@@ -8,6 +11,8 @@ namespace varve::node {
 namespace {
 
 constexpr Nanos kPublishEvery = 100 * kMilli;
+// Messages go together when the events that are there have been dealt with, or there are so many.
+constexpr size_t kMessagesAtOnce = 64;
 constexpr Nanos kLongestWait = 1 * kSecond;
 constexpr size_t kMovesPerNode = 16;
 constexpr Nanos kMovePeriod = 100 * kMilli;
@@ -153,7 +158,10 @@ bool Member::Impl::TakeEvents(std::vector<Event>* events) {
 void Member::Impl::Run() {
   std::vector<Event> events;
   while (TakeEvents(&events)) {
-    for (const Event& event : events) Handle(event);
+    for (const Event& event : events) {
+      Handle(event);
+      if (outgoing_.size() >= kMessagesAtOnce) transport_->SendAll(&outgoing_);
+    }
     for (auto due = later_.begin(); due != later_.end() && due->first <= Monotonic(); due = later_.begin()) {
       const std::function<void()> what = std::move(due->second);
       later_.erase(due);
@@ -167,6 +175,7 @@ void Member::Impl::Run() {
       LookAtPeers();
       Publish();
     }
+    transport_->SendAll(&outgoing_);
   }
 }
 
@@ -243,12 +252,24 @@ void Member::Impl::SetPeers(const cluster::Topology& topology) {
 // --- What others tell
 
 void Member::Impl::OnMessage(const Delivery& delivery) {
-  Post([this, from = delivery.from, bytes = std::string(delivery.bytes)](cluster::Now now, Actions* actions) {
+  incoming_.push_back([this, from = delivery.from, bytes = std::string(delivery.bytes)](cluster::Now now, Actions* actions) {
     core_->OnMessage(from, bytes, now, actions);
   });
 }
 
+void Member::Impl::OnMessagesEnd() {
+  if (incoming_.empty()) return;
+  MutexLock lock(&mu_);
+  if (!is_stopping_) {
+    const bool is_first = events_.empty();
+    std::move(incoming_.begin(), incoming_.end(), std::back_inserter(events_));
+    if (is_first) wakes_.NotifyOne();
+  }
+  incoming_.clear();
+}
+
 void Member::Impl::OnPeerChange(NodeId peer, bool is_reachable, Nanos) {
+  OnMessagesEnd();  // what came before is before it
   Post([this, peer, is_reachable](cluster::Now now, Actions* actions) {
     if (!peers_.contains(peer)) return;
     unheard_.erase(peer);

@@ -159,7 +159,7 @@ void Member::Impl::Do(cluster::EraseHint& action) { static_cast<void>(keys_->Era
 // --- Others
 
 void Member::Impl::Do(cluster::SendBytes& action) {
-  transport_->Send(action.to, std::move(action.bytes), Monotonic() + kMessageLife);
+  outgoing_.push_back({.to = action.to, .bytes = std::move(action.bytes), .deadline = Monotonic() + kMessageLife});
 }
 
 void Member::Impl::Do(cluster::FinishPut& action) {

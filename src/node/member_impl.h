@@ -48,6 +48,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
 
   // In the transport's thread, and in the topology store's.
   void OnMessage(const Delivery& delivery) override;
+  void OnMessagesEnd() override VARVE_EXCLUDES(mu_);
   void OnPeerChange(NodeId peer, bool is_reachable, Nanos since) override;
   void OnChanges(uint64_t revision, const Changes& changes) override;
   void OnTrouble(const std::string& reason) override VARVE_EXCLUDES(mu_);
@@ -134,6 +135,10 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   std::multimap<Nanos, std::function<void()>> later_;
   Nanos publish_at_ = 0;
   cluster::Epoch published_epoch_ = cluster::kNoEpoch;
+  std::vector<Transport::Outgoing> outgoing_;
+
+  // Of the transport's thread.
+  std::vector<Event> incoming_;
 
   mutable Mutex mu_;
   CondVar wakes_;

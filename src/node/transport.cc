@@ -110,6 +110,7 @@ void Transport::Run() {
     for (const net::Poller::Event& event : events) {
       if (!dialer_->Handle(event, scratch, now)) acceptor_->Handle(event, scratch, now);
     }
+    if (!events.empty()) handler_->OnMessagesEnd();
   }
 }
 
@@ -153,6 +154,18 @@ SendOutcome Transport::Send(NodeId to, std::string bytes, Nanos deadline) {
   const SendOutcome outcome = outbox_.Send(to, std::move(bytes), deadline, Now(), &must_wake);
   if (must_wake) poller_.Wake();
   return outcome;
+}
+
+void Transport::SendAll(std::vector<Outgoing>* messages) {
+  const Nanos now = Now();
+  bool must_wake = false;
+  for (Outgoing& message : *messages) {
+    bool wakes = false;
+    static_cast<void>(outbox_.Send(message.to, std::move(message.bytes), message.deadline, now, &wakes));
+    must_wake |= wakes;
+  }
+  messages->clear();
+  if (must_wake) poller_.Wake();
 }
 
 void Transport::Note(NodeId id, bool is_reachable, Nanos since) {

@@ -48,6 +48,8 @@ class TransportHandler {
  public:
   virtual ~TransportHandler() = default;
   virtual void OnMessage(const Delivery& delivery) = 0;
+  // Behind the messages that had come at once.
+  virtual void OnMessagesEnd() {}
   // The peer has become reachable (a ping was answered) or unreachable; it was last heard of at `since`.
   // Every peer begins unreachable, without a call.
   virtual void OnPeerChange(NodeId peer, bool is_reachable, Nanos since) = 0;
@@ -83,6 +85,13 @@ class Transport {
 
   // Never waits. `deadline`: by the clock of the Env; what has not been sent by then never is; 0: none.
   SendOutcome Send(NodeId to, std::string bytes, Nanos deadline = 0);
+  // The same for many, which then go in few pieces. Empties `messages`.
+  struct Outgoing {
+    NodeId to{};
+    std::string bytes;
+    Nanos deadline = 0;
+  };
+  void SendAll(std::vector<Outgoing>* messages);
   // When the peer was last heard of, if it cannot be reached; std::nullopt: it can, or is no peer.
   std::optional<Nanos> UnreachableSince(NodeId id) const VARVE_EXCLUDES(mu_);
   const TransportCounters& counters() const { return counters_; }

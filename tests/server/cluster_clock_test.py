@@ -12,7 +12,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster_recorded import RecordedTest  # noqa: E402
+from cluster_recorded import LONG, RecordedTest  # noqa: E402
 
 RecordedTest.program = str(pathlib.Path(sys.argv.pop(1)).resolve())
 RecordedTest.checker = str(pathlib.Path(sys.argv.pop(1)).resolve())
@@ -25,7 +25,7 @@ class ClockTest(RecordedTest):
         return {**os.environ, "LD_PRELOAD": LIBRARIES[0], "DONT_FAKE_MONOTONIC": "1", **more}
 
     def make_skewed(self, *init):
-        return self.make(3, *init, environments={1: self.environment(FAKETIME="+3h"),
+        return self.make(3, *init, options=LONG, environments={1: self.environment(FAKETIME="+3h"),
                                                  3: self.environment(FAKETIME="-5h")})
 
     def wall_seconds(self, node):
@@ -77,7 +77,7 @@ class ClockTest(RecordedTest):
         times = [pathlib.Path(folder.name) / f"clock{n}" for n in (1, 2)]
         for path in times:
             path.write_text("+0\n")
-        self.make(3, "--conflicts", "lww", environments={
+        self.make(3, "--conflicts", "lww", options=LONG, environments={
             n + 1: self.environment(FAKETIME_TIMESTAMP_FILE=str(path), FAKETIME_NO_CACHE="1")
             for n, path in enumerate(times)})
         self.begin()

@@ -15,7 +15,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import etcd_process  # noqa: E402
 from cluster_nodes import PATIENCE, host_of  # noqa: E402
-from cluster_recorded import RecordedTest  # noqa: E402
+from cluster_recorded import LONG, RecordedTest  # noqa: E402
 
 RecordedTest.program = str(pathlib.Path(sys.argv.pop(1)).resolve())
 RecordedTest.checker = str(pathlib.Path(sys.argv.pop(1)).resolve())
@@ -28,7 +28,7 @@ class EtcdTest(RecordedTest):
         self.addCleanup(folder.cleanup)
         self.etcd = etcd_process.Etcd(folder.name)
         self.addCleanup(self.etcd.kill)
-        return self.make(3, topology=self.etcd.topology, options=["--cluster-timeout", "60000"], **more)
+        return self.make(3, topology=self.etcd.topology, options=LONG, **more)
 
     def await_true(self, what):
         end = time.monotonic() + PATIENCE

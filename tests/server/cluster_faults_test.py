@@ -11,7 +11,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster_recorded import SCALE, RecordedTest  # noqa: E402
+from cluster_recorded import LONG, SCALE, RecordedTest  # noqa: E402
 
 RecordedTest.program = str(pathlib.Path(sys.argv.pop(1)).resolve())
 RecordedTest.checker = str(pathlib.Path(sys.argv.pop(1)).resolve())
@@ -66,7 +66,7 @@ class FaultsTest(RecordedTest):
                 self.work(0.3 / SCALE)
 
     def test_without_faults(self):
-        self.make(3)
+        self.make(3, options=LONG)
         self.begin()
         self.work(2)
         self.finish()
@@ -74,8 +74,7 @@ class FaultsTest(RecordedTest):
         self.assertNotIn("unknown", self.history.outcomes)
 
     def test_a_node_that_is_cut_off_costs_no_request(self):
-        # A deadline that no load of the machine comes near to.
-        self.make(3, options=["--cluster-timeout", "60000"])
+        self.make(3, options=LONG)
         self.begin(nodes=[1, 2], levels=False)
         for fault in ({"is_cut": True}, {"stalls_forwards": True}, {"stalls_backwards": True}, {"delay": 0.5},
                       {"bytes_a_second": 2_000}):

@@ -5,7 +5,7 @@ import threading
 
 import redis_pair
 
-SILENCE = 30  # seconds; a server answers within its --cluster-timeout, unless it stands still
+SILENCE = 90  # seconds; a server answers within its --cluster-timeout, unless it stands still
 
 
 class History:
@@ -75,7 +75,7 @@ class Client(threading.Thread):
 
     def stop(self):
         self.is_stopping.set()
-        self.join(4 * SILENCE)
+        self.join(2 * SILENCE)
         assert not self.is_alive(), "a client hangs"
         if self.trouble:
             raise self.trouble

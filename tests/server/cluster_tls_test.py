@@ -28,8 +28,8 @@ class TlsCluster(Cluster):
 
     def options_of(self, number):
         own = self.folder / f"node{number}"
-        return [*super().options_of(number), "--cluster-tls-cert", f"{own}.pem", "--cluster-tls-key", f"{own}.key",
-                "--cluster-tls-ca", str(self.folder / "ca.pem")]
+        return [*super().options_of(number), "--cluster-timeout", "60000", "--cluster-tls-cert", f"{own}.pem",
+                "--cluster-tls-key", f"{own}.key", "--cluster-tls-ca", str(self.folder / "ca.pem")]
 
 
 class TlsTest(unittest.TestCase):
