@@ -48,9 +48,9 @@ if(TARGET varve_cli_binary)
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.process ${CMAKE_SOURCE_DIR}/tests/server/server_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
-  varve_check(server.cluster ${CMAKE_SOURCE_DIR}/tests/server/cluster_process_test.py
-              $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.cluster_namespaces ${CMAKE_SOURCE_DIR}/tests/server/cluster_namespaces_test.py
+              $<TARGET_FILE:varve_cli_binary>)
+  varve_check(server.cluster ${CMAKE_SOURCE_DIR}/tests/server/cluster_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.abuse ${CMAKE_SOURCE_DIR}/tests/server/abuse_test.py
               $<TARGET_FILE:varve_cli_binary>)

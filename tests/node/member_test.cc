@@ -3,9 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <future>
-#include <memory>
 #include <string>
 
 #include "cluster/key_namespace.h"
@@ -41,9 +39,7 @@ class MemberTest : public testing::Test {
   ~MemberTest() override { Stop(); }
 
   void Open() {
-    Options store;
-    store.memory_budget_bytes = uint64_t{8} << 20;
-    auto db = Db::Open(dir_.path() + "/store", store);
+    auto db = Db::Open(dir_.path() + "/store");
     ASSERT_TRUE(db.ok()) << db.status().ToString();
     db_ = *std::move(db);
   }
@@ -113,44 +109,6 @@ TEST_F(MemberTest, StartsByWhatItKnewWhileTheStoreIsAway) {
   ASSERT_NO_FATAL_FAILURE(Start());
   EXPECT_TRUE(is_recalled_);
   EXPECT_EQ(*member_->settings(), next);
-}
-
-// Values that are on disk are read at the same time, and the member ends while they are.
-TEST_F(MemberTest, ReadsOfTheDiskHoldUpNobody) {
-  constexpr int kKeys = 200;
-  ASSERT_NO_FATAL_FAILURE(Start());
-  const auto put = [this](const std::string& key) {
-    std::promise<cluster::Outcome> outcome;
-    member_->Put({.key = key, .value = key + std::string(20'000, 'v'), .deadline = Deadline()},
-                 [&outcome](const cluster::FinishPut& finish) { outcome.set_value(finish.outcome); });
-    return outcome.get_future().get();
-  };
-  for (int i = 0; i < kKeys; ++i) ASSERT_EQ(put("key" + std::to_string(i)), cluster::Outcome::kOk);
-  member_.reset();
-  ASSERT_OK(db_->Flush());
-  Stop();
-  for (const bool waits : {true, false}) {
-    ASSERT_NO_FATAL_FAILURE(Start());
-    // Served when its copies are loaded, which leaves the values where they are.
-    ASSERT_EQ(Get("none"), 0u);
-    struct Told {
-      std::atomic<int> left{kKeys};
-      std::atomic<int> wrong{0};
-      std::promise<void> all;
-    };
-    const auto told = std::make_shared<Told>();
-    for (int i = 0; i < kKeys; ++i) {
-      const std::string key = "key" + std::to_string(i);
-      member_->Get({.key = key, .deadline = Deadline()}, [told, key](const cluster::FinishGet& finish) {
-        const bool is_right = finish.values.size() == 1 && finish.values[0].starts_with(key + "v");
-        if (!is_right) ++told->wrong;
-        if (--told->left == 0) told->all.set_value();
-      });
-    }
-    if (waits) told->all.get_future().wait();
-    Stop();
-    EXPECT_EQ(told->wrong, 0);
-  }
 }
 
 TEST_F(MemberTest, WhoKnewNothingWaits) {
