@@ -48,8 +48,6 @@ if(TARGET varve_cli_binary)
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.process ${CMAKE_SOURCE_DIR}/tests/server/server_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
-  varve_check(server.cluster ${CMAKE_SOURCE_DIR}/tests/server/cluster_process_test.py
-              $<TARGET_FILE:varve_cli_binary>)
   # Clusters of processes under faults, their histories judged by the simulator's oracles.
   varve_check(server.cluster_history ${CMAKE_SOURCE_DIR}/tests/server/cluster_history_test.py
               $<TARGET_FILE:varve_cluster_history_check>)
@@ -76,6 +74,8 @@ if(TARGET varve_cli_binary)
   varve_check(server.cluster_tls ${CMAKE_SOURCE_DIR}/tests/server/cluster_tls_test.py $<TARGET_FILE:varve_cli_binary>)
   set_tests_properties(server.cluster_tls PROPERTIES SKIP_RETURN_CODE 77)
   varve_check(server.cluster_namespaces ${CMAKE_SOURCE_DIR}/tests/server/cluster_namespaces_test.py
+              $<TARGET_FILE:varve_cli_binary>)
+  varve_check(server.cluster ${CMAKE_SOURCE_DIR}/tests/server/cluster_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.abuse ${CMAKE_SOURCE_DIR}/tests/server/abuse_test.py
               $<TARGET_FILE:varve_cli_binary>)

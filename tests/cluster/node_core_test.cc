@@ -434,57 +434,6 @@ TEST(NodeCoreMoveTest, FailedExchangesFillNothing) {
   }
 }
 
-// Under faults and a move, and whatever is merged by whom: each key by the policy of its namespace.
-TEST_F(NodeCoreTest, KeysFollowThePoliciesOfTheirNamespaces) {
-  const auto name = [](const std::string& space, ConflictPolicy policy, int key) {
-    return ReplicaKey("@" + space + "/" + Name(key), policy);
-  };
-  constexpr int kKeys = 10;
-  for (int key = 0; key < kKeys; ++key) {
-    std::vector<size_t> puts;
-    for (const auto& [first, second] : {std::pair<size_t, size_t>{0, 3}, {4, 1}}) {
-      // Neither knows of the other.
-      puts.push_back(world_.Put(first, name("both", ConflictPolicy::kSiblings, key), "a"));
-      puts.push_back(world_.Put(second, name("both", ConflictPolicy::kSiblings, key), "b"));
-      puts.push_back(world_.Put(second, name("last", ConflictPolicy::kLww, key), "a"));
-      puts.push_back(world_.Put(first, name("last", ConflictPolicy::kLww, key), "b"));
-    }
-    for (const size_t put : puts) ASSERT_EQ(world_.Await(put).outcome, Outcome::kOk) << key;
-    world_.Crash(2);
-    ASSERT_EQ(world_.PutNow(0, Name(key), "mine").outcome, Outcome::kOk);
-    world_.Boot(2);
-  }
-  world_.Join(5);
-  ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled() && world_.AreReplicasEqual(); }));
-  for (int key = 0; key < kKeys; ++key) {
-    for (size_t node = 0; node < 6; ++node) {
-      const Told both = world_.GetNow(node, name("both", ConflictPolicy::kSiblings, key));
-      EXPECT_EQ(both.values.size(), 4u) << key;
-      EXPECT_EQ(world_.GetNow(node, name("last", ConflictPolicy::kLww, key)).values.size(), 1u) << key;
-      EXPECT_EQ(world_.GetNow(node, name("both", ConflictPolicy::kLww, key)).values, Values{}) << key;
-      EXPECT_EQ(world_.GetNow(node, Name(key)).values, Values{"mine"}) << key;
-      EXPECT_EQ(world_.GetNow(node, "@both/" + Name(key + kKeys) + "=").values, Values{}) << key;
-    }
-  }
-}
-
-// A namespace comes to be in which one replica suffices for writes: from then on moves ask all of the present ones.
-TEST_F(NodeCoreTest, MovesUnderWayGoByRulesThatBecomeStricter) {
-  for (const bool is_stricter : {false, true}) {
-    NodeWorld world(7, 4, 3, 2, 3, ConflictPolicy::kSiblings);
-    ASSERT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }));
-    world.Isolate(0);
-    world.Join(3);
-    world.Leave(0);
-    ASSERT_TRUE(world.RunUntil([&world] { return !world.topology().moves.empty(); }));
-    for (size_t node = 0; is_stricter && node < 4; ++node) world.core(node).SetRules({0, 1});
-    world.Run(60 * kSeconds);
-    EXPECT_EQ(world.topology().IsUsed(NodeId{1}), is_stricter);
-    world.HealAll();
-    EXPECT_TRUE(world.RunUntil([&world] { return world.IsSettled() && !world.topology().IsUsed(NodeId{1}); }));
-  }
-}
-
 // A replica had made a write that no other one had, and left before it told anybody. When it is back it does not have that write:
 // then nothing that it makes may say that it is known, or a copy of it that turns up would be taken for overwritten.
 TEST(NodeCoreMoveTest, WhoComesBackMakesDotsAsAnother) {
