@@ -97,7 +97,7 @@ std::vector<Command> TortureCommands() {
                   {"--seeds", "K", "how many seeds, until one fails (1)"},
                   {"--nodes", "N", "machines of a cluster, at most (5)"},
                   {"--seconds", "T", "simulated seconds with faults, of each seed (5)"},
-                  {"--profile", "NAME", "worlds of one kind: mixed, hints, repair, floors, moves, news, strays, restored"},
+                  {"--profile", "NAME", "worlds of one kind: mixed, hints, repair, floors, moves, news, strays, versions, restored"},
                   {"--schedule", "FILE", "these faults instead of those of the seed"}},
         .summary = "Simulates clusters under faults, and checks what their clients were told",
         .examples = "varve torture cluster --seeds 100\n"

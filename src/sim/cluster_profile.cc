@@ -7,7 +7,7 @@ namespace varve::sim {
 namespace {
 
 constexpr std::array<std::string_view, kProfiles> kNames = {"mixed", "hints", "repair", "floors",
-                                                            "moves", "news",  "strays", "restored"};
+                                                            "moves", "news",  "strays", "versions", "restored"};
 constexpr Nanos kNever = 3600 * kSecond;
 
 // What would find a lost write later.
@@ -115,8 +115,10 @@ void Shape(Profile profile, Stream* random, uint32_t most_nodes, ClusterOptions*
       ShapeMoves(random, most_nodes, options);
       options->exchange_period = kSecond;
       return;
+    case Profile::kVersions: return;
     case Profile::kRestored:
       StayTheSame(options);
+      SpreadOut(random, options);
       options->exchange_period = 500 * kMillisecond;
       options->lease_size = 4;
       return;
@@ -140,7 +142,9 @@ void Shape(Profile profile, FaultOptions* faults) {
                     FaultKind::kPause, FaultKind::kStoreStale});
       return;
     case Profile::kStrays: faults->most = 40; return;
-    case Profile::kRestored: faults->With(FaultKind::kRestore); return;
+    case Profile::kRestored:
+      faults->Only({FaultKind::kRestore, FaultKind::kCut, FaultKind::kLose, FaultKind::kCrash});
+      return;
     default: return;
   }
 }

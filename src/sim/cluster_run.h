@@ -29,9 +29,10 @@ enum class Profile : uint8_t {
   kMoves,   // nothing but moves does: copies go from any nodes to any others, and change in number
   kNews,    // moves as well, and nodes hear of them late, or find an old topology when they start again
   kStrays,  // moves as well, and updates go to replicas that must refuse them
+  kVersions,  // some machines speak a later version for a while, which the others refuse, and refuse theirs
   kRestored,  // machines are put back to an earlier state, and do not know. What was written then is not promised
 };
-inline constexpr size_t kProfiles = 8;
+inline constexpr size_t kProfiles = 9;
 
 struct ClusterOptions {
   Profile profile = Profile::kMixed;

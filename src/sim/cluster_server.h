@@ -76,6 +76,7 @@ class ClusterServer : public Node {
   void TakeCall(Endpoint client, const ClientCall& call);
   void TakeFrame(const NodeFrame& frame);
   void AnswerTo(uint64_t request, ClientAnswer answer);
+  bool IsStranger() const;
   void Watch();
   void WatchRequest(const NodeFrame& frame);
   void WatchReply(cluster::NodeId to, const cluster::Message& message);

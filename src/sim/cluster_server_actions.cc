@@ -54,6 +54,7 @@ void ClusterServer::Do(cluster::SendBytes& send) {
   }
   const auto peer = peers_.find(send.to);
   if (peer == peers_.end()) return;
+  if (IsStranger()) ++send.bytes[0];  // the version of the message
   actions_->Send(peer->second.endpoint, Encode(NodeFrame{id_, send.to, std::move(send.bytes)}));
 }
 
