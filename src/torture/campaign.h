@@ -55,7 +55,7 @@ struct Violation {
 struct Budget {
   uint64_t first_seed = 1;
   uint64_t seeds = std::numeric_limits<uint64_t>::max();  // at most
-  uint64_t nanos = 10'000'000'000;                        // begins no further seed after that
+  uint64_t nanos = 10'000'000'000;                        // begins no second seed after that
   std::optional<Schedule> schedule;                       // run instead of what the seed gives, once
   std::string dir;                                        // for campaigns on a disk; exists
 };

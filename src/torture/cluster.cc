@@ -27,7 +27,7 @@ class ClusterSimulation final : public Campaign {
     Tally tally;
     const uint64_t began = MonotonicNow();
     const uint64_t most = budget.schedule ? 1 : budget.seeds;
-    while (tally.seeds < most && tally.nanos < budget.nanos && !tally.violation) {
+    while (tally.seeds < most && (tally.seeds == 0 || tally.nanos < budget.nanos) && !tally.violation) {
       options.first_seed = budget.first_seed + tally.seeds;
       if (options.schedule) VARVE_RETURN_IF_ERROR(sim::CheckSchedule(options));
       Add(sim::Torture(options, [](const sim::TortureReport&) {}), options, &tally);

@@ -91,7 +91,7 @@ class ConcurrencyTrials final : public Trials {
       const uint64_t size = random.OneIn(50) ? 5000 : random.Uniform(200);
       return std::to_string(size) + ":" + std::to_string(++salt);
     };
-    while (schedule.size() < 4000) {
+    while (schedule.size() < 1500) {
       const std::string thread = std::to_string(random.Uniform(threads));
       switch (random.Uniform(20)) {
         case 0: schedule.push_back(thread + " range " + key()); break;

@@ -9,8 +9,9 @@ namespace varve::torture {
 namespace {
 
 constexpr uint64_t kRepeats = 5;
+constexpr uint64_t kCheckMillis = 5000;
 constexpr uint64_t kMostRuns = 2000;
-constexpr uint64_t kMinimiseNanos = 60'000'000'000;
+constexpr uint64_t kMinimiseNanos = 30'000'000'000;
 
 bool IsBroken(const Finding& finding) { return finding.status.code() == StatusCode::kCorruption; }
 
@@ -23,7 +24,7 @@ Finding JudgeHistory(std::vector<Operation> history, Counts* counts, bool may_la
   }
   counts->Add("operations", history.size());
   counts->Add("histories checked");
-  const CheckResult result = CheckLinearizability(history);
+  const CheckResult result = CheckLinearizability(history, {.time_limit_ms = kCheckMillis});
   if (result.verdict == Verdict::kLinearizable) return {};
   if (result.verdict == Verdict::kOutOfTime) {
     counts->Add("histories too hard to check");
@@ -38,7 +39,7 @@ Result<Tally> Trials::Run(const Budget& budget, const Progress& progress) {
   Tally tally;
   const uint64_t began = MonotonicNow();
   const uint64_t most = budget.schedule ? 1 : budget.seeds;
-  while (tally.seeds < most && tally.nanos < budget.nanos && !tally.violation) {
+  while (tally.seeds < most && (tally.seeds == 0 || tally.nanos < budget.nanos) && !tally.violation) {
     const uint64_t seed = budget.first_seed + tally.seeds;
     const Schedule schedule = budget.schedule ? *budget.schedule : Plan(seed);
     const Finding finding = Try(seed, schedule, &tally.counts);
@@ -75,7 +76,8 @@ Violation Trials::Explain(uint64_t seed, const Schedule& schedule, const Finding
   violation.schedule = std::move(least.schedule);
   violation.what = std::string(last.status.message());
   violation.history = std::move(last.history);
-  for (; violation.repeats < kRepeats; ++violation.repeats) {
+  const uint64_t stop = give_up + kMinimiseNanos;
+  for (; violation.repeats < kRepeats && (violation.repeats == 0 || MonotonicNow() < stop); ++violation.repeats) {
     violation.repeated += IsBroken(Try(seed, violation.schedule, &unused)) ? 1 : 0;
   }
   return violation;
