@@ -20,6 +20,8 @@ if(NOT VARVE_SANITIZE)
   varve_check(check.tidy ${tools}/tidy.py ${built} ${CMAKE_SOURCE_DIR})
   # Every planted bug is in the table of the documents.
   varve_check(check.planted_bugs ${tools}/planted_bugs.py --check)
+  # What is promised, and what runs have reached, is as the campaigns say.
+  varve_check(check.promises ${tools}/promises.py --check)
   varve_check(check.checks ${CMAKE_SOURCE_DIR}/tests/tools/checks_test.py ${tools})
   varve_check(types.compile_fail ${CMAKE_SOURCE_DIR}/tests/types/compile_fail_test.py
               ${CMAKE_SOURCE_DIR} ${CMAKE_CXX_COMPILER})

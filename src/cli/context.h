@@ -9,8 +9,10 @@
 #include <string_view>
 
 #include "cli/arguments.h"
+#include "cli/campaigns.h"
 #include "cli/console.h"
 #include "cli/demo.h"
+#include "cli/disk.h"
 #include "cli/doctor.h"
 #include "cli/serve.h"
 #include "cli/torture.h"
@@ -42,6 +44,8 @@ struct Backend {
   Demo demo = {};
   std::function<Result<std::unique_ptr<node::ClusterStore>>(const std::string& address)> open_topology = {};
   TortureCluster torture = {};
+  RunCampaigns campaigns = {};
+  CertifyDisk certify = {};
 };
 
 // What the tool takes from the environment: $VARVE_DIR, $VARVE_URL and $VARVE_PASSWORD; and for the

@@ -1,9 +1,13 @@
-// 'varve torture': a simulated cluster under faults, in one process and without any files.
+// 'varve torture': campaigns against the promises of a store, a server and a simulated cluster.
+#include <algorithm>
 #include <limits>
+#include <string>
 #include <utility>
 
 #include "base/status_macros.h"
+#include "cli/campaign_report.h"
 #include "cli/commands.h"
+#include "cli/disk.h"
 #include "cli/facts.h"
 #include "cli/progress.h"
 
@@ -21,9 +25,6 @@ Result<uint64_t> NumberOf(const Context& context, std::string_view flag, uint64_
 }
 
 Result<TortureRequest> RequestFrom(const Context& context) {
-  if (context.arguments.operands()[0] != "cluster") {
-    return Status::InvalidArgument("torture knows 'cluster', not '" + context.arguments.operands()[0] + "'");
-  }
   TortureRequest request;
   VARVE_ASSIGN_OR_RETURN(request.first_seed, NumberOf(context, "--seed", 0, 0, kAny));
   VARVE_ASSIGN_OR_RETURN(request.seeds, NumberOf(context, "--seeds", 1, 1, kAny));
@@ -65,7 +66,7 @@ void Print(const Context& context, const TortureRequest& request, const TortureR
   facts.Print(context.console, context.json);
 }
 
-int Torture(const Context& context) {
+int TortureCluster(const Context& context) {
   const Result<TortureRequest> request = RequestFrom(context);
   if (!request.ok()) return FailUsage(context, request.status());
   const uint64_t started_at = context.console.now_nanos();
@@ -85,31 +86,131 @@ int Torture(const Context& context) {
   return kExitCorruption;
 }
 
+bool IsCampaign(std::string_view name) {
+  return name == "all" || std::find(std::begin(kCampaignNames), std::end(kCampaignNames), name) != std::end(kCampaignNames);
+}
+
+Result<CampaignRequest> CampaignsFrom(const Context& context) {
+  CampaignRequest request;
+  request.name = context.arguments.operands()[0];
+  if (!IsCampaign(request.name)) {
+    std::string known;
+    for (const std::string_view name : kCampaignNames) known += std::string(name) + ", ";
+    return Status::InvalidArgument("torture knows " + known + "all and certify-disk, not '" + request.name + "'");
+  }
+  if (context.arguments.operands().size() > 1) return Status::InvalidArgument("only certify-disk takes an operand");
+  if (context.arguments.Has("--nodes")) return Status::InvalidArgument("--nodes is for 'cluster'");
+  VARVE_ASSIGN_OR_RETURN(request.first_seed, NumberOf(context, "--seed", 1, 0, kAny));
+  if (context.arguments.Has("--seeds")) {
+    VARVE_ASSIGN_OR_RETURN(request.seeds, NumberOf(context, "--seeds", 1, 1, kAny));
+  }
+  const uint64_t seconds = request.name == "all" ? 60 : 10;
+  VARVE_ASSIGN_OR_RETURN(request.seconds, NumberOf(context, "--seconds", seconds, 1, 1'000'000));
+  // Whoever says how many seeds wants them all.
+  if (request.seeds > 0 && !context.arguments.Has("--seconds")) request.seconds = 1'000'000;
+  // Not $VARVE_DIR: that is a store.
+  request.dir = context.arguments.Value("--dir").value_or(".");
+  request.report = context.arguments.Value("--report").value_or("");
+  request.schedule_file = context.arguments.Value("--schedule").value_or("");
+  if (request.name == "all" && !request.schedule_file.empty()) {
+    return Status::InvalidArgument("a schedule is of one campaign");
+  }
+  return request;
+}
+
+// The line of a campaign under way, on a terminal and at most ten times a second.
+class StatusLine {
+ public:
+  explicit StatusLine(const Console& console) : console_(console) {}
+  ~StatusLine() {
+    if (is_drawn_) console_.err << "\r\x1b[K" << std::flush;
+  }
+  StatusLine(const StatusLine&) = delete;
+  StatusLine& operator=(const StatusLine&) = delete;
+
+  void Show(const CampaignRow& row) {
+    constexpr uint64_t kTenth = 100'000'000;
+    const uint64_t now = console_.now_nanos();
+    if (!console_.err_is_terminal || (is_drawn_ && now - drawn_at_ < kTenth)) return;
+    is_drawn_ = true;
+    drawn_at_ = now;
+    console_.err << "\r" << CampaignLine(row, console_.width) << "\x1b[K" << std::flush;
+  }
+
+ private:
+  const Console& console_;
+  uint64_t drawn_at_ = 0;
+  bool is_drawn_ = false;
+};
+
+int RunThem(const Context& context) {
+  const Result<CampaignRequest> request = CampaignsFrom(context);
+  if (!request.ok()) return FailUsage(context, request.status());
+  Result<std::vector<CampaignRow>> rows = Status::Ok();
+  {
+    StatusLine line(context.console);
+    rows = context.backend.campaigns(*request, [&line](const CampaignRow& row) { line.Show(row); });
+  }
+  if (!rows.ok()) return Fail(context, rows.status());
+  PrintCampaigns(context.console, context.json, *rows);
+  const auto broken = std::find_if(rows->begin(), rows->end(), [](const CampaignRow& row) { return row.violation.has_value(); });
+  if (broken == rows->end()) return kExitOk;
+  PrintError(context.console, context.json,
+             Status::Corruption(broken->name + ": seed " + std::to_string(broken->violation->seed) + " breaks the promise"),
+             "the same again: " + ReplayOf(*broken) + "; the lines of its schedule alone: --schedule FILE");
+  return kExitCorruption;
+}
+
+constexpr std::string_view TortureDetails() {
+  return "WHAT is a campaign, all of them, or certify-disk. Each seed is a run of its own, held against\n"
+         "an oracle outside of what is attacked:\n"
+         "  engine        random operations and options against a map, in memory\n"
+         "  crash         a process that writes on the disk of --dir, killed with kill -9\n"
+         "  power         power cuts at I/O calls, on a disk in memory that loses, keeps and tears\n"
+         "  disk-full     space comes and goes, and the process with it, in memory\n"
+         "  bit-rot       flipped bytes, zeroed and cut files: an error or the truth, in memory\n"
+         "  concurrency   histories of threads, checked for linearizability, in --dir\n"
+         "  transactions  interleaved transactions, checked for cycles of dependencies, and a bank\n"
+         "  ttl           deadlines under a clock that jumps\n"
+         "  server        histories of clients of a server that is killed under them, in --dir\n"
+         "  cluster       simulated clusters: a network that loses, doubles, delays and cuts, disks and\n"
+         "                clocks that fail, machines that join and leave\n"
+         "Nothing in --dir is touched but a directory that it makes there and removes. Of a seed that\n"
+         "fails the schedule is cut down to the lines that it takes. certify-disk says what a sync costs,\n"
+         "whether it can be trusted as far as a program can tell, and what may tear.\n"
+         "Exit code 0: all is well; 6: a promise is broken.\n";
+}
+
+int Torture(const Context& context) {
+  const std::string& what = context.arguments.operands()[0];
+  if (what == "certify-disk") return PrintDisk(context);
+  const bool is_plain = !context.arguments.Has("--report") && !context.arguments.Has("--dir");
+  return what == "cluster" && is_plain ? TortureCluster(context) : RunThem(context);
+}
+
 }  // namespace
 
 std::vector<Command> TortureCommands() {
   return {
       {{.name = "torture",
-        .operands = "cluster",
+        .operands = "WHAT [DIR]",
         .min_operands = 1,
-        .max_operands = 1,
-        .flags = {{"--seed", "S", "the first seed (0)"},
-                  {"--seeds", "K", "how many seeds, until one fails (1)"},
-                  {"--nodes", "N", "machines of a cluster, at most (5)"},
-                  {"--seconds", "T", "simulated seconds with faults, of each seed (5)"},
-                  {"--profile", "NAME", "worlds of one kind: mixed, hints, repair, floors, moves, news, strays, versions, restored"},
-                  {"--schedule", "FILE", "these faults instead of those of the seed"}},
-        .summary = "Simulates clusters under faults, and checks what their clients were told",
-        .examples = "varve torture cluster --seeds 100\n"
-                    "varve torture cluster --seed 17               # the same again, event for event\n"
-                    "varve torture cluster --seed 17 --schedule faults.txt --json\n",
-        .details = "Each seed is a cluster of its own, in this process alone: nodes, clients, a network that loses,\n"
-                   "doubles, delays and cuts, disks and clocks that fail, a topology store that stalls, and machines\n"
-                   "that join and leave. Simulated time passes as fast as the processor allows. What clients were told\n"
-                   "is held against what is stored; then the faults end, and all replicas must become equal. Of a seed\n"
-                   "that fails the faults are cut down to those that it takes: one a line, with its kind, begin and\n"
-                   "length in nanoseconds, two machines, and an amount. --schedule reads such lines.\n"
-                   "Exit code 0: all is well; 6: a seed breaks an invariant.\n",
+        .max_operands = 2,
+        .flags = {{"--seed", "S", "the first seed (1; cluster: 0)"},
+                  {"--seeds", "K", "how many seeds (as many as there is time for; cluster: 1)"},
+                  {"--seconds", "T", "begin no seed after so long (10; all: 60); cluster: simulated (5)"},
+                  {"--schedule", "FILE", "the lines of this file instead of those of the seed"},
+                  {"--report", "FILE", "a page of HTML: counts, time line, history of a violation"},
+                  {"--nodes", "N", "cluster: machines, at most (5)"},
+                  {"--profile", "NAME", "cluster: worlds of one kind: mixed, hints, repair, floors, moves, news, strays, versions, restored"}},
+        .summary = "Attacks the promises with operations and faults by chance",
+        .examples = "varve torture all --seconds 600 --report proof.html\n"
+                    "varve torture crash --dir /var/lib --seconds 3600      # kill -9 on that disk\n"
+                    "varve torture power --seed 17 --seeds 1                # the same again\n"
+                    "varve torture engine --seed 17 --schedule lines.txt --json\n"
+                    "varve torture cluster --seeds 100\n"
+                    "varve torture certify-disk /var/lib/varve\n",
+        .details = TortureDetails(),
         .target = Target::kNone},
        Torture},
   };

@@ -6,14 +6,17 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "cli/run.h"
 #include "env/env.h"
+#include "main/certify.h"
 #include "main/demo.h"
 #include "main/examine.h"
 #include "main/serve.h"
 #include "main/terminal.h"
 #include "main/torture.h"
+#include "main/torture_campaigns.h"
 #include "node/cluster_store.h"
 #include "varve/db.h"
 
@@ -47,6 +50,7 @@ uint64_t MonotonicNanos() {
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   std::cin.tie(nullptr);
+  if (const std::optional<int> code = varve::RunTortureRole({argv + 1, argv + argc})) return *code;
   const std::unique_ptr<varve::cli::Terminal> terminal = varve::OpenTerminal();
   const varve::cli::Console console{
       .in = std::cin,
@@ -71,6 +75,8 @@ int main(int argc, char** argv) {
         return varve::node::ClusterStore::Open(address, varve::Env::Default());
       },
       .torture = varve::TortureClusters,
+      .campaigns = varve::RunTortureCampaigns,
+      .certify = varve::CertifyDisk,
   };
   const varve::cli::Environment environment{.dir = Variable("VARVE_DIR"),
                                             .url = Variable("VARVE_URL"),

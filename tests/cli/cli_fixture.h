@@ -39,6 +39,8 @@ class CliTest : public testing::Test {
       return node::ClusterStore::Open(address, Env::Default());
     };
     backend.torture = torture_;
+    backend.campaigns = campaigns_;
+    backend.certify = certify_;
     const int exit_code = cli::Run(words, environment_, console, backend);
     out_ = out.str();
     err_ = err.str();
@@ -61,6 +63,8 @@ class CliTest : public testing::Test {
   Environment environment_;
   Serve serve_;
   TortureCluster torture_;
+  RunCampaigns campaigns_;
+  CertifyDisk certify_;
   std::string input_;
   bool terminal_ = false;
   Terminal* terminal_at_ = nullptr;

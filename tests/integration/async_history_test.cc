@@ -10,7 +10,7 @@
 
 #include "base/random.h"
 #include "tests/support/async_store.h"
-#include "tests/support/linearizability.h"
+#include "tests/support/checkers.h"
 #include "tests/support/workload.h"
 
 namespace varve::test {

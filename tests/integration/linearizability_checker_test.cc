@@ -6,7 +6,7 @@
 #include <chrono>
 
 #include "base/random.h"
-#include "tests/support/linearizability.h"
+#include "tests/support/checkers.h"
 #include "tests/support/porcupine_history.h"
 #include "tests/support/status_matchers.h"
 

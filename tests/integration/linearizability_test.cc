@@ -1,6 +1,6 @@
 // Many threads on few keys, with flushes and compactions under way: what they saw must be explained
 // by some order of their operations.
-#include "tests/support/linearizability.h"
+#include "tests/support/checkers.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,6 @@
 
 #include "base/random.h"
 #include "tests/support/fake_db.h"
-#include "tests/support/history_recorder.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/store_options.h"
 #include "tests/support/temp_dir.h"

@@ -1,6 +1,6 @@
 // Histories of concurrent transactions, recorded from a store whose memtables are flushed and merged
 // behind their backs, and checked for serializability. VARVE_TEST_SCALE multiplies the seeds.
-#include "tests/support/serializability.h"
+#include "tests/support/checkers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -15,7 +15,7 @@
 #include "base/random.h"
 #include "client/client.h"
 #include "env/env.h"
-#include "tests/support/linearizability.h"
+#include "tests/support/checkers.h"
 #include "tests/support/server_process.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"

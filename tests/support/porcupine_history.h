@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tests/support/linearizability.h"
+#include "tests/support/checkers.h"
 #include "varve/status.h"
 
 namespace varve::test {

@@ -1,8 +1,8 @@
-#include "tests/support/store_options.h"
+#include "torture/store_options.h"
 
 #include "base/random.h"
 
-namespace varve::test {
+namespace varve::torture {
 namespace {
 
 template <typename T, size_t n>
@@ -61,6 +61,16 @@ StoreConfig RandomStoreConfig(uint64_t seed) {
   return config;
 }
 
+StoreConfig CalmStoreConfig(uint64_t seed) {
+  StoreConfig config = RandomStoreConfig(seed);
+  config.options.background_threads = 1;
+  config.tuning.idle_millis = 1'000'000'000;
+  // A throttled writer waits for time to pass.
+  config.tuning.max_immutable_memtables = 1000;
+  config.tuning.slowdown_runs = 1000;
+  return config;
+}
+
 StoreConfig SmallStoreConfig() {
   StoreConfig config;
   config.options.memory_budget_bytes = 16 * kMiB;
@@ -85,4 +95,4 @@ StoreOpener OpenerFor(const StoreConfig& config) {
   };
 }
 
-}  // namespace varve::test
+}  // namespace varve::torture

@@ -11,8 +11,8 @@
 //
 // A cycle is an anomaly. A list to which transactions append is such a register. A range read counts as
 // a read of every key of the universe that lies in the range, absent ones too: phantoms are rw cycles.
-#ifndef VARVE_TESTS_SUPPORT_SERIALIZABILITY_H_
-#define VARVE_TESTS_SUPPORT_SERIALIZABILITY_H_
+#ifndef VARVE_TORTURE_SERIALIZABILITY_H_
+#define VARVE_TORTURE_SERIALIZABILITY_H_
 
 #include <cstdint>
 #include <string>
@@ -20,7 +20,7 @@
 
 #include "varve/transaction.h"
 
-namespace varve::test {
+namespace varve::torture {
 
 struct TransactionAccess {
   bool is_write = false;
@@ -40,6 +40,6 @@ struct TransactionRecord {
 // snapshot isolation forbids: cycles in which no two rw follow each other.
 std::string FindAnomaly(const std::vector<TransactionRecord>& history, Isolation isolation);
 
-}  // namespace varve::test
+}  // namespace varve::torture
 
-#endif  // VARVE_TESTS_SUPPORT_SERIALIZABILITY_H_
+#endif  // VARVE_TORTURE_SERIALIZABILITY_H_

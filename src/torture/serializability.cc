@@ -1,4 +1,4 @@
-#include "tests/support/serializability.h"
+#include "torture/serializability.h"
 
 #include <algorithm>
 #include <map>
@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-namespace varve::test {
+namespace varve::torture {
 namespace {
 
 enum class EdgeKind : uint8_t { kWr, kWw, kRw, kTime };
@@ -186,4 +186,4 @@ std::string FindAnomaly(const std::vector<TransactionRecord>& history, Isolation
   return Checker(history, isolation).Run();
 }
 
-}  // namespace varve::test
+}  // namespace varve::torture

@@ -1,8 +1,7 @@
-#include "tests/support/linearizability.h"
+#include "torture/linearizability.h"
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -11,8 +10,9 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "torture/now.h"
 
-namespace varve::test {
+namespace varve::torture {
 namespace {
 
 std::string Quote(const KeyState& state) {
@@ -418,8 +418,7 @@ std::string Operation::ToString() const {
 
 CheckResult CheckLinearizability(const std::vector<Operation>& history,
                                  const CheckOptions& options) {
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::milliseconds(options.time_limit_ms);
+  const uint64_t deadline = MonotonicNow() + options.time_limit_ms * 1'000'000;
   std::map<std::string, std::vector<const Operation*>> by_key;
   for (const Operation& operation : history) {
     // A get without an answer says nothing.
@@ -439,7 +438,7 @@ CheckResult CheckLinearizability(const std::vector<Operation>& history,
         searches.erase(searches.begin() + static_cast<ptrdiff_t>(i));
         continue;
       }
-      const bool is_late = std::chrono::steady_clock::now() > deadline;
+      const bool is_late = MonotonicNow() > deadline;
       if (verdict == Verdict::kNotLinearizable || is_late) {
         return {verdict, searches[i]->key(), searches[i]->Explanation()};
       }
@@ -449,4 +448,4 @@ CheckResult CheckLinearizability(const std::vector<Operation>& history,
   }
 }
 
-}  // namespace varve::test
+}  // namespace varve::torture

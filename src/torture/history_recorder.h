@@ -1,16 +1,16 @@
 // Records what threads ask of a Db and what it answers, for the linearizability checker.
-#ifndef VARVE_TESTS_SUPPORT_HISTORY_RECORDER_H_
-#define VARVE_TESTS_SUPPORT_HISTORY_RECORDER_H_
+#ifndef VARVE_TORTURE_HISTORY_RECORDER_H_
+#define VARVE_TORTURE_HISTORY_RECORDER_H_
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "tests/support/linearizability.h"
+#include "torture/linearizability.h"
+#include "torture/now.h"
 #include "varve/db.h"
 
-namespace varve::test {
+namespace varve::torture {
 
 // The operations of one client. A client calls one after another; owned by its thread.
 class ClientRecorder {
@@ -80,21 +80,17 @@ class ClientRecorder {
   const std::vector<Operation>& operations() const { return operations_; }
 
  private:
-  static uint64_t Now() {
-    return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-  }
-
   Operation Begin(OperationKind kind, const std::string& key) const {
     Operation operation;
     operation.client = client_;
     operation.kind = kind;
     operation.key = key;
-    operation.call_time = Now();
+    operation.call_time = MonotonicNow();
     return operation;
   }
   // An operation that failed may or may not have taken effect.
   void End(Operation operation, const Status& status) {
-    operation.return_time = Now();
+    operation.return_time = MonotonicNow();
     if (!status.ok()) operation.outcome = Outcome::kUnknown;
     if (operation.kind == OperationKind::kGet) last_observed_ = operation.observed;
     operations_.push_back(std::move(operation));
@@ -106,6 +102,6 @@ class ClientRecorder {
   std::vector<Operation> operations_;
 };
 
-}  // namespace varve::test
+}  // namespace varve::torture
 
-#endif  // VARVE_TESTS_SUPPORT_HISTORY_RECORDER_H_
+#endif  // VARVE_TORTURE_HISTORY_RECORDER_H_

@@ -5,15 +5,15 @@
 // did. The property composes: a history is linearizable if and only if its part for every key is,
 // so keys are checked one by one (Herlihy and Wing). The search for one key follows Wing and Gong
 // with Lowe's cache: it never visits the same pair (set of linearized operations, state) twice.
-#ifndef VARVE_TESTS_SUPPORT_LINEARIZABILITY_H_
-#define VARVE_TESTS_SUPPORT_LINEARIZABILITY_H_
+#ifndef VARVE_TORTURE_LINEARIZABILITY_H_
+#define VARVE_TORTURE_LINEARIZABILITY_H_
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace varve::test {
+namespace varve::torture {
 
 // Absent, or a value. The state of one key, and what a read of it saw.
 using KeyState = std::optional<std::string>;
@@ -85,6 +85,6 @@ struct CheckResult {
 CheckResult CheckLinearizability(const std::vector<Operation>& history,
                                  const CheckOptions& options = {});
 
-}  // namespace varve::test
+}  // namespace varve::torture
 
-#endif  // VARVE_TESTS_SUPPORT_LINEARIZABILITY_H_
+#endif  // VARVE_TORTURE_LINEARIZABILITY_H_

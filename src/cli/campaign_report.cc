@@ -1,0 +1,58 @@
+#include "cli/campaign_report.h"
+
+#include "cli/facts.h"
+#include "cli/text.h"
+
+namespace varve::cli {
+
+std::string CampaignLine(const CampaignRow& row, int width) {
+  std::string line = row.name + "  " + HumanDuration(row.nanos) + "  " + WithThousands(row.seeds) + " seeds";
+  for (const auto& [name, number] : row.counts) line += "  " + WithThousands(number) + " " + name;
+  bool was_cut = false;
+  return CutToWidth(line, static_cast<size_t>(width > 1 ? width - 1 : 1), &was_cut);
+}
+
+std::string ReplayOf(const CampaignRow& row) {
+  const CampaignViolation& violation = *row.violation;
+  return "varve torture " + row.name + " --seed " + std::to_string(violation.seed) +
+         (row.name == "cluster" ? "" : " --seeds 1");
+}
+
+void PrintCampaigns(const Console& console, bool json, const std::vector<CampaignRow>& rows) {
+  Facts facts;
+  std::vector<Facts> campaigns;
+  std::vector<Facts> counts;
+  for (const CampaignRow& row : rows) {
+    Facts& campaign = campaigns.emplace_back();
+    campaign.Text("campaign", row.name);
+    campaign.Count("seeds", row.seeds);
+    campaign.Seconds("seconds", row.nanos);
+    campaign.Text("promise", row.promise);
+    campaign.Text("result", row.violation ? "BROKEN" : "held");
+    for (const auto& [name, number] : row.counts) {
+      Facts& count = counts.emplace_back();
+      count.Text("campaign", row.name);
+      count.Text("what", name);
+      count.Count("number", number);
+    }
+  }
+  facts.Table("campaigns", std::move(campaigns));
+  facts.Table("counts", std::move(counts));
+  for (const CampaignRow& row : rows) {
+    if (!row.violation) continue;
+    const CampaignViolation& violation = *row.violation;
+    facts.Text("violation", violation.what);
+    facts.Text("campaign", row.name);
+    facts.Count("seed", violation.seed);
+    facts.Text("world", violation.world);
+    facts.Count("lines", violation.lines);
+    facts.Count("lines_before", violation.lines_before);
+    facts.Count("broken_again", violation.repeated);
+    facts.Count("of_further_runs", violation.repeats);
+    facts.Text("schedule", violation.schedule);
+    facts.Text("replay", ReplayOf(row));
+  }
+  facts.Print(console, json);
+}
+
+}  // namespace varve::cli

@@ -1,0 +1,131 @@
+#include "main/torture_campaigns.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "cli/campaign_report.h"
+#include "main/child_process.h"
+#include "torture/campaigns.h"
+#include "torture/crash_writer.h"
+#include "torture/directories.h"
+#include "torture/report.h"
+#include "varve/version.h"
+
+namespace varve {
+namespace {
+
+// This program, in other roles.
+class OwnProcesses final : public torture::Processes {
+ public:
+  Status Start(const std::vector<std::string>& arguments, const std::string& log) override {
+    std::vector<std::string> words = {"/proc/self/exe"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return child_.Start(words, log);
+  }
+  bool IsRunning() override { return child_.is_running(); }
+  void Kill() override { child_.Kill(); }
+  void Stop() override { child_.Stop(); }
+
+ private:
+  ChildProcess child_;
+};
+
+// A directory that nobody else has, removed at the end.
+class OwnDirectory {
+ public:
+  explicit OwnDirectory(const std::string& place) : path_(place + "/varve-torture-" + std::to_string(::getpid())) {}
+  ~OwnDirectory() { static_cast<void>(torture::RemoveTree(path_)); }
+  OwnDirectory(const OwnDirectory&) = delete;
+  OwnDirectory& operator=(const OwnDirectory&) = delete;
+  Status Make() const { return torture::MakeEmpty(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+};
+
+cli::CampaignRow RowOf(const torture::Campaign& campaign, const torture::Tally& tally) {
+  cli::CampaignRow row{.name = std::string(campaign.name()),
+                       .promise = std::string(campaign.promise()),
+                       .seeds = tally.seeds,
+                       .nanos = tally.nanos,
+                       .counts = tally.counts.all(),
+                       .violation = {}};
+  if (!tally.violation) return row;
+  const torture::Violation& violation = *tally.violation;
+  row.violation = cli::CampaignViolation{.seed = violation.seed,
+                                         .what = violation.what,
+                                         .world = violation.world,
+                                         .schedule = torture::ToText(violation.schedule),
+                                         .lines = violation.schedule.size(),
+                                         .lines_before = violation.lines_before,
+                                         .repeated = violation.repeated,
+                                         .repeats = violation.repeats};
+  return row;
+}
+
+Result<torture::Schedule> ScheduleOf(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return Status::IoError(path + ": cannot be read");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return torture::ScheduleFrom(text.str());
+}
+
+Status WriteReport(const std::string& path, const std::vector<torture::Account>& accounts) {
+  std::ofstream file(path, std::ios::trunc);
+  file << torture::ToHtml("varve " + std::string(kVersion) + " torture", accounts) << std::flush;
+  return file ? Status::Ok() : Status::IoError(path + ": cannot be written");
+}
+
+}  // namespace
+
+Result<std::vector<cli::CampaignRow>> RunTortureCampaigns(const cli::CampaignRequest& request,
+                                                          const cli::CampaignProgress& progress) {
+  const OwnDirectory directory(request.dir);
+  VARVE_RETURN_IF_ERROR(directory.Make());
+  OwnProcesses processes;
+  std::vector<std::unique_ptr<torture::Campaign>> campaigns = torture::AllCampaigns(&processes);
+  std::erase_if(campaigns, [&](const auto& campaign) { return request.name != "all" && campaign->name() != request.name; });
+  torture::Budget budget{.first_seed = request.first_seed, .dir = directory.path()};
+  if (request.seeds > 0) budget.seeds = request.seeds;
+  if (!request.schedule_file.empty()) {
+    VARVE_ASSIGN_OR_RETURN(budget.schedule, ScheduleOf(request.schedule_file));
+  }
+  // What one does not use the next ones have.
+  const uint64_t all_nanos = request.seconds * 1'000'000'000;
+  uint64_t used = 0;
+  std::vector<cli::CampaignRow> rows;
+  std::vector<torture::Account> accounts;
+  for (size_t i = 0; i < campaigns.size(); ++i) {
+    torture::Campaign& campaign = *campaigns[i];
+    budget.nanos = (all_nanos - std::min(used, all_nanos)) / (campaigns.size() - i);
+    torture::Account account{.name = std::string(campaign.name()), .promise = std::string(campaign.promise()), .began = used};
+    VARVE_ASSIGN_OR_RETURN(account.tally, campaign.Run(budget, [&](const torture::Tally& tally) {
+      AddPoint(tally, &account);
+      progress(RowOf(campaign, tally));
+    }));
+    used += account.tally.nanos;
+    rows.push_back(RowOf(campaign, account.tally));
+    if (account.tally.violation) account.replay = cli::ReplayOf(rows.back());
+    accounts.push_back(std::move(account));
+    if (rows.back().violation) break;
+  }
+  if (!request.report.empty()) VARVE_RETURN_IF_ERROR(WriteReport(request.report, accounts));
+  return rows;
+}
+
+std::optional<int> RunTortureRole(const std::vector<std::string>& words) {
+  if (words.empty() || words[0] != torture::kWriterVerb) return std::nullopt;
+  std::cerr << torture::RunCrashWriter({words.begin() + 1, words.end()}).message() << std::endl;
+  return 1;
+}
+
+}  // namespace varve

@@ -1,0 +1,18 @@
+// Directories that campaigns make, on the file system of the user.
+#ifndef VARVE_TORTURE_DIRECTORIES_H_
+#define VARVE_TORTURE_DIRECTORIES_H_
+
+#include <string>
+
+#include "varve/status.h"
+
+namespace varve::torture {
+
+// Makes `dir` an empty directory; what it held, files and directories of files, is gone.
+Status MakeEmpty(const std::string& dir);
+// Removes it with all that is in it. OK when it is not there.
+Status RemoveTree(const std::string& dir);
+
+}  // namespace varve::torture
+
+#endif  // VARVE_TORTURE_DIRECTORIES_H_

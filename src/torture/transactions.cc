@@ -1,0 +1,249 @@
+// The campaign `transactions`: transactions of one thread, interleaved as the schedule says. Its lines, of
+// transaction T (a number):
+//
+//   begin T, read T KEY, append T KEY, range T BEGIN END, move T KEY KEY AMOUNT, sum T, commit T, drop T
+//   set KEY    a compare-and-set beside them; flush, compact
+//
+// Each KEY is a list to which numbers are appended that nobody else appends. What the transactions saw must be a
+// serial order of those that committed, with no cycle of dependencies (serializability.h). move and sum are of
+// accounts, whose sum never changes.
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status_macros.h"
+#include "env/crash_env.h"
+#include "torture/campaigns.h"
+#include "torture/serializability.h"
+#include "torture/store_options.h"
+#include "torture/store_script.h"
+#include "torture/trials.h"
+
+namespace varve::torture {
+namespace {
+
+constexpr uint64_t kKeys = 16;
+constexpr uint64_t kAccounts = 6;
+constexpr int64_t kMoney = 100;  // of each account in the beginning
+
+std::string ListKey(uint64_t i) { return "l" + std::to_string(10 + i); }
+std::string AccountKey(uint64_t i) { return "account" + std::to_string(i); }
+
+class TransactionsRun {
+ public:
+  TransactionsRun(uint64_t seed, Counts* counts)
+      : opener_(OpenerFor(CalmStoreConfig(seed))), env_(seed, SimClock::Mode::kManual), counts_(counts) {}
+  ~TransactionsRun() { open_.clear(); }
+
+  Status Run(const Schedule& schedule) {
+    VARVE_ASSIGN_OR_RETURN(db_, opener_("/store", &env_));
+    for (uint64_t i = 0; i < kAccounts; ++i) {
+      VARVE_RETURN_IF_ERROR(db_->Put(AccountKey(i), std::to_string(kMoney)));
+    }
+    for (const std::string& line : schedule) {
+      const Status status = Step(line);
+      if (status.code() == StatusCode::kInvalidArgument) return status;
+      if (!status.ok()) return Status::Corruption("\"" + line + "\": " + std::string(status.message()));
+    }
+    open_.clear();
+    counts_->Add("histories checked");
+    counts_->Add("transactions checked", history_.size());
+    const std::string anomaly = FindAnomaly(history_, Isolation::kSerializable);
+    if (!anomaly.empty()) return Status::Corruption(anomaly);
+    return CheckBank();
+  }
+
+ private:
+  struct Open {
+    std::unique_ptr<Transaction> transaction;
+    TransactionRecord record;
+    std::string wrong_sum;  // that it saw; matters if it commits
+  };
+
+  Status Step(const std::string& line) {
+    const std::vector<std::string> words = WordsOf(line);
+    if (line == "flush") return db_->Flush();
+    if (line == "compact") return db_->Compact();
+    if (words[0] == "set" && words.size() == 2) return Set(words[1]);
+    if (!IsKnown(words)) return NotUnderstood(line);
+    if (words[0] == "begin") {
+      if (open_.contains(words[1])) return Status::Ok();
+      Open one;
+      one.record.begin = clock_++;
+      one.transaction = db_->Begin({});
+      open_.emplace(words[1], std::move(one));
+      return Status::Ok();
+    }
+    const auto at = open_.find(words[1]);
+    if (at == open_.end()) return Status::Ok();  // its beginning was left out
+    if (words[0] == "commit" || words[0] == "drop") {
+      Open one = std::move(at->second);
+      open_.erase(at);
+      return words[0] == "commit" ? Commit(std::move(one)) : Status::Ok();
+    }
+    counts_->Add("operations");
+    return Access(words, &at->second);
+  }
+  // Of the lines of one transaction.
+  static bool IsKnown(const std::vector<std::string>& words) {
+    const std::string& verb = words[0];
+    switch (words.size()) {
+      case 2: return verb == "begin" || verb == "commit" || verb == "drop" || verb == "sum";
+      case 3: return verb == "read" || verb == "append";
+      case 4: return verb == "range";
+      case 5: return verb == "move" && NumberOf(words[4]);
+      default: return false;
+    }
+  }
+
+  Status Access(const std::vector<std::string>& words, Open* one) {
+    std::string value;
+    if (words[0] == "range") return ReadRange(words[2], words[3], one);
+    if (words[0] == "sum") return Sum(one);
+    if (words[0] == "move") return Move(words, one);
+    VARVE_RETURN_IF_ERROR(Read(words[2], one, &value));
+    if (words[0] == "read") return Status::Ok();
+    value += std::to_string(++ids_) + ",";
+    one->record.accesses.push_back({true, words[2], value});
+    return one->transaction->Put(words[2], value);
+  }
+
+  static Status Read(const std::string& key, Open* one, std::string* value) {
+    const Status status = one->transaction->Get(key, value);
+    if (!status.ok() && !status.IsNotFound()) return status;
+    one->record.accesses.push_back({false, key, *value});
+    return Status::Ok();
+  }
+  static Status ReadRange(const std::string& begin, const std::string& end, Open* one) {
+    IteratorOptions options;
+    options.lower_bound = begin;
+    options.upper_bound = end;
+    Contents found;
+    const auto it = one->transaction->NewIterator(options);
+    for (it->SeekToFirst(); it->Valid(); it->Next()) found[std::string(it->key())] = it->value();
+    VARVE_RETURN_IF_ERROR(it->status());
+    // Also of the keys that are not there.
+    for (uint64_t i = 0; i < kKeys; ++i) {
+      const std::string key = ListKey(i);
+      if (key >= begin && key < end) one->record.accesses.push_back({false, key, found[key]});
+    }
+    return Status::Ok();
+  }
+  static Status Sum(Open* one) {
+    int64_t sum = 0;
+    const auto it = one->transaction->NewIterator({.prefix = "account"});
+    for (it->SeekToFirst(); it->Valid(); it->Next()) sum += std::stoll(std::string(it->value()));
+    VARVE_RETURN_IF_ERROR(it->status());
+    if (sum != kMoney * static_cast<int64_t>(kAccounts)) one->wrong_sum = std::to_string(sum);
+    return Status::Ok();
+  }
+  static Status Move(const std::vector<std::string>& words, Open* one) {
+    if (words[2] == words[3]) return Status::Ok();
+    VARVE_ASSIGN_OR_RETURN(const std::string from, one->transaction->Get(words[2]));
+    VARVE_ASSIGN_OR_RETURN(const std::string to, one->transaction->Get(words[3]));
+    const auto amount = static_cast<int64_t>(*NumberOf(words[4]));
+    VARVE_RETURN_IF_ERROR(one->transaction->Put(words[2], std::to_string(std::stoll(from) - amount)));
+    return one->transaction->Put(words[3], std::to_string(std::stoll(to) + amount));
+  }
+
+  Status Commit(Open one) {
+    const Status status = one.transaction->Commit();
+    if (!status.ok() && status.code() != StatusCode::kConflict) return status;
+    counts_->Add(status.ok() ? "committed" : "refused for conflicts");
+    if (status.ok() && !one.wrong_sum.empty()) {
+      return Status::Corruption("it saw a bank of " + one.wrong_sum + ", and committed");
+    }
+    one.record.is_committed = status.ok();
+    one.record.end = clock_++;
+    history_.push_back(std::move(one.record));
+    return Status::Ok();
+  }
+  Status Set(const std::string& key) {
+    TransactionRecord record{.begin = clock_++};
+    const Result<std::string> old = db_->Get(key);
+    const std::string before = old.value_or("");
+    const std::string after = before + std::to_string(++ids_) + ",";
+    record.accesses = {{false, key, before}, {true, key, after}};
+    const std::optional<std::string_view> expected = old.ok() ? std::optional<std::string_view>(before) : std::nullopt;
+    const Status status = db_->CompareAndSet(key, expected, after);
+    if (!status.ok()) return Status::Corruption("nobody was in between: " + status.ToString());
+    record.is_committed = true;
+    record.end = clock_++;
+    history_.push_back(std::move(record));
+    return Status::Ok();
+  }
+  Status CheckBank() {
+    int64_t sum = 0;
+    const auto it = db_->NewIterator({.prefix = "account"});
+    for (it->SeekToFirst(); it->Valid(); it->Next()) sum += std::stoll(std::string(it->value()));
+    VARVE_RETURN_IF_ERROR(it->status());
+    if (sum == kMoney * static_cast<int64_t>(kAccounts)) return Status::Ok();
+    return Status::Corruption("the bank has " + std::to_string(sum) + " in the end");
+  }
+
+  const StoreOpener opener_;
+  CrashEnv env_;
+  Counts* const counts_;
+  std::unique_ptr<Db> db_;
+  std::map<std::string, Open> open_;
+  std::vector<TransactionRecord> history_;
+  uint64_t clock_ = 1;
+  uint64_t ids_ = 0;
+};
+
+class TransactionsTrials final : public Trials {
+ public:
+  TransactionsTrials()
+      : Trials("transactions", "transactions that commit stand in a serial order, and see a bank that is whole", 1) {}
+
+ private:
+  Schedule Plan(uint64_t seed) const override {
+    Random random(seed);
+    Schedule schedule;
+    uint64_t next = 0;
+    std::vector<std::string> open;
+    while (schedule.size() < 600) {
+      if (random.OneIn(80)) schedule.push_back(random.OneIn(3) ? "compact" : "flush");
+      if (random.OneIn(40)) schedule.push_back("set " + ListKey(random.Uniform(kKeys)));
+      if (open.empty() || (open.size() < 4 && random.OneIn(4))) {
+        open.push_back(std::to_string(++next));
+        schedule.push_back("begin " + open.back());
+        continue;
+      }
+      const size_t at = random.Uniform(open.size());
+      if (random.OneIn(5)) {
+        schedule.push_back((random.OneIn(12) ? "drop " : "commit ") + open[at]);
+        open.erase(open.begin() + static_cast<ptrdiff_t>(at));
+      } else {
+        schedule.push_back(RandomAccess(open[at], &random));
+      }
+    }
+    return schedule;
+  }
+  static std::string RandomAccess(const std::string& name, Random* random) {
+    const uint64_t key = random->Uniform(kKeys);
+    switch (random->Uniform(10)) {
+      case 0: return "range " + name + " " + ListKey(key) + " " + ListKey(key + 1 + random->Uniform(4));
+      case 1: return "sum " + name;
+      case 2:
+        return "move " + name + " " + AccountKey(random->Uniform(kAccounts)) + " " +
+               AccountKey(random->Uniform(kAccounts)) + " " + std::to_string(random->Uniform(30));
+      case 3:
+      case 4:
+      case 5: return "read " + name + " " + ListKey(key);
+      default: return "append " + name + " " + ListKey(key);
+    }
+  }
+  std::string World(uint64_t seed) const override { return CalmStoreConfig(seed).ToString(); }
+  Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) override {
+    return {TransactionsRun(seed, counts).Run(schedule), {}};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Campaign> TransactionsCampaign() { return std::make_unique<TransactionsTrials>(); }
+
+}  // namespace varve::torture

@@ -1,0 +1,86 @@
+#include "torture/trials.h"
+
+#include <utility>
+
+#include "torture/minimise.h"
+#include "torture/now.h"
+
+namespace varve::torture {
+namespace {
+
+constexpr uint64_t kRepeats = 5;
+constexpr uint64_t kCheckMillis = 5000;
+constexpr uint64_t kMostRuns = 2000;
+constexpr uint64_t kMinimiseNanos = 30'000'000'000;
+
+bool IsBroken(const Finding& finding) { return finding.status.code() == StatusCode::kCorruption; }
+
+}  // namespace
+
+Finding JudgeHistory(std::vector<Operation> history, Counts* counts, bool may_lack_answers) {
+  for (const Operation& operation : history) {
+    if (may_lack_answers || operation.outcome != Outcome::kUnknown) continue;
+    return {Status::Corruption("an operation failed: " + operation.ToString()), {operation}};
+  }
+  counts->Add("operations", history.size());
+  counts->Add("histories checked");
+  const CheckResult result = CheckLinearizability(history, {.time_limit_ms = kCheckMillis});
+  if (result.verdict == Verdict::kLinearizable) return {};
+  if (result.verdict == Verdict::kOutOfTime) {
+    counts->Add("histories too hard to check");
+    return {};
+  }
+  std::erase_if(history, [&](const Operation& operation) { return operation.key != result.key; });
+  return {Status::Corruption("key " + result.key + " is not linearizable: " + result.explanation), std::move(history)};
+}
+
+Result<Tally> Trials::Run(const Budget& budget, const Progress& progress) {
+  dir_ = budget.dir;
+  Tally tally;
+  const uint64_t began = MonotonicNow();
+  const uint64_t most = budget.schedule ? 1 : budget.seeds;
+  while (tally.seeds < most && (tally.seeds == 0 || tally.nanos < budget.nanos) && !tally.violation) {
+    const uint64_t seed = budget.first_seed + tally.seeds;
+    const Schedule schedule = budget.schedule ? *budget.schedule : Plan(seed);
+    const Finding finding = Try(seed, schedule, &tally.counts);
+    if (!finding.status.ok() && !IsBroken(finding)) return finding.status;
+    ++tally.seeds;
+    if (IsBroken(finding)) tally.violation = Explain(seed, schedule, finding);
+    tally.nanos = MonotonicNow() - began;
+    progress(tally);
+  }
+  return tally;
+}
+
+Violation Trials::Explain(uint64_t seed, const Schedule& schedule, const Finding& finding) {
+  Counts unused;
+  const uint64_t give_up = MonotonicNow() + kMinimiseNanos;
+  Finding last = finding;
+  const auto fails = [&](const Schedule& some) {
+    if (MonotonicNow() > give_up) return false;
+    // Where threads race a schedule that can fail does so only now and then.
+    for (uint64_t attempt = 0; attempt < attempts_; ++attempt) {
+      Finding found = Try(seed, some, &unused);
+      if (!IsBroken(found)) continue;
+      last = std::move(found);
+      return true;
+    }
+    return false;
+  };
+  Minimised least = Minimise(schedule, fails, kMostRuns);
+  Violation violation;
+  violation.seed = seed;
+  violation.world = World(seed);
+  violation.lines_before = schedule.size();
+  violation.runs = least.runs;
+  violation.schedule = std::move(least.schedule);
+  violation.what = std::string(last.status.message());
+  violation.history = std::move(last.history);
+  const uint64_t stop = give_up + kMinimiseNanos;
+  for (; violation.repeats < kRepeats && (violation.repeats == 0 || MonotonicNow() < stop); ++violation.repeats) {
+    violation.repeated += IsBroken(Try(seed, violation.schedule, &unused)) ? 1 : 0;
+  }
+  return violation;
+}
+
+}  // namespace varve::torture

@@ -1,0 +1,234 @@
+// The campaign `ttl`: deadlines under a simulated clock that also jumps. Its lines:
+//
+//   put KEY VALUE [MILLIS]   with a time to live, or none
+//   expire KEY MILLIS        persist KEY        delete KEY
+//   advance MILLIS           jump MILLIS        back MILLIS     (of the wall clock; a store's time never goes back)
+//   flush, compact, wait, snapshot, release, reopen
+//
+// After each line the store is compared with what a map with deadlines says: keys, values and deadlines.
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status_macros.h"
+#include "env/crash_env.h"
+#include "torture/campaigns.h"
+#include "torture/store_options.h"
+#include "torture/store_script.h"
+#include "torture/trials.h"
+
+namespace varve::torture {
+namespace {
+
+constexpr char kClockKey[] = "zz clock";
+
+struct Dated {
+  std::string value;
+  uint64_t deadline = 0;  // 0: none
+};
+using DatedContents = std::map<std::string, Dated>;
+
+class TtlRun {
+ public:
+  TtlRun(uint64_t seed, Counts* counts)
+      : opener_(OpenerFor(CalmStoreConfig(seed))), env_(seed, SimClock::Mode::kManual), counts_(counts) {
+    now_ = env_.sim_clock()->WallMillis();
+  }
+  ~TtlRun() { held_.clear(); }
+
+  Status Run(const Schedule& schedule) {
+    VARVE_RETURN_IF_ERROR(Open());
+    for (const std::string& line : schedule) {
+      Status status = Step(WordsOf(line), line);
+      if (status.ok()) status = CompareAll();
+      if (status.code() == StatusCode::kInvalidArgument) return status;
+      if (!status.ok()) return Status::Corruption("\"" + line + "\": " + std::string(status.message()));
+    }
+    return Status::Ok();
+  }
+
+ private:
+  struct Held {
+    std::unique_ptr<Snapshot> snapshot;
+    DatedContents contents;
+  };
+
+  bool IsAlive(const Dated& dated) const { return dated.deadline == 0 || dated.deadline > now_; }
+
+  Status Step(const std::vector<std::string>& words, const std::string& line) {
+    const std::string& verb = words[0];
+    const std::string key = words.size() > 1 ? words[1] : "";
+    const std::optional<uint64_t> number = words.size() > 1 ? NumberOf(words.back()) : std::nullopt;
+    if (verb == "put" && (words.size() == 3 || (words.size() == 4 && number))) return Put(words, number);
+    if (verb == "delete" && words.size() == 2) {
+      contents_.erase(key);
+      return db_->Delete(key);
+    }
+    if (verb == "expire" && words.size() == 3 && number) return Expire(key, *number);
+    if (verb == "persist" && words.size() == 2) return Persist(key);
+    if (verb == "advance" && words.size() == 2 && number) {
+      env_.sim_clock()->Advance(*number * 1'000'000);
+      now_ += *number;
+      counts_->Add("simulated milliseconds", *number);
+      return Status::Ok();
+    }
+    if ((verb == "jump" || verb == "back") && words.size() == 2 && number) return Jump(*number, verb == "jump");
+    if (line == "snapshot") {
+      held_.push_back({db_->GetSnapshot(), contents_});
+      return Status::Ok();
+    }
+    if (line == "release") {
+      if (!held_.empty()) held_.erase(held_.begin());
+      return Status::Ok();
+    }
+    if (line == "reopen") return Reopen();
+    VARVE_ASSIGN_OR_RETURN(const std::optional<Command> command, ParseCommand(line));
+    if (!command || command->changes_contents()) return NotUnderstood(line);
+    return Execute(*command, db_.get());
+  }
+
+  void Set(const std::string& key, std::string value, uint64_t millis) {
+    if (millis == 0) {
+      contents_.erase(key);
+    } else {
+      contents_[key] = {std::move(value), now_ + millis};
+    }
+  }
+
+  Status Put(const std::vector<std::string>& words, std::optional<uint64_t> millis) {
+    const std::optional<std::string> value = ValueOf(words[2]);
+    if (!value) return NotUnderstood(words[2]);
+    counts_->Add("puts");
+    if (words.size() == 3) {
+      contents_[words[1]] = {*value, 0};
+      return db_->Put(words[1], *value);
+    }
+    Set(words[1], *value, *millis);
+    return db_->Put(words[1], *value, {.ttl = std::chrono::milliseconds(*millis)});
+  }
+  Status Expire(const std::string& key, uint64_t millis) {
+    const Status status = db_->Expire(key, std::chrono::milliseconds(millis));
+    const auto at = contents_.find(key);
+    const bool is_there = at != contents_.end() && IsAlive(at->second);
+    counts_->Add("deadlines set");
+    if (status.ok() != is_there) return Status::Corruption("the key is there or not: " + status.ToString());
+    if (is_there) Set(key, at->second.value, millis);
+    return Status::Ok();
+  }
+  Status Persist(const std::string& key) {
+    const Status status = db_->Persist(key);
+    const auto at = contents_.find(key);
+    const bool is_there = at != contents_.end() && IsAlive(at->second);
+    if (status.ok() != is_there) return Status::Corruption("the key is there or not: " + status.ToString());
+    if (is_there) at->second.deadline = 0;
+    return Status::Ok();
+  }
+  // The store looks at its clock before and after.
+  Status Jump(uint64_t millis, bool forwards) {
+    VARVE_RETURN_IF_ERROR(db_->TimeToLive(kClockKey).status());
+    const uint64_t wall = env_.sim_clock()->WallMillis();
+    const uint64_t to = forwards ? wall + millis : wall - std::min(wall, millis);
+    env_.sim_clock()->SetWallMillis(to);
+    VARVE_RETURN_IF_ERROR(db_->TimeToLive(kClockKey).status());
+    now_ = std::max(now_, to);
+    counts_->Add("jumps of the clock");
+    return Status::Ok();
+  }
+
+  Status Reopen() {
+    held_.clear();
+    db_.reset();
+    // Another process begins with the wall clock as it is: set right by then.
+    env_.sim_clock()->SetWallMillis(now_);
+    return Open();
+  }
+  Status Open() {
+    Result<std::unique_ptr<Db>> db = opener_("/store", &env_);
+    if (!db.ok()) return Status::Corruption("open: " + db.status().ToString());
+    db_ = *std::move(db);
+    counts_->Add("openings");
+    return db_->Put(kClockKey, "", {.ttl = std::chrono::hours(1'000'000)});
+  }
+
+  Status CompareAll() {
+    VARVE_RETURN_IF_ERROR(Compare(contents_, nullptr));
+    for (const Held& held : held_) VARVE_RETURN_IF_ERROR(Compare(held.contents, held.snapshot.get()));
+    return Status::Ok();
+  }
+  Status Compare(const DatedContents& contents, const Snapshot* snapshot) {
+    Contents expected;
+    for (const auto& [key, dated] : contents) {
+      if (IsAlive(dated)) expected[key] = dated.value + " until " + std::to_string(dated.deadline);
+    }
+    Contents found;
+    IteratorOptions options;
+    options.snapshot = snapshot;
+    options.upper_bound = "z";
+    const auto it = db_->NewIterator(options);
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      const std::string value(it->value());
+      found[std::string(it->key())] = value + " until " + std::to_string(it->expire_at_millis());
+    }
+    VARVE_RETURN_IF_ERROR(it->status());
+    counts_->Add("whole states compared");
+    if (found != expected) return Status::Corruption("scan: " + Difference(expected, found));
+    for (const auto& [key, dated] : contents) {
+      const Result<std::string> got = db_->Get(key, {.snapshot = snapshot});
+      if (got.ok() != IsAlive(dated) || (got.ok() && *got != dated.value)) {
+        return Status::Corruption("get " + key + " does not agree with its deadline");
+      }
+    }
+    return Status::Ok();
+  }
+
+  const StoreOpener opener_;
+  CrashEnv env_;
+  Counts* const counts_;
+  std::unique_ptr<Db> db_;
+  std::vector<Held> held_;
+  DatedContents contents_;
+  uint64_t now_ = 0;  // the store's, in milliseconds
+};
+
+class TtlTrials final : public Trials {
+ public:
+  TtlTrials() : Trials("ttl", "nothing is readable after its deadline, and everything before", 1) {}
+
+ private:
+  Schedule Plan(uint64_t seed) const override {
+    ScriptWriter writer(seed, {.lines = 0, .keys = 25});
+    Schedule schedule;
+    while (schedule.size() < 250) schedule.push_back(RandomLine(&writer));
+    return schedule;
+  }
+  static std::string RandomLine(ScriptWriter* writer) {
+    Random& random = *writer->random();
+    const uint64_t choice = random.Uniform(100);
+    const std::string millis = std::to_string(random.OneIn(20) ? 0 : random.Uniform(400));
+    if (choice < 25) return "put " + writer->Key() + " " + writer->Value() + " " + millis;
+    if (choice < 35) return "put " + writer->Key() + " " + writer->Value();
+    if (choice < 45) return "expire " + writer->Key() + " " + millis;
+    if (choice < 50) return "persist " + writer->Key();
+    if (choice < 54) return "delete " + writer->Key();
+    if (choice < 74) return "advance " + std::to_string(random.Uniform(100));
+    if (choice < 80) return std::string(random.OneIn(2) ? "jump " : "back ") + std::to_string(random.Uniform(300));
+    if (choice < 88) return "flush";
+    if (choice < 91) return "compact";
+    if (choice < 94) return "snapshot";
+    return choice < 97 ? "release" : "reopen";
+  }
+  std::string World(uint64_t seed) const override { return CalmStoreConfig(seed).ToString(); }
+  Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) override {
+    return {TtlRun(seed, counts).Run(schedule), {}};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Campaign> TtlCampaign() { return std::make_unique<TtlTrials>(); }
+
+}  // namespace varve::torture

@@ -1,0 +1,68 @@
+// The page of HTML: all of it is text to whoever reads it, whatever keys and values hold, and it asks for nothing else.
+#include "torture/report.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace varve::torture {
+namespace {
+
+size_t CountOf(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+Operation PutOf(int client, uint64_t call, uint64_t end) {
+  Operation operation;
+  operation.client = client;
+  operation.kind = OperationKind::kPut;
+  operation.key = "<script>alert(1)</script>\xff";
+  operation.argument = "v";
+  operation.call_time = call;
+  operation.return_time = end;
+  return operation;
+}
+
+TEST(ReportTest, ViolationsAreShownWithTheirHistory) {
+  Account account{.name = "server", .promise = "it <stays>", .replay = "varve torture server --seed 3", .tally = {}};
+  account.tally.seeds = 7;
+  account.tally.nanos = 3'000'000'000;
+  account.tally.counts.Add("kills", 12);
+  Violation violation;
+  violation.seed = 3;
+  violation.what = "gone";
+  violation.schedule = {"life 5 kill"};
+  violation.lines_before = 9;
+  violation.history = {PutOf(0, 100, 900), PutOf(1, 200, 300)};
+  violation.history[1].outcome = Outcome::kUnknown;
+  account.tally.violation = violation;
+  AddPoint(account.tally, &account);
+  const std::string html = ToHtml("a & b", {account});
+  for (const char* part : {"a &amp; b", "it &lt;stays&gt;", "12 kills", "life 5 kill", "varve torture server --seed 3", "<svg"}) {
+    EXPECT_NE(html.find(part), std::string::npos) << part;
+  }
+  for (const char* part : {"<script", "http:", "https:", "\xff", "src="}) EXPECT_EQ(html.find(part), std::string::npos) << part;
+  EXPECT_EQ(CountOf(html, "<rect"), 2u);
+  EXPECT_EQ(CountOf(html, "<svg"), CountOf(html, "</svg>"));
+}
+
+TEST(ReportTest, LongHistoriesAndRunsStaySmall) {
+  std::vector<Operation> history;
+  Account account;
+  for (uint64_t i = 0; i < 10'000; ++i) {
+    history.push_back(PutOf(static_cast<int>(i % 3), i, i + 2));
+    account.tally.seeds = i;
+    account.tally.nanos = i;
+    AddPoint(account.tally, &account);
+  }
+  EXPECT_LE(CountOf(DrawHistory(history), "<rect"), 200u);
+  EXPECT_LT(account.seeds_by_time.size(), 400u);
+  EXPECT_EQ(account.seeds_by_time.back().second, 9999u);
+  EXPECT_EQ(DrawHistory({}), "");
+}
+
+}  // namespace
+}  // namespace varve::torture
