@@ -10,6 +10,7 @@
 #include "main/log.h"
 #include "node/cluster_store.h"
 #include "node/member.h"
+#include "tls/context.h"
 #include "varve/db.h"
 
 namespace varve {
