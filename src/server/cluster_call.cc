@@ -30,10 +30,10 @@ uint32_t ParseCount(std::string_view text) {
 }  // namespace
 
 ClusterRule RuleOf(const Command& command) {
-  if (IsOneOf(command.spec.name, kOnCluster)) return ClusterRule::kKeys;
+  if (IsOneOf(command.full_name, kOnCluster)) return ClusterRule::kKeys;
   const bool is_about_server =
       command.spec.group == "connection" || command.spec.group == "server" || command.spec.group == "cluster";
-  if (!is_about_server || !command.key_specs.empty() || IsOneOf(command.spec.name, kNotOnCluster)) return ClusterRule::kRefused;
+  if (!is_about_server || !command.key_specs.empty() || IsOneOf(command.full_name, kNotOnCluster)) return ClusterRule::kRefused;
   return ClusterRule::kLocal;
 }
 
@@ -63,7 +63,7 @@ std::string ClusterCall::Begin(ClusterFace* face, const Command& command, const 
   }
   auto begun = std::make_shared<ClusterCall>();
   for (const auto& [name, kind] : kKinds) {
-    if (name == command.spec.name) begun->kind_ = kind;
+    if (name == command.full_name) begun->kind_ = kind;
   }
   begun->wake_ = std::move(wake);
   Options options;

@@ -246,13 +246,13 @@ std::vector<KeyPosition> KeysOf(const Command& command, const std::vector<std::s
 std::vector<std::string_view> KeyFlagsFor(const Command& command, const KeySpec& spec,
                                           const std::vector<std::string_view>& args) {
   const auto is = [&](size_t i, std::string_view word) { return EqualsIgnoreCase(args[i], word); };
-  if (command.spec.name == "set") {
+  if (command.full_name == "set") {
     for (size_t i = 3; i < args.size(); ++i) {
       if (is(i, "get")) return {"RW", "access", "update"};
     }
     return {"OW", "update"};
   }
-  if (command.spec.name == "bitfield") {
+  if (command.full_name == "bitfield") {
     bool writes = false;
     for (size_t i = 2; i < args.size(); ++i) {
       const size_t left = args.size() - i - 1;

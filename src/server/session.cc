@@ -173,7 +173,7 @@ bool Session::Handle(const std::vector<std::string_view>& args, resp::ReplyWrite
   client_->active_at.store(now, std::memory_order_relaxed);
   const Command* const command = FindCommand(args, &error_);
   const bool is_write = command != nullptr && ((command->flags & kFlagWrite) != 0 ||
-                                               command->spec.name == "exec");
+                                               command->full_name == "exec");
   if (const uint64_t left = service_->PauseLeft(is_write, now); left > 0 && is_authenticated()) {
     turn->next = net::Turn::Next::kWait;
     turn->wait_millis = left;
@@ -208,7 +208,7 @@ void Session::MuteReply(size_t begin, resp::ReplyWriter* reply) {
 // A command that is not even queued spoils the transaction. An EXEC that is refused ends it.
 void Session::Reject(const Command* command, std::string_view error, resp::ReplyWriter* reply) {
   if (command != nullptr) service_->command_stats().loop(loop_index()).NoteRejected(*command);
-  if (command != nullptr && command->spec.name == "exec") {
+  if (command != nullptr && command->full_name == "exec") {
     DropQueue();
     if (error.starts_with("ERR ")) error.remove_prefix(4);
     NoteError("-EXECABORT");
@@ -241,7 +241,7 @@ void Session::NoteCall(const Command& command, const std::vector<std::string_vie
 bool Session::MustQueue(const Command& command) const {
   if (!is_queueing_) return false;
   for (const std::string_view name : {"exec", "discard", "multi", "watch", "quit", "reset"}) {
-    if (command.spec.name == name) return false;
+    if (command.full_name == name) return false;
   }
   return true;
 }

@@ -44,7 +44,7 @@ bool Session::is_subscribed() const {
 bool Session::MayRunWhileSubscribed(const Command& command) const {
   for (const std::string_view name : {"ping", "subscribe", "psubscribe", "ssubscribe", "unsubscribe",
                                       "punsubscribe", "sunsubscribe", "quit", "reset"}) {
-    if (command.spec.name == name) return true;
+    if (command.full_name == name) return true;
   }
   return false;
 }

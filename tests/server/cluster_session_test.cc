@@ -296,6 +296,10 @@ TEST_F(ClusterSessionTest, WhatIsToldOfTheCluster) {
   EXPECT_EQ(client_->Call({"CLUSTER", "SHARDS"}).substr(0, 4), "*2\r\n");
   EXPECT_NE(client_->Call({"INFO", "cluster"}).find("cluster_enabled:1"), std::string::npos);
   EXPECT_EQ(client_->Call({"CLUSTER", "MEET", "h", "1"}).substr(0, 5), "-ERR ");
+  // What ends like a command for keys is none.
+  EXPECT_EQ(client_->Call({"CONFIG", "GET", "nosuch"}), "*0\r\n");
+  EXPECT_EQ(client_->Call({"SLOWLOG", "GET"}), "*0\r\n");
+  EXPECT_EQ(client_->Call({"CONFIG", "SET", "slowlog-max-len", "5"}), "+OK\r\n");
   EXPECT_EQ(client_->Call({"V.REPAIR"}), "+OK\r\n");
   EXPECT_EQ(cluster_.repairs, 1);
 }

@@ -351,5 +351,17 @@ TEST_F(SessionTest, ShutdownAsksForTheEnd) {
   EXPECT_EQ(shutdowns_, 1);
 }
 
+// A subcommand is not the command of that name.
+TEST_F(SessionTest, SubcommandsAreQueuedAndRefusedAsOthers) {
+  const auto client = Connect();
+  client->Call({"MULTI"});
+  for (const char* container : {"SLOWLOG", "LATENCY"}) {
+    EXPECT_EQ(client->Call({container, "RESET"}), "+QUEUED\r\n") << container;
+  }
+  EXPECT_EQ(client->Call({"DISCARD"}), "+OK\r\n");
+  client->Call({"SUBSCRIBE", "c"});
+  EXPECT_TRUE(client->Call({"SLOWLOG", "RESET"}).starts_with("-ERR Can't execute 'slowlog|reset'"));
+}
+
 }  // namespace
 }  // namespace varve::server::test
