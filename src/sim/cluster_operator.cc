@@ -1,7 +1,9 @@
 #include "sim/cluster_operator.h"
 
 #include <algorithm>
+#include <map>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,18 +21,27 @@ using cluster::TopologyChange;
 
 bool Stays(const Member& member) { return member.state == MemberState::kJoining || member.state == MemberState::kUp; }
 
-std::vector<cluster::PlannerNode> NodesOf(const cluster::Topology& topology) {
+Endpoint MachineOf(const Member& member) { return static_cast<Endpoint>(std::stoul(member.address)); }
+
+// One that has lost its disk before it was up has nothing that another one could be filled from: it is given up.
+bool IsGivenUp(const Member& member, const std::map<Endpoint, uint64_t>& wipes) {
+  const auto found = wipes.find(MachineOf(member));
+  return member.state == MemberState::kJoining && found != wipes.end() &&
+         member.address != AddressOf(found->first, found->second);
+}
+
+std::vector<cluster::PlannerNode> NodesOf(const cluster::Topology& topology, const std::map<Endpoint, uint64_t>& wipes) {
   std::vector<cluster::PlannerNode> nodes;
   for (const Member& member : topology.members) {
-    if (Stays(member)) nodes.push_back({member.id, member.weight, member.rack});
+    if (Stays(member) && !IsGivenUp(member, wipes)) nodes.push_back({member.id, member.weight, member.rack});
   }
   return nodes;
 }
 
 // Lets the planner say where everything shall be.
-bool Aim(TopologyChange* change, uint32_t copies) {
+bool Aim(TopologyChange* change, uint32_t copies, const std::map<Endpoint, uint64_t>& wipes) {
   const cluster::Topology& topology = change->topology();
-  const auto plan = cluster::MakePlan(topology.target, NodesOf(topology), copies);
+  const auto plan = cluster::MakePlan(topology.target, NodesOf(topology, wipes), copies);
   return plan.ok() && change->SetTarget(plan->placement).ok();
 }
 
@@ -45,7 +56,7 @@ bool Add(TopologyChange* change, Endpoint endpoint, uint64_t wipes) {
 // The member of a machine, whatever became of its disk since.
 const Member* MemberOn(const cluster::Topology& topology, Endpoint endpoint) {
   for (const Member& member : topology.members) {
-    if (Stays(member) && std::stoul(member.address) == endpoint) return &member;
+    if (Stays(member) && MachineOf(member) == endpoint) return &member;
   }
   return nullptr;
 }
@@ -62,7 +73,7 @@ std::string FirstTopologyOf(const ClusterOptions& options) {
     topology = change.topology();
   }
   TopologyChange change(topology);
-  VARVE_CHECK(Aim(&change, options.copies));
+  VARVE_CHECK(Aim(&change, options.copies, {}));
   return EncodeTopology(change.topology());
 }
 
@@ -88,7 +99,7 @@ void ClusterOperator::OnStore(const StoreReply& reply, Time, Actions* actions) {
 }
 
 bool ClusterOperator::Change(TopologyChange* change) {
-  if (Replace(change)) return true;
+  if (GiveUp(change) || Replace(change)) return true;
   // A lost answer is a change, too; one more or less does not matter.
   if (run_->calm_since == 0 && run_->options.reshapes > 0) return Reshape(change);
   if (run_->calm_since != 0 || run_->changes_made >= run_->options.changes) return false;
@@ -104,24 +115,24 @@ bool ClusterOperator::Join(TopologyChange* change) {
     // A machine that has been a member with these data is never another one.
     const auto& members = change->topology().members;
     const bool was = std::any_of(members.begin(), members.end(), [&](const Member& m) { return m.address == address; });
-    if (!was) return Add(change, endpoint, run_->wipes[endpoint]) && Aim(change, run_->options.copies);
+    if (!was) return Add(change, endpoint, run_->wipes[endpoint]) && Aim(change, run_->options.copies, run_->wipes);
   }
   return false;
 }
 
 bool ClusterOperator::Leave(TopologyChange* change) {
-  const std::vector<cluster::PlannerNode> nodes = NodesOf(change->topology());
+  const std::vector<cluster::PlannerNode> nodes = NodesOf(change->topology(), run_->wipes);
   if (nodes.size() <= run_->options.copies) return false;
   const NodeId id = nodes[random_.Uniform(nodes.size())].id;
   const bool is_up = change->topology().Find(id)->state == MemberState::kUp;
-  return is_up && change->SetState(id, MemberState::kLeaving).ok() && Aim(change, run_->options.copies);
+  return is_up && change->SetState(id, MemberState::kLeaving).ok() && Aim(change, run_->options.copies, run_->wipes);
 }
 
 // Some partitions shall lie on any members, and on more or fewer of them. Often on none of those where they lie.
 bool ClusterOperator::Reshape(TopologyChange* change) {
   const cluster::Topology& topology = change->topology();
   std::vector<NodeId> nodes;
-  for (const cluster::PlannerNode& node : NodesOf(topology)) nodes.push_back(node.id);
+  for (const cluster::PlannerNode& node : NodesOf(topology, run_->wipes)) nodes.push_back(node.id);
   const size_t most = std::min<size_t>(nodes.size(), 5);
   cluster::Placement target =
       topology.target.WithCopies(std::max<uint32_t>(topology.target.copies(), static_cast<uint32_t>(most)));
@@ -141,16 +152,26 @@ bool ClusterOperator::Reshape(TopologyChange* change) {
   return change->SetTarget(target).ok();
 }
 
+bool ClusterOperator::GiveUp(TopologyChange* change) {
+  const cluster::Topology topology = change->topology();
+  for (const Member& member : topology.members) {
+    if (!IsGivenUp(member, run_->wipes)) continue;
+    if (!topology.IsUsed(member.id)) return change->SetState(member.id, MemberState::kRemoved).ok();
+    for (uint32_t p = 0; p < topology.target.partitions(); ++p) {
+      const cluster::PartitionId partition{static_cast<uint16_t>(p)};
+      if (topology.target.IsReplica(partition, member.id)) return Aim(change, run_->options.copies, run_->wipes);
+    }
+  }
+  return false;
+}
+
 bool ClusterOperator::Replace(TopologyChange* change) {
   for (const auto& [endpoint, wipes] : run_->wipes) {
     const Member* member = MemberOn(change->topology(), endpoint);
     if (member == nullptr || member->address == AddressOf(endpoint, wipes)) continue;
     const NodeId lost = member->id;
-    // One that was joining yet, and now never comes up, goes as well: `varve cluster replace` does the same.
-    const bool was_joining = member->state == MemberState::kJoining;
-    if (was_joining && !change->SetState(lost, MemberState::kUp).ok()) return false;
-    return Add(change, endpoint, wipes) && change->SetState(lost, MemberState::kLeaving).ok() &&
-           Aim(change, run_->options.copies);
+    if (member->state != MemberState::kUp || !Add(change, endpoint, wipes)) continue;
+    return change->SetState(lost, MemberState::kLeaving).ok() && Aim(change, run_->options.copies, run_->wipes);
   }
   return false;
 }

@@ -31,6 +31,7 @@ class ClusterOperator : public Node {
   bool Change(cluster::TopologyChange* change);
   bool Join(cluster::TopologyChange* change);
   bool Leave(cluster::TopologyChange* change);
+  bool GiveUp(cluster::TopologyChange* change);
   bool Replace(cluster::TopologyChange* change);
   bool Reshape(cluster::TopologyChange* change);
 

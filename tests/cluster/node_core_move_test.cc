@@ -1,0 +1,99 @@
+// Moves among whole nodes: who is filled, and who comes back.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cluster/key_state.h"
+#include "cluster/node_core.h"
+#include "tests/cluster/node_world.h"
+
+namespace varve::cluster::test {
+namespace {
+
+std::string Name(int key) { return "key" + std::to_string(key); }
+
+// Messages are lost and exchanges fail for it: what counts are those that end well. Nothing else fills what is missing.
+TEST(NodeCoreMoveTest, FailedExchangesFillNothing) {
+  NodeOptions options = NodeWorld::QuickOptions();
+  options.exchange_period = options.floor_period = 100'000 * kSeconds;
+  options.exchange_patience = 200 * kMilliseconds;
+  NodeWorld world(5, 4, 3, 2, 3, ConflictPolicy::kSiblings, options);
+  ASSERT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }));
+  for (int key = 0; key < 200; ++key) ASSERT_EQ(world.PutNow(0, Name(key), "v", {}, Level::kAll).outcome, Outcome::kOk);
+  world.set_faults({.loss = 0.05});
+  world.Join(3);
+  ASSERT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }, 2'000 * kSeconds));
+  EXPECT_GT(world.core(3).status().exchanges_failed, 0u);
+  for (int key = 0; key < 200; ++key) {
+    const PartitionId partition = world.core(0).PartitionOf(Name(key));
+    if (!world.topology().placement.IsReplica(partition, NodeId{4})) continue;
+    EXPECT_TRUE(world.nodes()[3].disk.keys[partition].contains(Name(key))) << key;
+  }
+}
+
+// A replica had made a write that no other one had, and left before it told anybody. When it is back it does not have that write:
+// then nothing that it makes may say that it is known, or a copy of it that turns up would be taken for overwritten.
+TEST(NodeCoreMoveTest, WhoComesBackMakesDotsAsAnother) {
+  NodeOptions options = NodeWorld::QuickOptions();
+  options.exchange_period = options.floor_period = 100'000 * kSeconds;
+  NodeWorld world(7, 4, 4, 0, 3, ConflictPolicy::kSiblings, options);
+  const auto is_settled = [&world] { return world.IsSettled(); };
+  const auto lie_on = [&world](std::vector<NodeId> nodes) {
+    world.Change([&nodes](TopologyChange* change) {
+      Placement target = change->topology().target;
+      target.SetReplicas(PartitionId{0}, nodes);
+      ASSERT_TRUE(change->SetTarget(target).ok());
+    });
+  };
+  lie_on({NodeId{1}, NodeId{2}, NodeId{3}});
+  ASSERT_TRUE(world.RunUntil(is_settled));
+  const Told first = world.PutNow(1, "key", "v");
+  ASSERT_EQ(first.outcome, Outcome::kOk);
+  const ActorId actor = world.core(1).status().actor;
+
+  world.Isolate(1);
+  world.Put(1, "key", "lost", first.seen);
+  const std::map<std::string, std::string>& stored = world.nodes()[1].disk.keys[PartitionId{0}];
+  const std::string before = stored.at("key");
+  while (stored.at("key") == before) world.Step();
+  const auto lost = KeyState::Decode(stored.at("key"));
+  ASSERT_TRUE(lost.ok());
+  world.Crash(1);
+  world.HealAll();
+  lie_on({NodeId{1}, NodeId{3}, NodeId{4}});
+  ASSERT_TRUE(world.RunUntil([&world] { return world.topology().moves.empty(); }));
+  world.Boot(1);
+  ASSERT_TRUE(world.RunUntil([&] { return world.IsSettled() && world.StoredKeys(1) == 0; }));
+  lie_on({NodeId{1}, NodeId{2}, NodeId{3}});
+  ASSERT_TRUE(world.RunUntil(is_settled));
+
+  EXPECT_GT(world.core(1).status().actor, actor);
+  ASSERT_EQ(world.PutNow(1, "key", "w").outcome, Outcome::kOk);
+  const Told get = world.GetNow(1, "key", Level::kAll);
+  EXPECT_EQ(get.values.size(), 2u) << "v, which only the lost write has overwritten, and w";
+  EXPECT_FALSE(get.seen.context.Covers(lost->siblings().at(0).dot));
+}
+
+// Who has made nothing there needs no other actor.
+TEST(NodeCoreMoveTest, WhoHasMadeNothingComesBackAsItself) {
+  NodeWorld world(8, 4, 4, 0, 3, ConflictPolicy::kSiblings);
+  const auto lie_on = [&world](std::vector<NodeId> nodes) {
+    world.Change([&nodes](TopologyChange* change) {
+      Placement target = change->topology().target;
+      target.SetReplicas(PartitionId{0}, nodes);
+      ASSERT_TRUE(change->SetTarget(target).ok());
+    });
+    ASSERT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }));
+  };
+  lie_on({NodeId{1}, NodeId{2}, NodeId{3}});
+  ASSERT_EQ(world.PutNow(0, "key", "v").outcome, Outcome::kOk);
+  const ActorId actor = world.core(1).status().actor;
+  lie_on({NodeId{1}, NodeId{3}, NodeId{4}});
+  lie_on({NodeId{1}, NodeId{2}, NodeId{3}});
+  EXPECT_EQ(world.core(1).status().actor, actor);
+}
+
+}  // namespace
+}  // namespace varve::cluster::test
