@@ -66,6 +66,23 @@ TEST(CampaignTest, SeedsRepeat) {
   }
 }
 
+// One list of operations gives one answer, whatever the options: each is held against the same map.
+TEST(CampaignTest, OneListOfOperationsUnderManyOptions) {
+  ScriptWriter writer(1, {.lines = 0, .keys = 60, .with_none = true});
+  Schedule schedule;
+  while (schedule.size() < 600) {
+    schedule.push_back(writer.Next());
+    schedule.push_back("get " + writer.Key());
+    schedule.push_back((schedule.size() % 2 == 0 ? "scan " : "back ") + writer.Key() + " " + writer.Key());
+  }
+  const std::unique_ptr<Campaign> campaign = EngineCampaign();
+  for (uint64_t options = 1; options <= 40; ++options) {
+    const auto tally = campaign->Run({.first_seed = options, .schedule = schedule}, [](const Tally&) {});
+    ASSERT_OK(tally);
+    ASSERT_FALSE(tally->violation.has_value()) << Words(*tally);
+  }
+}
+
 TEST(CampaignTest, SchedulesThatMakeNoSenseAreRefused) {
   const TempDir dir;
   for (auto* make : {EngineCampaign, PowerCampaign, DiskFullCampaign, BitRotCampaign, TtlCampaign,
