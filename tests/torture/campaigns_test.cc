@@ -46,13 +46,13 @@ void ExpectHolds(std::unique_ptr<Campaign> campaign, uint64_t seeds) {
   std::printf("%s", Words(tally).c_str());
 }
 
-TEST(CampaignTest, Engine) { ExpectHolds(EngineCampaign(), 20); }
-TEST(CampaignTest, Power) { ExpectHolds(PowerCampaign(), 4); }
+TEST(CampaignTest, Engine) { ExpectHolds(EngineCampaign(), 10); }
+TEST(CampaignTest, Power) { ExpectHolds(PowerCampaign(), 2); }
 TEST(CampaignTest, DiskFull) { ExpectHolds(DiskFullCampaign(), 8); }
 TEST(CampaignTest, BitRot) { ExpectHolds(BitRotCampaign(), 4); }
 TEST(CampaignTest, Ttl) { ExpectHolds(TtlCampaign(), 20); }
 TEST(CampaignTest, Transactions) { ExpectHolds(TransactionsCampaign(), 30); }
-TEST(CampaignTest, Concurrency) { ExpectHolds(ConcurrencyCampaign(), 6); }
+TEST(CampaignTest, Concurrency) { ExpectHolds(ConcurrencyCampaign(), 3); }
 TEST(CampaignTest, Cluster) { ExpectHolds(ClusterCampaign(), 3); }
 
 // What a seed does is what it did before.
