@@ -36,6 +36,9 @@ if(NOT VARVE_SANITIZE)
 endif()
 
 if(TARGET varve_cli_binary)
+  # Every campaign once as users run them, those with processes of their own among them.
+  add_test(NAME cli.torture COMMAND varve_cli_binary torture all --seeds 1 --dir ${CMAKE_CURRENT_BINARY_DIR})
+  set_tests_properties(cli.torture PROPERTIES LABELS check TIMEOUT 600)
   varve_check(check.examples ${tools}/check_examples.py $<TARGET_FILE_DIR:varve_cli_binary>
               ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/docs/operating.md
               ${CMAKE_SOURCE_DIR}/docs/namespaces.md ${CMAKE_SOURCE_DIR}/docs/ttl.md

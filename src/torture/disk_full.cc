@@ -25,7 +25,7 @@ namespace {
 
 constexpr char kDir[] = "/store";
 constexpr uint64_t kPlenty = uint64_t{256} << 20;
-constexpr uint64_t kSoonNanos = 10'000'000'000;
+constexpr uint64_t kSoonNanos = 30'000'000'000;
 
 class DiskFullRun {
  public:
