@@ -126,6 +126,7 @@ KNOWN = {
     "flush.full_disk_is_final": "disk_full",
     "flush.gives_up_logs_too_early": "model",
     "flush.loses_range_deletes": "engine",
+    "flush.tells_of_what_was": "regression",
     "frame.checksum_not_compared": "node",
     "frame.place_not_checked": "node",
     "get.answers_before_its_quorum": "cluster",

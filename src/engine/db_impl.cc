@@ -313,13 +313,20 @@ Status DbImpl::Flush() {
     last = immutables_.back();
   }
   MutexLock lock(&mu_);
-  background_error_ = Status::Ok();  // a new attempt
+  // An attempt that is under way may have met what is over by now.
+  const uint64_t first = flush_attempts_ + (is_flushing_ && !VARVE_PLANTED_BUG("flush.tells_of_what_was") ? 2 : 1);
+  background_error_ = Status::Ok();
   work_.NotifyAll();
-  while (fatal_.ok() && background_error_.ok() &&
-         std::find(immutables_.begin(), immutables_.end(), last) != immutables_.end()) {
+  const auto has_left = [&]() VARVE_NO_THREAD_SAFETY_ANALYSIS {
+    return std::find(immutables_.begin(), immutables_.end(), last) == immutables_.end();
+  };
+  bool is_flushed = has_left();
+  while (fatal_.ok() && !is_flushed && (background_error_.ok() || flush_attempts_ < first)) {
     progress_.Wait(&mu_);
+    is_flushed = has_left();
   }
-  return fatal_.ok() ? background_error_ : fatal_;
+  if (!fatal_.ok()) return fatal_;
+  return is_flushed ? Status::Ok() : background_error_;
 }
 
 Status DbImpl::Compact() {

@@ -121,6 +121,30 @@ TEST_F(RegressionMergeTest, MergeDoesNotApplyARangeDeleteThatIsNotDurable) {
   EXPECT_TRUE(*contents == expected) << Difference(expected, *contents);
 }
 
+// A flush that had begun on a full disk failed, and one that was asked for meanwhile told of it though there was room again.
+TEST_F(RegressionMergeTest, FlushDoesNotTellOfWhatIsOver) {
+  Open();
+  const auto count_logs = [this] {
+    const auto names = env_.FileNames();
+    return std::count_if(names.begin(), names.end(), [](const auto& name) { return name.ends_with(".wal"); });
+  };
+  ASSERT_OK(db_->Put("a", "1"));
+  env_.FailCall(1, Fault::kNoSpace, FaultSpan::kOnce, {{CallKind::kOpenWrite}, ".seg"});
+  env_.SetCallHook(GateAt(&gate_, CallKind::kOpenWrite, ".seg"));
+  gate_.Arm();
+  std::thread first([&] { static_cast<void>(db_->Flush()); });
+  gate_.AwaitArrival();
+  ASSERT_OK(db_->Put("b", "2"));
+  const auto logs = count_logs();
+  std::thread second([&] { EXPECT_OK(db_->Flush()); });
+  while (count_logs() == logs) std::this_thread::yield();
+  gate_.Open();
+  first.join();
+  second.join();
+  EXPECT_EQ(env_.fault_count(), 1u);
+  env_.SetCallHook(nullptr);
+}
+
 // A snapshot keeps merges from applying a range delete; then they must not try again and again.
 TEST_F(RegressionMergeTest, MergesThatCannotDropAnythingEnd) {
   config_.tuning.idle_millis = 0;
