@@ -202,7 +202,7 @@ std::vector<Command> TortureCommands() {
                   {"--schedule", "FILE", "the lines of this file instead of those of the seed"},
                   {"--report", "FILE", "a page of HTML: counts, time line, history of a violation"},
                   {"--nodes", "N", "cluster: machines, at most (5)"},
-                  {"--profile", "NAME", "cluster: worlds of one kind: mixed, hints, repair, floors, moves, news, strays, versions, restored"}},
+                  {"--profile", "NAME", "cluster: mixed, hints, repair, floors, moves, news, strays, versions or restored"}},
         .summary = "Attacks the promises with operations and faults by chance",
         .examples = "varve torture all --seconds 600 --report proof.html\n"
                     "varve torture crash --dir /var/lib --seconds 3600      # kill -9 on that disk\n"
