@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 
 namespace varve {
 namespace {
@@ -275,7 +276,11 @@ void BlockCache::Unlink(Frame* frame, uint64_t new_word, Frame** victims) {
 void BlockCache::Retire(Frame* victims) {
   while (victims != nullptr) {
     Frame* next = victims->newer;
-    EpochRetire(victims, &BlockCache::EndRetirement);
+    if (VARVE_PLANTED_BUG("block_cache.frees_before_the_epoch")) {
+      EndRetirement(victims);
+    } else {
+      EpochRetire(victims, &BlockCache::EndRetirement);
+    }
     victims = next;
   }
 }

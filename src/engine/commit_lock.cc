@@ -30,7 +30,7 @@ bool CommitLock::AcquireOrEnqueue(Waiter* waiter, bool woken_before) {
   // The bit is set before the lock is tried, so that an unlock that misses this waiter's entry in the
   // queue cannot exist: it either sees the bit, or frees the lock before the try.
   const uint32_t before = state_.fetch_or(kWaiters, std::memory_order_relaxed);
-  if ((before & kLocked) == 0) {
+  if ((before & kLocked) == 0 && !VARVE_PLANTED_BUG("commit_lock.sleeps_beside_a_free_lock")) {
     uint32_t state = state_.load(std::memory_order_relaxed);
     while ((state & kLocked) == 0) {
       const uint32_t wanted = kLocked | (head_ != nullptr ? kWaiters : 0);

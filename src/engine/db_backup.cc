@@ -19,19 +19,6 @@ namespace varve {
 
 namespace {
 
-SequenceNumber LastSequenceIn(const Version& version) {
-  SequenceNumber last = 0;
-  for (const auto& run : version.runs()) {
-    for (const SegmentSlice& slice : run->slices()) {
-      last = std::max(last, slice.meta().largest_sequence);
-    }
-  }
-  for (const RangeTombstone& tombstone : version.range_tombstones()) {
-    last = std::max(last, tombstone.sequence);
-  }
-  return last;
-}
-
 void AddOnce(const std::shared_ptr<ValueLogFile>& file,
              std::vector<std::shared_ptr<ValueLogFile>>* files) {
   if (std::find(files->begin(), files->end(), file) == files->end()) files->push_back(file);
@@ -173,7 +160,7 @@ Result<BackupPoint> DbImpl::TakeBackupPoint() {
   // come. A store that cannot write any more has what its readers see.
   if (!options_.read_only) (void)sync_group_.WaitFor(position, /*sync=*/false);
   const SequenceNumber seen = visible_sequence_.load(std::memory_order_acquire);
-  point.sequence = std::min(point.sequence, std::max(seen, LastSequenceIn(*point.version)));
+  point.sequence = std::min(point.sequence, std::max(seen, point.version->largest_sequence()));
   VARVE_RETURN_IF_ERROR(MeasureBackupLogs(&point));
   return point;
 }

@@ -211,8 +211,17 @@ Status DbImpl::StartThreads() {
   // Before the first: a thread that the list has no memory for would be waited for, and never told to stop.
   threads_.reserve(3);
   const auto start = [this](const char* name, std::function<void()> body) -> Status {
-    auto thread = env_->StartThread(name, std::move(body));
-    if (thread == nullptr) return Status::Unavailable("no thread could be started for " + dir_);
+    Turns* const turns = tuning_.turns;
+    const int number = turns == nullptr ? 0 : turns->Add();
+    auto thread = env_->StartThread(name, [turns, number, body = std::move(body)] {
+      if (turns != nullptr) turns->Begin(number);
+      body();
+      if (turns != nullptr) turns->End(number);
+    });
+    if (thread == nullptr) {
+      if (turns != nullptr) turns->End(number);
+      return Status::Unavailable("no thread could be started for " + dir_);
+    }
     threads_.push_back(std::move(thread));
     return Status::Ok();
   };
@@ -241,6 +250,7 @@ void DbImpl::Close() {
     retry_.NotifyAll();
     helper_work_.NotifyAll();
   }
+  if (tuning_.turns != nullptr) tuning_.turns->AwaitAll();
   threads_.clear();  // joins
   if (is_open_ && !options_.read_only && !is_failed_.load(std::memory_order_relaxed)) CloseLog();
   RetireOldSupers();

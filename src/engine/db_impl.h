@@ -73,6 +73,7 @@
 #include "engine/transaction_read_set.h"
 #include "engine/tuning.h"
 #include "engine/turn_queue.h"
+#include "engine/turns.h"
 #include "engine/value_log_set.h"
 #include "engine/version_set.h"
 #include "format/wal.h"
@@ -568,10 +569,10 @@ class DbImpl final : public Db {
 
   // --- Shared state.
   Mutex mu_;
-  CondVar work_;         // flush and compaction wait for something to do
-  CondVar retry_;        // compaction waits to try again
-  CondVar helper_work_;  // the log's helper waits
-  CondVar progress_;  // others wait for what they do
+  TurnCondVar work_{tuning_.turns};         // flush and compaction wait for something to do
+  TurnCondVar retry_{tuning_.turns};        // compaction waits to try again
+  TurnCondVar helper_work_{tuning_.turns};  // the log's helper waits
+  TurnCondVar progress_{tuning_.turns};     // others wait for what they do
   std::deque<std::shared_ptr<MemTableSlot>> immutables_ VARVE_GUARDED_BY(mu_);  // oldest first
   std::shared_ptr<MemTableSlot> active_shared_ VARVE_GUARDED_BY(mu_);           // = active_
   std::multiset<SequenceNumber> snapshots_ VARVE_GUARDED_BY(mu_);

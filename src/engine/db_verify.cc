@@ -101,10 +101,9 @@ void DbImpl::VerifyEntries(Verification* work) {
 }
 
 void DbImpl::VerifyRangeTombstones(Verification* work) {
-  const SequenceNumber last = visible_sequence_.load(std::memory_order_acquire);
   for (const RangeTombstone& tombstone : work->super->version->range_tombstones()) {
-    if (tombstone.begin < tombstone.end && tombstone.sequence != 0 && tombstone.sequence <= last) continue;
-    work->Report("the manifest has a range delete without keys, or of a change that has not been made");
+    if (tombstone.begin < tombstone.end && tombstone.sequence != 0) continue;
+    work->Report("the manifest has a range delete without keys, or of no change");
   }
 }
 
@@ -113,9 +112,14 @@ void DbImpl::VerifyLog(const MemTableSlot& slot, Verification* work) {
   // What is appended after this is not looked at.
   const uint64_t end = slot.log != nullptr ? slot.log->end() : 0;
   auto file = env_->OpenRandomAccess(path);
-  if (!file.ok()) return;  // flushed and gone meanwhile, or read-only without a log
+  if (!file.ok()) {
+    // Flushed and gone meanwhile, or read-only without a log.
+    if (!file.status().IsNotFound()) work->Report(file.status().ToString());
+    return;
+  }
   auto size = (*file)->Size();
-  std::string image(size.value_or(0), '\0');
+  if (!size.ok()) return work->Report(size.status().ToString());
+  std::string image(*size, '\0');
   auto got = (*file)->Read(0, image.size(), image.data());
   if (!got.ok()) return work->Report(got.status().ToString());
   image.resize(slot.log != nullptr ? std::min<uint64_t>(*got, end) : *got);

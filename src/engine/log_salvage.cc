@@ -47,7 +47,9 @@ Status LogSalvage::Load(uint64_t number, Log* log, const OnDamage& on_damage) {
   };
   auto file = env_->OpenRandomAccess(log->path);
   if (!file.ok()) return damaged(file.status());
-  log->image.resize((*file)->Size().value_or(0));
+  const auto size = (*file)->Size();
+  if (!size.ok()) return damaged(size.status());
+  log->image.resize(*size);
   auto got = (*file)->Read(0, log->image.size(), log->image.data());
   if (!got.ok()) return damaged(got.status());
   log->image.resize(*got);

@@ -16,6 +16,7 @@
 #include <new>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "engine/memtable_node.h"
 
 namespace varve {
@@ -133,7 +134,7 @@ void MemTableTree::ReadLeaf(Route route, const MemTableTarget& target, Prefetch 
     }
     if (!is_valid) continue;
     visit(*static_cast<const MemTableLeaf*>(node), version);
-    if (node->version.Load() == version) return;
+    if (node->version.Load() == version || VARVE_PLANTED_BUG("memtable.leaf_not_looked_at_again")) return;
   }
 }
 
@@ -402,11 +403,13 @@ void MemTableTree::SplitLeafAndInsert(const Path& path, size_t position,
     if (!goes_right) left->Insert(position, record, tag);
   }
 
+  const bool drops_first = !replaces_left && VARVE_PLANTED_BUG("memtable.split_drops_before_it_links");
+  if (drops_first) leaf->Truncate(kept, separator);
   LinkRight(path.steps[path.depth - 1], left, separator, right);
   if (replaces_left) {
     leaf->Retire();
   } else {
-    leaf->Truncate(kept, separator);
+    if (!drops_first) leaf->Truncate(kept, separator);
     if (!goes_right) leaf->Insert(position, record, tag);
   }
   if (last_leaf_ == leaf) last_leaf_ = right;

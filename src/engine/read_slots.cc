@@ -1,5 +1,7 @@
 #include "engine/read_slots.h"
 
+#include "base/planted_bug.h"
+
 namespace varve {
 
 namespace {
@@ -31,7 +33,7 @@ ReadSlots::Slot* ReadSlots::Enter(const std::atomic<SequenceNumber>& visible,
   if (slot == nullptr) return nullptr;
   for (int i = 0; i < kMaxTries; ++i) {
     const SequenceNumber now = visible.load(std::memory_order_seq_cst);
-    if (now == announced) {
+    if (now == announced || VARVE_PLANTED_BUG("read_slots.does_not_look_again")) {
       *sequence = announced;
       return slot;
     }

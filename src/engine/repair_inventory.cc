@@ -155,7 +155,7 @@ class InventoryTaker {
   Status TakeVersion(const ManifestImage& manifest) {
     inventory_.has_manifest = true;
     inventory_.hash_salt = manifest.latest.hash_salt.value_or(0);
-    inventory_.last_sequence = manifest.latest.last_sequence.value_or(0);
+    inventory_.last_sequence = std::max(manifest.latest.last_sequence.value_or(0), manifest.version->largest_sequence());
     inventory_.oldest_log = manifest.latest.oldest_log_number.value_or(0);
     inventory_.durable_log = manifest.latest.durable_log.value_or(DurableLog{});
     inventory_.range_tombstones = manifest.version->range_tombstones();

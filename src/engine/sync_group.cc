@@ -56,6 +56,7 @@ Status SyncGroup::WaitFor(uint64_t position, bool sync) {
     if (lead) {
       (void)Lead(sync);  // the loop looks at the outcome
     } else {
+      if (VARVE_PLANTED_BUG("sync_group.waits_for_a_round_that_is_over")) round = round_.load();
       round_.wait(round, std::memory_order_acquire);
     }
   }

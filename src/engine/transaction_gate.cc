@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
+
 namespace varve {
 
 namespace {
@@ -31,6 +33,7 @@ void FairLine::Leave() {
     is_held_ = false;
     return;
   }
+  if (VARVE_PLANTED_BUG("gate.line_handed_over_and_free")) is_held_ = false;
   // Under the lock, because the waiter is gone once it knows.
   waiters_.front()->is_admitted = true;
   waiters_.front()->wake.NotifyOne();

@@ -13,6 +13,8 @@
 
 namespace varve {
 
+class Turns;
+
 // Who reads from the disk for asynchronous operations.
 enum class AsyncReads : uint8_t {
   kAuto,     // the environment's own way (io_uring), else threads
@@ -42,6 +44,9 @@ struct Tuning {
 
   AsyncReads async_reads = AsyncReads::kAuto;
   size_t async_threads = 16;  // at most; for reads that the environment has no other way for
+
+  // Unless null: threads run one at a time (turns.h). Must outlive the store.
+  Turns* turns = nullptr;
 
   // What the options imply.
   static Tuning FromOptions(const Options& options);

@@ -157,6 +157,15 @@ Result<std::shared_ptr<const Version>> Version::Apply(
   return std::shared_ptr<const Version>(std::move(version));
 }
 
+SequenceNumber Version::largest_sequence() const {
+  SequenceNumber largest = 0;
+  for (const auto& run : runs_) {
+    for (const SegmentSlice& slice : run->slices()) largest = std::max(largest, slice.meta().largest_sequence);
+  }
+  for (const RangeTombstone& tombstone : range_tombstones_) largest = std::max(largest, tombstone.sequence);
+  return largest;
+}
+
 void Version::CountValueRefs() {
   for (const auto& run : runs_) {
     for (const SegmentSlice& slice : run->slices()) {

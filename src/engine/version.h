@@ -75,6 +75,8 @@ class Version {
 
   const std::vector<std::shared_ptr<const Run>>& runs() const { return runs_; }  // newest first
   const std::vector<RangeTombstone>& range_tombstones() const { return range_tombstones_; }
+  // Of all changes that are in it, seen by readers or not; 0: there are none. O(segments and range deletes).
+  SequenceNumber largest_sequence() const;
   const std::map<uint64_t, std::shared_ptr<ValueLogFile>>& value_logs() const { return value_logs_; }
   // Bytes of each value-log file that entries of segments refer to; overwritten entries count until they
   // are merged away.

@@ -73,7 +73,7 @@ Status VersionSet::Create(uint64_t hash_salt) {
   BeginOrigin({});
   MutexLock apply_lock(&apply_mu_);
   auto version = std::make_shared<const Version>();
-  VARVE_RETURN_IF_ERROR(NewManifest(*version, 0));
+  VARVE_RETURN_IF_ERROR(NewManifest(*version));
   MutexLock lock(&mu_);
   current_ = std::move(version);
   return Status::Ok();
@@ -104,7 +104,11 @@ Status VersionSet::ReadManifest(uint64_t number) {
     is_first = false;
     if (edit.hash_salt) context_->hash_salt = *edit.hash_salt;
     if (edit.next_file_number) MarkFileNumberUsed(*edit.next_file_number - 1);
-    if (edit.last_sequence) recovered_sequence_ = *edit.last_sequence;
+    // Stores of earlier releases: of two edits on their way at once the later one may bear the smaller number.
+    if (edit.last_sequence) {
+      last_sequence_ = VARVE_PLANTED_BUG("manifest.last_sequence_goes_back") ? *edit.last_sequence
+                                                                             : std::max(last_sequence_, *edit.last_sequence);
+    }
     if (edit.oldest_log_number) oldest_log_number_ = *edit.oldest_log_number;
     if (edit.durable_log) durable_log_ = *edit.durable_log;
     if (!edit.origins.empty()) origins_ = edit.origins;
@@ -150,12 +154,12 @@ Status VersionSet::Recover(bool writable) {
   }
   BeginOrigin(numbers);
   MutexLock apply_lock(&apply_mu_);
-  Status status = NewManifest(*current(), recovered_sequence_);
+  Status status = NewManifest(*current());
   // On a full disk the store opens all the same; the first edit tries again.
   return IsNoSpace(status) && !is_broken() ? Status::Ok() : status;
 }
 
-Status VersionSet::NewManifest(const Version& version, SequenceNumber last_sequence) {
+Status VersionSet::NewManifest(const Version& version) {
   const uint64_t number = NextFileNumber();
   const std::string path = JoinPath(context_->dir, ManifestFileName(number));
   VARVE_ASSIGN_OR_RETURN(auto file,
@@ -164,7 +168,7 @@ Status VersionSet::NewManifest(const Version& version, SequenceNumber last_seque
   edit.format_version = kFormatVersion;
   edit.hash_salt = context_->hash_salt;
   edit.next_file_number = next_file_number_.load(std::memory_order_relaxed);
-  edit.last_sequence = last_sequence;
+  edit.last_sequence = last_sequence_;
   edit.oldest_log_number = oldest_log_number_;
   edit.origins = origins_;
   if (durable_log_.number >= oldest_log_number_) edit.durable_log = durable_log_;
@@ -207,7 +211,7 @@ Status VersionSet::PointCurrentTo(uint64_t number) {
 }
 
 Status VersionSet::AppendRecord(const Version& base, const VersionEdit& edit) {
-  if (manifest_ == nullptr) VARVE_RETURN_IF_ERROR(NewManifest(base, recovered_sequence_));
+  if (manifest_ == nullptr) VARVE_RETURN_IF_ERROR(NewManifest(base));
   std::string record;
   AppendManifestRecord(edit, manifest_number_, manifest_bytes_, &record);
   // A failed write may be tried again at the same offset: no later record exists.
@@ -268,7 +272,10 @@ Status VersionSet::Apply(VersionEdit edit, SequenceNumber last_sequence,
   if (is_broken()) return Status::IoError("the manifest could not be synced; reopen the store");
   const std::shared_ptr<const Version> base = current();
   if (prepare) prepare(*base, &edit);
-  edit.last_sequence = last_sequence;
+  // Who was here first may have asked for its number last.
+  last_sequence_ = VARVE_PLANTED_BUG("manifest.last_sequence_goes_back") ? last_sequence
+                                                                         : std::max(last_sequence_, last_sequence);
+  edit.last_sequence = last_sequence_;
   edit.next_file_number = next_file_number_.load(std::memory_order_relaxed);
   auto values = ValueLogMap();
   for (const auto& [number, file] : values) {
@@ -320,7 +327,7 @@ Status VersionSet::Apply(VersionEdit edit, SequenceNumber last_sequence,
   for (uint64_t number : edit.removed_value_logs) values_->Remove(number);
   install(next);
   if (manifest_bytes_ > std::max(kMinManifestBytes, 4 * manifest_first_bytes_)) {
-    (void)NewManifest(*next, last_sequence);  // a failure leaves the old one in force
+    (void)NewManifest(*next);  // a failure leaves the old one in force
   }
   return Status::Ok();
 }

@@ -35,7 +35,8 @@ class VersionSet {
   void WithCurrent(const std::function<void(const std::shared_ptr<const Version>&)>& use)
       VARVE_EXCLUDES(apply_mu_, mu_);
   uint64_t oldest_log_number() const { return oldest_log_number_; }
-  SequenceNumber recovered_sequence() const { return recovered_sequence_; }
+  // No change that has gone into a version is newer. Of a store that is being opened.
+  SequenceNumber recovered_sequence() const { return last_sequence_; }
   const DurableLog& durable_log() const { return durable_log_; }
   // Value-log files that the manifest names.
   const std::map<uint64_t, uint64_t>& recovered_value_logs() const { return recovered_value_logs_; }
@@ -65,7 +66,7 @@ class VersionSet {
 
   Result<std::string> ReadWhole(const std::string& path);
   Status ReadManifest(uint64_t number);
-  Status NewManifest(const Version& version, SequenceNumber last_sequence) VARVE_REQUIRES(apply_mu_);
+  Status NewManifest(const Version& version) VARVE_REQUIRES(apply_mu_);
   // Forgets the origins that gave out none of `numbers`, and adds this opening's.
   void BeginOrigin(const std::vector<uint64_t>& numbers);
   Status PointCurrentTo(uint64_t number) VARVE_REQUIRES(apply_mu_);
@@ -82,7 +83,7 @@ class VersionSet {
   std::atomic<uint64_t> next_file_number_{1};
   std::atomic<bool> is_broken_{false};
   uint64_t oldest_log_number_ = 0;
-  SequenceNumber recovered_sequence_ = 0;
+  SequenceNumber last_sequence_ = 0;  // the largest that the manifest has named; never goes back
   Status recovered_problem_;  // a tail of the recovered manifest that was ignored
   DurableLog durable_log_;    // the last one the manifest heard of
   std::map<uint64_t, uint64_t> recovered_value_logs_;

@@ -18,6 +18,8 @@ Status Damaged(const std::string& what, uint64_t offset) {
   return Status::Corruption("backup: " + what + " at offset " + std::to_string(offset));
 }
 
+Status ReadTooMuch() { return Status::InvalidArgument("a source has read more than it was asked for"); }
+
 // Whether the stream has data of `file`. A file that is wholly in the backup before has none.
 bool IsCarried(const BackupFile& file) { return file.from < file.bytes; }
 
@@ -76,7 +78,7 @@ Status BackupReader::ReadAll(char* to, size_t size) {
   while (size > 0) {
     VARVE_ASSIGN_OR_RETURN(const size_t got, source_->Read(to, size));
     if (got == 0) return Damaged("it is cut off in what begins", counted_.stream_bytes);
-    if (got > size) return Status::InvalidArgument("a source has read more than it was asked for");
+    if (got > size) return ReadTooMuch();
     to += got;
     size -= got;
   }
@@ -107,6 +109,7 @@ Status BackupReader::Begin() {
   while (got < sizeof(bytes)) {
     VARVE_ASSIGN_OR_RETURN(const size_t more, source_->Read(bytes + got, sizeof(bytes) - got));
     if (more == 0) break;
+    if (more > sizeof(bytes) - got) return ReadTooMuch();
     got += more;
   }
   VARVE_ASSIGN_OR_RETURN(header_, DecodeBackupHeader({bytes, got}));

@@ -11,6 +11,7 @@
 #include "env/crash_env.h"
 #include "format/filename.h"
 #include "format/wal.h"
+#include "tests/engine/log_image.h"
 #include "tests/support/status_matchers.h"
 
 namespace varve {
@@ -20,66 +21,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// One log, as bytes.
-class LogImage {
- public:
-  explicit LogImage(WalFileHeader header) : header_(header) {
-    header_.salt = header.log_number * 77;
-    bytes_.resize(kWalFileHeaderBytes);
-    EncodeWalFileHeader(header_, bytes_.data());
-  }
-  // A record with one put of `key`.
-  LogImage& Put(SequenceNumber sequence, const std::string& key, uint32_t synced_offset = 0) {
-    std::string payload;
-    AppendWalOp({static_cast<uint8_t>(EntryKind::kValue), key, "v"}, &payload);
-    return Record(sequence, payload, synced_offset);
-  }
-  LogImage& Record(SequenceNumber sequence, const std::string& payload, uint32_t synced_offset = 0) {
-    WalHeaderFields fields;
-    fields.payload_bytes = static_cast<uint32_t>(payload.size());
-    fields.first_sequence = sequence;
-    fields.synced_offset = synced_offset;
-    fields.count = 1;
-    AppendWalRecord(fields, payload, header_.seed(), &bytes_);
-    return *this;
-  }
-  LogImage& Mark(SequenceNumber sequence, uint32_t synced_offset) {
-    WalHeaderFields fields;
-    fields.type = WalRecordType::kMark;
-    fields.first_sequence = sequence;
-    fields.synced_offset = synced_offset;
-    AppendWalRecord(fields, {}, header_.seed(), &bytes_);
-    return *this;
-  }
-  LogImage& Damage(size_t at) {
-    bytes_[at] = static_cast<char>(bytes_[at] ^ 0x40);
-    return *this;
-  }
-  LogImage& Zeros(size_t count) {
-    bytes_.append(count, '\0');
-    return *this;
-  }
-  uint64_t end() const { return bytes_.size(); }
-  const std::string& bytes() const { return bytes_; }
-  std::string& bytes() { return bytes_; }
-
- private:
-  WalFileHeader header_;
-  std::string bytes_;
-};
-
-WalFileHeader First(uint64_t number) {
-  WalFileHeader header;
-  header.log_number = number;
-  return header;
-}
-WalFileHeader After(uint64_t number, uint64_t previous, uint64_t end, bool is_synced) {
-  WalFileHeader header = First(number);
-  header.previous_log_number = previous;
-  header.previous_end_offset = end;
-  header.previous_is_synced = is_synced;
-  return header;
-}
+using test::After;
+using test::First;
+using test::LogImage;
 
 class RecoveryTest : public ::testing::Test {
  protected:

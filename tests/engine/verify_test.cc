@@ -213,9 +213,9 @@ TEST_F(VerifyTest, ManifestThatCountsValuesWrongly) {
   EXPECT_THAT(Verified().problems, Contains(HasSubstr("other large values")));
 }
 
-TEST_F(VerifyTest, RangeDeleteOfTheFuture) {
+TEST_F(VerifyTest, RangeDeleteOfNoChange) {
   ChangeManifest([](VersionEdit* edit) {
-    if (!edit->added_segments.empty()) edit->added_range_tombstones.push_back({"q", "r", 1'000'000});
+    if (!edit->added_segments.empty()) edit->added_range_tombstones.push_back({"q", "r", 0});
   });
   EXPECT_THAT(Verified().problems, Contains(HasSubstr("range delete")));
 }
@@ -234,6 +234,26 @@ TEST_F(VerifyTest, KeysOfANamespaceThatDoesNotExist) {
   });
   ASSERT_FALSE(other.empty());
   EXPECT_THAT(Verified().problems, Contains(HasSubstr("namespace")));
+}
+
+// What cannot be read is no proof that all is well.
+TEST_F(VerifyTest, LogsThatCannotBeReadAreProblems) {
+  auto db = OpenerFor(config_)(kDir, &env_);
+  ASSERT_OK(db);
+  ASSERT_OK((*db)->Put("zzz", "in the log alone"));
+  CallFilter filter = CallFilter::Reads();
+  filter.path_contains = Last(".wal");
+  uint64_t call = 1;
+  for (;; ++call) {
+    const uint64_t before = env_.fault_count();
+    env_.FailCall(call, Fault::kEio, FaultSpan::kOnce, filter);
+    const auto report = (*db)->Verify();
+    const bool was_reached = env_.fault_count() > before;
+    env_.ClearFaults();
+    if (!was_reached) break;
+    ASSERT_TRUE(!report.ok() || !report->problems.empty()) << "call " << call;
+  }
+  EXPECT_EQ(call, 4u);  // it is opened, measured and read
 }
 
 TEST_F(VerifyTest, OrphansAreNamed) {

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <chrono>
 #include <mutex>
 #include <semaphore>
 #include <thread>
@@ -15,10 +14,6 @@
 
 namespace varve::test {
 namespace {
-
-uint64_t Now() {
-  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
 
 // Thread-safe.
 class History {
@@ -58,16 +53,10 @@ class AsyncClient {
     return {.durability = random_.OneIn(10) ? Durability::kSync : Durability::kProcess};
   }
   Operation Begin(OperationKind kind, const std::string& key) const {
-    Operation operation;
-    operation.client = number_;
-    operation.kind = kind;
-    operation.key = key;
-    operation.call_time = Now();
-    return operation;
+    return torture::BeginOperation(number_, kind, key);
   }
   void End(Operation operation, const Status& status) {
-    operation.return_time = Now();
-    if (!status.ok()) operation.outcome = Outcome::kUnknown;
+    torture::EndOperation(status, &operation);
     history_->Add(std::move(operation));
     room_.release();
   }

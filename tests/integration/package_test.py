@@ -5,6 +5,7 @@ usage: package_test.py SOURCE_FOLDER BUILD_FOLDER
 """
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,15 @@ class PackageTest(unittest.TestCase):
         for script in ("postinst", "prerm", "postrm"):
             run("sh", "-n", root / "DEBIAN" / script)
             self.assertTrue(os.access(root / "DEBIAN" / script, os.X_OK))
+
+    def test_the_image_has_what_the_program_needs(self):
+        control = (self.folder / "varve" / "DEBIAN" / "control").read_text()
+        depends = re.search(r"^Depends: (.*)$", control, re.MULTILINE).group(1)
+        needed = {re.split(r"[ :(|]", one.strip())[0] for one in depends.split(",")}
+        self.assertIn("libcurl4", needed)
+        stage = (SOURCE / "Dockerfile").read_text().split("\nFROM ")[-1]
+        # These are in the image that it begins with.
+        self.assertEqual(needed - set(stage.split()), {"libc6", "libgcc-s1", "libstdc++6"})
 
     def test_the_library(self):
         root = self.folder / "libvarve-dev"

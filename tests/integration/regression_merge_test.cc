@@ -90,6 +90,38 @@ TEST_F(RegressionMergeTest, NumberOfAFlushedChangeIsNotGivenOutAgainAfterACrash)
   EXPECT_EQ(db->Get("key").value_or("(absent)"), "after");
 }
 
+// The end of a batch was lost, and its number given out again: the batch was flushed before it was seen, and the edit
+// of the merge that followed told the manifest of a smaller number.
+TEST_F(RegressionMergeTest, RangeDeleteAtTheEndOfAFlushedBatchIsSeenWithIt) {
+  config_.tuning.mapped_log = false;
+  Open();
+  ASSERT_OK(db_->Put("key", "old", kSynced));
+  ASSERT_OK(db_->Put("other", "old", kSynced));
+  ASSERT_OK(db_->Flush());
+  ASSERT_OK(db_->WaitForBackgroundWork());
+  env_.SetCallHook(GateAt(&gate_, CallKind::kSync, ".wal"));
+  gate_.Arm();
+  std::thread writer([&] {
+    WriteBatch batch;
+    batch.Put("key", "new");
+    batch.Put("last", "new");
+    batch.DeleteRange("last", "last~");
+    batch.DeleteRange("other", "other~");
+    EXPECT_OK(db_->Write(batch, kSynced));
+  });
+  gate_.AwaitArrival();
+  ASSERT_OK(db_->Flush());
+  ASSERT_OK(db_->Compact());
+  const auto crashed = env_.CloneAfterPowerCut(PowerCut::LoseUnsynced());
+  gate_.Open();
+  writer.join();
+  auto db = OpenIn(crashed.get());
+  ASSERT_NE(db, nullptr);
+  EXPECT_EQ(ReadContents(db.get()).value_or({}), (Contents{{"key", "new"}}));
+  ASSERT_OK(db->Put("other", "after"));
+  EXPECT_EQ(ReadContents(db.get()).value_or({}), (Contents{{"key", "new"}, {"other", "after"}}));
+}
+
 // A range delete that only the unsynced log holds may be lost, and what it deletes must be there then.
 TEST_F(RegressionMergeTest, MergeDoesNotApplyARangeDeleteThatIsNotDurable) {
   config_.tuning.mapped_log = true;
