@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -15,7 +16,8 @@ namespace varve::net {
 namespace {
 constexpr size_t kLeastRoom = 16 * 1024;
 // Output buffers above this are given back when they have been sent.
-constexpr size_t kMaxKeptOutput = 16 * 1024;
+// Of output, that one call takes.
+constexpr int kMaxPieces = 16;
 constexpr uint64_t kHandshakeMillis = 10'000;
 }  // namespace
 
@@ -61,13 +63,14 @@ void InputBuffer::Consume(size_t size) {
 
 Connection::Connection(uint64_t id, Descriptor descriptor,
                        std::unique_ptr<ConnectionHandler> handler, const ServerOptions& options,
-                       Counters* counters, std::unique_ptr<tls::Session> tls)
+                       Counters* counters, OutputPool* pool, std::unique_ptr<tls::Session> tls)
     : id_(id),
       descriptor_(std::move(descriptor)),
       handler_(std::move(handler)),
       options_(options),
       counters_(counters),
-      tls_(std::move(tls)) {}
+      tls_(std::move(tls)),
+      output_(pool) {}
 
 Connection::~Connection() {
   counters_->buffer_bytes.fetch_sub(accounted_, std::memory_order_relaxed);
@@ -77,7 +80,8 @@ Connection::~Connection() {
 void Connection::Account() {
   is_paused_ = unsent_bytes() > (is_paused_ ? 0 : options_.pause_output_bytes) &&
                !VARVE_PLANTED_BUG("net.output_without_pause");
-  size_t now = input_.capacity() + (output_.capacity() > 15 ? output_.capacity() : 0);
+  output_.ReleaseRoom();
+  size_t now = input_.capacity() + output_.capacity();
   if (clear_output_.capacity() > 15) now += clear_output_.capacity();
   // Modulo 2^64: the sum of all is right.
   counters_->buffer_bytes.fetch_add(now - accounted_, std::memory_order_relaxed);
@@ -114,7 +118,7 @@ uint64_t Connection::limit_millis() const {
 
 void Connection::TakeEncrypted(std::string_view bytes) {
   std::string clear;
-  const Status status = tls_->Receive(bytes, &clear, &output_);
+  const Status status = tls_->Receive(bytes, &clear, output_.tail());
   const bool is_buffered = input_.size() > 0;
   if (!clear.empty() && is_buffered) {
     for (std::string_view rest = clear; !rest.empty();) {
@@ -134,22 +138,26 @@ void Connection::TakeEncrypted(std::string_view bytes) {
 void Connection::EncryptOutput() {
   if (!tls_ || state_ == State::kGone) return;
   if (!clear_output_.empty()) {
-    const Status status = tls_->Send(clear_output_, &output_);
+    const Status status = tls_->Send(clear_output_, output_.tail());
     std::string().swap(clear_output_);
     if (!status.ok()) return Drop();
   }
-  if (state_ == State::kClosing) tls_->Close(&output_);
+  if (state_ == State::kClosing) tls_->Close(output_.tail());
 }
 
 void Connection::TakeTurn(std::string_view input, bool is_buffered) {
   if (state_ != State::kOpen) return;
   has_kept_ = is_paused_;
+  turn_bytes_ = 0;
   if (is_paused_) {
     if (!is_buffered) input_.Append(input);
     CheckInput();
     return Account();
   }
-  const Turn turn = handler_->OnInput(input, tls_ ? &clear_output_ : &output_);
+  std::string* const output = NextOutput();
+  const size_t size_before = output->size();
+  const Turn turn = handler_->OnInput(input, output);
+  turn_bytes_ = turn.consumed + output->size() - size_before;
   next_ = turn.next;
   wanted_ = turn.wanted;
   wait_millis_ = turn.wait_millis;
@@ -175,36 +183,35 @@ void Connection::CheckInput() {
 }
 
 void Connection::AllowMarked() {
-  allowed_ = VARVE_PLANTED_BUG("net.unmarked_output_sent") ? output_.size() : marked_;
+  allowed_ = VARVE_PLANTED_BUG("net.unmarked_output_sent") ? output_.end() : marked_;
 }
 
 void Connection::Flush() {
   while (wants_write()) {
-    const ssize_t count =
-        ::send(descriptor_.get(), output_.data() + sent_, allowed_ - sent_, MSG_NOSIGNAL);
+    const ssize_t count = SendPieces();
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) break;
     if (count < 0) return Drop();
     counters_->output_bytes.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
-    sent_ += static_cast<size_t>(count);
+    output_.Consume(static_cast<size_t>(count));
   }
-  if (sent_ == output_.size()) {
-    sent_ = allowed_ = marked_ = 0;
-    output_.clear();
-    if (output_.capacity() > kMaxKeptOutput || input_.size() == 0) std::string().swap(output_);
-    if (clear_output_.empty() && !is_turned) FinishSending();
-  } else if (sent_ > output_.size() / 2) {
-    output_.erase(0, sent_);
-    allowed_ -= sent_;
-    marked_ -= sent_;
-    sent_ = 0;
-  }
+  if (output_.size() == 0 && clear_output_.empty() && !is_turned) FinishSending();
   if (unsent_bytes() > options_.max_output_bytes && state_ != State::kGone &&
       !VARVE_PLANTED_BUG("net.slow_readers_not_cut")) {
     counters_->cut_for_output.fetch_add(1, std::memory_order_relaxed);
     Drop();
   }
   Account();
+}
+
+ssize_t Connection::SendPieces() {
+  std::array<iovec, kMaxPieces> pieces;
+  const int count = output_.Pieces(allowed_, pieces.data(), kMaxPieces);
+  if (count == 1) return ::send(descriptor_.get(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = static_cast<size_t>(count);
+  return ::sendmsg(descriptor_.get(), &message, MSG_NOSIGNAL);
 }
 
 void Connection::FinishSending() {

@@ -12,6 +12,7 @@
 
 #include "net/handler.h"
 #include "net/options.h"
+#include "net/output_buffer.h"
 #include "net/socket.h"
 #include "tls/session.h"
 
@@ -56,7 +57,7 @@ class Connection {
   };
 
   Connection(uint64_t id, Descriptor descriptor, std::unique_ptr<ConnectionHandler> handler,
-             const ServerOptions& options, Counters* counters,
+             const ServerOptions& options, Counters* counters, OutputPool* pool,
              std::unique_ptr<tls::Session> tls = nullptr);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -70,6 +71,8 @@ class Connection {
   // A turn over what waits.
   void TurnAgain() { TakeTurn(input_.view(), /*is_buffered=*/true); }
   Turn::Next next() const { return next_; }
+  // Bytes that its last turn has taken and written.
+  size_t turn_bytes() const { return turn_bytes_; }
   // Whether the other end had so much to read that nothing more is executed for it until it has read all.
   bool is_paused() const { return is_paused_; }
   // Whether there is something to execute, and it may be.
@@ -79,7 +82,7 @@ class Connection {
   // How long after its begin the connection is cut, as it is now; 0: not at all.
   uint64_t limit_millis() const;
   uint64_t wait_millis() const { return wait_millis_; }
-  void Write(std::string_view bytes) { (tls_ ? clear_output_ : output_).append(bytes); }
+  void Write(std::string_view bytes) { NextOutput()->append(bytes); }
   // Lets what has been written so far be sent, at once or at the next AllowMarked.
   void AllowAll() {
     MarkOutput();
@@ -87,7 +90,7 @@ class Connection {
   }
   void MarkOutput() {
     EncryptOutput();
-    marked_ = output_.size();
+    marked_ = output_.end();
   }
   void AllowMarked();
   // Sends what it can of what it may.
@@ -102,7 +105,7 @@ class Connection {
     return state_ == State::kLingers ||
            (state_ == State::kOpen && (next_ == Turn::Next::kRead || (next_ == Turn::Next::kMore && is_paused())));
   }
-  bool wants_write() const { return state_ != State::kGone && sent_ < allowed_; }
+  bool wants_write() const { return state_ != State::kGone && output_.begin() < allowed_; }
   size_t buffer_bytes() const { return accounted_; }
 
   // For the loop: what epoll has been told, and whether this is in its lists.
@@ -114,9 +117,11 @@ class Connection {
  private:
   void TakeTurn(std::string_view input, bool is_buffered);
   void CheckInput();
-  size_t unsent_bytes() const { return output_.size() - sent_ + clear_output_.size(); }
+  size_t unsent_bytes() const { return output_.size() + clear_output_.size(); }
+  std::string* NextOutput() { return tls_ ? &clear_output_ : output_.tail(); }
   void TakeEncrypted(std::string_view bytes);
   void EncryptOutput();
+  ssize_t SendPieces();
   void FinishSending();
   void Account();
 
@@ -131,13 +136,13 @@ class Connection {
   bool has_kept_ = false;  // something came while it was paused
   uint64_t wait_millis_ = 0;
   size_t wanted_ = 0;
+  size_t turn_bytes_ = 0;
   InputBuffer input_;
   const std::unique_ptr<tls::Session> tls_;  // nullptr: bytes are as they are
   std::string clear_output_;  // with TLS: what is not encrypted yet
-  std::string output_;        // for the socket
-  size_t sent_ = 0;
-  size_t allowed_ = 0;  // sent_ <= allowed_ <= marked_ <= output_.size()
-  size_t marked_ = 0;   // to be allowed when a flush that is under way is done
+  OutputBuffer output_;       // for the socket
+  uint64_t allowed_ = 0;  // output_.begin() <= allowed_ <= marked_ <= output_.end()
+  uint64_t marked_ = 0;   // to be allowed when a flush that is under way is done
   size_t accounted_ = 0;
 };
 

@@ -59,6 +59,11 @@ class EventLoop {
   }
 
  private:
+  static constexpr size_t kScratchBytes = 64 * 1024;
+  // What epoll knows things by: connections by their number, and these.
+  static constexpr uint64_t kWakeKey = 0;
+  static constexpr uint64_t kListenerKey = uint64_t{1} << 63;
+
   struct Listening {
     const Listener* listener;
     OnAccept on_accept;
@@ -71,6 +76,8 @@ class EventLoop {
   void ResumeAccepting();
   void ReadFrom(Connection* connection);
   void NoteTurn(Connection* connection);
+  // In a wake-up with much to do whoever has been served first goes on meanwhile.
+  void SendPart();
   // Has it take its turn again, if it wants one.
   void NoteDue(Connection* connection);
   void RunDue();
@@ -97,10 +104,12 @@ class EventLoop {
   Descriptor wake_;
   std::vector<Listening> listeners_;
   uint64_t accept_again_at_ = 0;  // 0: not paused
+  OutputPool pool_;  // outlives the connections
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<uint64_t> turned_;     // have taken a turn, and nothing that it wrote may be sent yet
   std::vector<uint64_t> flushing_;   // what they wrote may be sent when the flush is done that is under way
   bool is_flushing_ = false;
+  size_t part_bytes_ = 0;            // that turns have taken and written since something was sent
   std::vector<uint64_t> due_again_;  // can go on at once
   std::multimap<uint64_t, uint64_t> deadlines_;  // millis -> connection
   std::unique_ptr<char[]> scratch_;

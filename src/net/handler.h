@@ -65,6 +65,8 @@ class LoopHandler {
   // After the turns of one wake-up and before anything that they wrote is sent. False: none of it may be
   // sent, and these connections are closed.
   virtual bool BeforeSend() { return true; }
+  // Whether BeforeSend costs nothing now, so that a wake-up with much to do may send in parts.
+  virtual bool SendsInParts() const { return true; }
   // The same while the loop goes on with other turns. True: it has begun, and calls `done` once, from any thread, with
   // what BeforeSend would return; it is not called again before that. False: BeforeSend is to be called.
   virtual bool BeginBeforeSend(std::function<void(bool)> /*done*/) { return false; }

@@ -36,6 +36,7 @@ class Loop final : public net::LoopHandler {
     NoteSync(begin);
     return is_synced;
   }
+  bool SendsInParts() const override { return !state_.must_sync && !service_->options().syncs; }
   bool BeginBeforeSend(std::function<void(bool)> done) override {
     if (!MustSync()) return false;
     service_->syncer().Request([this, begin = service_->NowNanos(), done = std::move(done)](bool is_synced) {
