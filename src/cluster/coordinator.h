@@ -47,6 +47,7 @@ struct CoordinatorOptions {
   // taken for replies to this one.
   uint64_t first_operation;
   Nanos resend_every = 200'000'000;  // what has not been answered is sent again
+  Nanos hedge_after = 10'000'000;    // a read asks the replicas that it has spared when it was not answered by then
   Nanos hint_after = 500'000'000;    // for who has not answered by then a hint is kept
   Nanos repair_wait = 100'000'000;   // how long a finished read waits for the other replicas
   size_t max_operations = 10'000;    // more are refused

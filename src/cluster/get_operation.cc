@@ -15,6 +15,12 @@ const std::vector<std::vector<NodeId>>& SetsOf(const RequestOptions& options) {
   return asks_both ? options.sets.write : options.sets.read;
 }
 
+// Of a number, so that the same seed gives the same reads; neighbours have nothing in common.
+uint64_t Scatter(uint64_t number) {
+  number = (number ^ number >> 33) * 0x9E37'79B9'7F4A'7C15;
+  return number ^ number >> 32;
+}
+
 }  // namespace
 
 GetOperation::GetOperation(const CoordinatorOptions* options, const std::set<NodeId>* suspects,
@@ -31,8 +37,38 @@ void GetOperation::Start(Nanos now, Actions* actions) {
   const bool are_enough =
       quorum_.IsReachedBy([this](NodeId node) { return !suspects_->contains(node); });
   if (!are_enough) return Fail(ReplyCode::kTooFewReplicas, actions);
-  next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
+  ChooseWhomToAsk();
+  const bool are_all = asked_.size() == quorum_.members().size();
+  next_time_ = std::min(request_.options.deadline, now + (are_all ? options_->resend_every : options_->hedge_after));
   Ask(actions);
+}
+
+void GetOperation::ChooseWhomToAsk() {
+  asked_ = quorum_.members();
+  const uint64_t scattered = Scatter(number_);
+  const bool is_for_repair = scattered % kReadsPerRepair == 0 && !VARVE_PLANTED_BUG("get.never_asks_all");
+  if (request_.options.level == Level::kLinear || is_for_repair) return;
+  const auto others = std::partition(asked_.begin(), asked_.end(), [this](NodeId node) { return node == options_->self; });
+  const auto suspects = std::partition(others, asked_.end(), [this](NodeId node) { return !suspects_->contains(node); });
+  const auto count = static_cast<uint64_t>(suspects - others);
+  if (count > 0) std::rotate(others, others + static_cast<ptrdiff_t>(scattered / kReadsPerRepair % count), suspects);
+  size_t enough = 1;
+  const auto are_enough = [this, &enough](NodeId node) {
+    return std::find(asked_.begin(), asked_.begin() + static_cast<ptrdiff_t>(enough), node) !=
+           asked_.begin() + static_cast<ptrdiff_t>(enough);
+  };
+  while (enough < asked_.size() && !quorum_.IsReachedBy(are_enough)) ++enough;
+  asked_.resize(enough);
+}
+
+void GetOperation::AskAll(Nanos now, Actions* actions) {
+  if (asked_.size() == quorum_.members().size() || VARVE_PLANTED_BUG("get.asks_no_others")) return;
+  for (const NodeId node : quorum_.members()) {
+    if (std::find(asked_.begin(), asked_.end(), node) != asked_.end()) continue;
+    asked_.push_back(node);
+    Send(node, ReadRequest{request_.key}, actions);
+  }
+  next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
 }
 
 // A replica that has yet to learn the topology will have in a moment.
@@ -40,9 +76,9 @@ void GetOperation::AskSoon(Nanos now) {
   if (!is_finished_) next_time_ = std::min(next_time_, now + options_->resend_every / 4);
 }
 
-// Suspects too: they may live, and are repaired then.
+// Suspects too, where all are asked: they may live, and are repaired then.
 void GetOperation::Ask(Actions* actions) {
-  for (const NodeId node : quorum_.members()) {
+  for (const NodeId node : asked_) {
     if (reported_.contains(node) || refused_.contains(node)) continue;
     Send(node, ReadRequest{request_.key}, actions);
   }
@@ -54,14 +90,14 @@ void GetOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Ac
   if (const auto* read = std::get_if<ReadReply>(&body)) {
     // One that the network held up must not undo what the replica has said since.
     if (reported_.contains(from)) return;
-    if (read->code == ReplyCode::kUnknownEpoch) AskSoon(now);
     Take(from, read->code, read->state);
+    Conclude(now, actions);
+    if (!reported_.contains(from) && !is_finished_) AskAll(now, actions);
+    if (read->code == ReplyCode::kUnknownEpoch) AskSoon(now);
   } else if (const auto* merge = std::get_if<MergeReply>(&body)) {
     Take(from, merge->code, merge->state);
-  } else {
-    return;
+    Conclude(now, actions);
   }
-  Conclude(now, actions);
 }
 
 void GetOperation::Take(NodeId from, ReplyCode code, const std::string& state) {
@@ -101,7 +137,7 @@ void GetOperation::Conclude(Nanos now, Actions* actions) {
   }
   if (!is_finished_ || is_done_) return;
   const auto is_settled = [this](NodeId node) { return reported_.contains(node) || refused_.contains(node); };
-  if (std::all_of(quorum_.members().begin(), quorum_.members().end(), is_settled)) RepairAndGo(actions);
+  if (std::all_of(asked_.begin(), asked_.end(), is_settled)) RepairAndGo(actions);
 }
 
 void GetOperation::ConcludeLinear(Nanos now, Actions* actions) {
@@ -155,8 +191,10 @@ void GetOperation::OnTime(Nanos now, Actions* actions) {
   if (now >= request_.options.deadline) return Fail(reason_, actions);
   if (has_written_back_) {
     WriteBack(actions);
-  } else {
+  } else if (asked_.size() == quorum_.members().size()) {
     Ask(actions);
+  } else {
+    AskAll(now, actions);
   }
   next_time_ = std::min(request_.options.deadline, now + options_->resend_every);
 }

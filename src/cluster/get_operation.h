@@ -6,16 +6,19 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "cluster/coordinator.h"
 #include "cluster/key_state.h"
 
 namespace varve::cluster {
 
-// Asks all replicas, answers when R have answered with the merge of what they have, and then, when all have answered or
-// after a while, sends that merge to those that lack some of it.
+// Asks R replicas, this node first, then those that seem to be alive, in turn. Where one refuses, or has not answered after
+// `hedge_after`, it asks all. Answers when R have answered with the merge of what they have, and then, when all that were asked have
+// answered or after a while, sends that merge to those that lack some of it. One read of kReadsPerRepair asks all replicas
+// at once, so that those which lag are found.
 //
-// kLinear answers only with a state that more than half of the replicas have reported as theirs. If they differ it is
+// kLinear asks all, and answers only with a state that more than half of the replicas have reported as theirs. If they differ it is
 // merged, sent to all, and what they have then is looked at again (Skrzypczak, Schintke, Schuett, "Linearizable
 // state machine replication of state-based CRDTs without logs", 2019). Two such answers are comparable, as some
 // replica has reported both and a replica only grows; and a write acknowledged by more than half is in
@@ -32,7 +35,12 @@ class GetOperation : public CoordinatedOperation {
   Nanos next_time() const override { return next_time_; }
   bool is_done() const override { return is_done_; }
 
+  // Of so many reads one asks all replicas.
+  static constexpr uint64_t kReadsPerRepair = 16;
+
  private:
+  void ChooseWhomToAsk();
+  void AskAll(Nanos now, Actions* actions);
   void Take(NodeId from, ReplyCode code, const std::string& state);
   void Conclude(Nanos now, Actions* actions);
   void ConcludeLinear(Nanos now, Actions* actions);
@@ -52,6 +60,7 @@ class GetOperation : public CoordinatedOperation {
   const ConflictPolicy policy_;
   const Quorum quorum_;
 
+  std::vector<NodeId> asked_;            // of the quorum's members, who takes part so far
   std::map<NodeId, KeyState> reported_;  // what each replica had when it last said so
   std::set<NodeId> refused_;             // replicas that will not answer any more
   KeyState merged_;                      // of all that was reported

@@ -12,13 +12,23 @@
 #include <string>
 #include <string_view>
 
+#include "cluster/settings.h"
 #include "cluster/topology.h"
 #include "env/env.h"
-#include "node/cluster_settings.h"
 #include "node/topology_store.h"
 #include "varve/status.h"
 
 namespace varve::node {
+
+using cluster::AddNamespace;
+using cluster::CheckClusterSettings;
+using cluster::ClusterNamespace;
+using cluster::ClusterSettings;
+using cluster::DecodeClusterSettings;
+using cluster::EncodeClusterSettings;
+using cluster::MoveRulesOf;
+using cluster::PolicyName;
+using cluster::SetNamespaceQuorums;
 
 // What the store held at one moment.
 struct ClusterState {

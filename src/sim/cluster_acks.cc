@@ -76,7 +76,8 @@ bool AckWatch::IsComplete(const AnsweredRequest& answered, const ReplicaSets& se
   }
   return std::all_of(needed.begin(), needed.end(), [&](const std::vector<NodeId>& set) {
     const size_t majority = set.size() / 2 + 1;
-    const size_t count = answered.level == Level::kOne ? 1 : answered.level == Level::kAll ? set.size() : majority;
+    const size_t count = answered.replicas != 0      ? answered.replicas
+                         : answered.level == Level::kOne ? 1 : answered.level == Level::kAll ? set.size() : majority;
     return static_cast<size_t>(std::count_if(set.begin(), set.end(), [&](NodeId node) {
              return cluster::IsIn(node, nodes);
            })) >= count;
@@ -97,6 +98,8 @@ Status AckWatch::OnAnswered(const AnsweredRequest& answered, Nanos now) {
   }
   // With numbers of which nothing is promised, or of which it is not known under which version it was, there is no more to say.
   if (answered.level == Level::kOne || answered.sloppy || complete.size() > 1) return Status::Ok();
+  const size_t set = SetsAt(answered.partition, complete.front().since)->current.size();
+  if (answered.replicas != 0 && answered.replicas <= set / 2) return Status::Ok();
   return Meet(answered, complete.front());
 }
 

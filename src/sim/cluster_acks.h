@@ -43,6 +43,7 @@ struct AnsweredRequest {
   cluster::NodeId coordinator = cluster::kNoNode;
   bool is_write = false;
   cluster::Level level = cluster::Level::kQuorum;
+  uint32_t replicas = 0;  // by number; 0: as the level says
   bool sloppy = false;
   Nanos begun = 0;
   cluster::CausalContext written = {};  // of a write: what its client has seen now

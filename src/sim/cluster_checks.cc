@@ -1,7 +1,7 @@
 #include "sim/cluster_checks.h"
 
 #include <algorithm>
-#include <iterator>
+#include <set>
 
 #include "base/status_macros.h"
 
@@ -77,15 +77,16 @@ Status EpochWatch::OnAcknowledged(cluster::NodeId node, cluster::PartitionId par
 }
 
 void EpochsAsked::OnRequest(cluster::NodeId from, uint64_t request, cluster::Epoch epoch) {
-  asked_[{from, request}].insert(epoch);
+  asked_[{from, request}].push_back(epoch);
 }
 
 cluster::Epoch EpochsAsked::OnReply(cluster::NodeId to, uint64_t request, cluster::ReplyCode code) {
   const auto found = asked_.find({to, request});
   if (found == asked_.end()) return cluster::kNoEpoch;
-  std::multiset<cluster::Epoch>& epochs = found->second;
+  std::vector<cluster::Epoch>& epochs = found->second;
   const bool has_passed = code == cluster::ReplyCode::kStaleEpoch || code == cluster::ReplyCode::kFenced;
-  const auto answered = has_passed ? epochs.begin() : std::prev(epochs.end());
+  const auto answered = has_passed ? std::min_element(epochs.begin(), epochs.end())
+                                   : std::max_element(epochs.begin(), epochs.end());
   const cluster::Epoch epoch = *answered;
   epochs.erase(answered);
   if (epochs.empty()) asked_.erase(found);

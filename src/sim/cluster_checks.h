@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,6 +20,7 @@
 #include "cluster/message.h"
 #include "cluster/topology.h"
 #include "cluster/types.h"
+#include "sim/stream.h"
 #include "varve/status.h"
 
 namespace varve::sim {
@@ -50,6 +51,16 @@ class EpochWatch {
   std::map<std::pair<cluster::NodeId, cluster::PartitionId>, cluster::Epoch> fences_;
 };
 
+// A request of a peer, by its number.
+struct AskedBy {
+  cluster::NodeId peer;
+  uint64_t request;
+  friend bool operator==(const AskedBy&, const AskedBy&) = default;
+};
+struct HashAskedBy {
+  size_t operator()(const AskedBy& asked) const { return static_cast<size_t>(Mix(asked.request, Value(asked.peer))); }
+};
+
 // Under which epochs a node has been asked for what, so that each of its acknowledgements is held against the epoch that
 // it was asked for. One request may come under several: a hint keeps its number until it has been taken, and what the
 // network held up comes behind what was sent later. Each asking is answered once at most. Thread-compatible.
@@ -61,7 +72,7 @@ class EpochsAsked {
   cluster::Epoch OnReply(cluster::NodeId to, uint64_t request, cluster::ReplyCode code);
 
  private:
-  std::map<std::pair<cluster::NodeId, uint64_t>, std::multiset<cluster::Epoch>> asked_;
+  std::unordered_map<AskedBy, std::vector<cluster::Epoch>, HashAskedBy> asked_;  // each with one at least
 };
 
 // I10. Thread-compatible.

@@ -10,7 +10,11 @@ constexpr uint64_t kNextTimer = 0;
 constexpr uint64_t kGiveUpTimer = 1;
 constexpr size_t kContextsKept = 6;  // of each key
 
-std::string KeyOf(uint64_t number) { return "key" + std::to_string(number); }
+std::string KeyOf(const ClusterOptions& options, uint64_t number) {
+  const size_t space = number % (options.namespaces.size() + 1);
+  const std::string name = "key" + std::to_string(number);
+  return space == 0 ? name : "@" + options.namespaces[space - 1].name + "/" + name;
+}
 
 }  // namespace
 
@@ -32,11 +36,11 @@ cluster::SeenContext ClusterClient::SomeContext(const std::string& key) {
 ClientOperation ClusterClient::SomeOperation(bool is_last_round) {
   ClientOperation operation;
   if (is_last_round) {
-    operation.key = KeyOf(next_last_read_);
+    operation.key = KeyOf(run_->options, next_last_read_);
     operation.level = cluster::Level::kAll;
     return operation;
   }
-  operation.key = KeyOf(random_.Uniform(run_->options.keys));
+  operation.key = KeyOf(run_->options, random_.Uniform(run_->options.keys));
   const uint64_t kind = random_.Uniform(100);
   const uint64_t level = random_.Uniform(100);
   const uint64_t others = 100 - run_->options.linear;

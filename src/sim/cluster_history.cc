@@ -16,10 +16,6 @@ using Kind = ClientOperation::Kind;
 
 Status Violation(std::string what) { return Status::Corruption(std::move(what)); }
 
-bool Has(const std::vector<std::string>& values, std::string_view value) {
-  return std::find(values.begin(), values.end(), value) != values.end();
-}
-
 // The dots that `after` has and `before` has not, as far as they are the last of their actors.
 std::vector<Dot> NewDots(const CausalContext& before, const CausalContext& after) {
   std::vector<Dot> dots;
@@ -42,24 +38,36 @@ std::string ClusterHistory::Name(size_t number) const {
   return name + " (begun at " + std::to_string(operation.begun / kMicrosecond) + " us)";
 }
 
+ClusterHistory::Key& ClusterHistory::KeyNamed(std::string_view name) {
+  const auto known = keys_.find(name);
+  return known != keys_.end() ? known->second : keys_[std::string(name)];
+}
+
 size_t ClusterHistory::Begin(ClientOperation operation) {
   const size_t number = operations_.size();
-  Key& key = keys_[operation.key];
+  Key& key = KeyNamed(operation.key);
+  const auto place = static_cast<uint32_t>(key.writes.size());
   if (operation.kind != Kind::kGet) {
-    for (const size_t earlier : key.writes) {
-      Write& write = writes_[earlier];
-      if (write.dot && operation.brought.context.Covers(*write.dot)) write.overwriters.push_back(number);
+    const CausalContext& brought = operation.brought.context;
+    for (size_t earlier = brought.empty() ? place : 0; earlier < place; ++earlier) {
+      Write& write = key.writes[earlier];
+      if (write.dot && brought.Covers(*write.dot)) write.overwriters.push_back(place);
     }
-    key.writes.push_back(number);
+    key.writes.push_back({.number = number, .is_put = operation.kind == Kind::kPut});
     if (operation.kind == Kind::kPut) {
       const bool is_new = writer_of_.emplace(operation.value, number).second;
       VARVE_CHECK(is_new);
     }
   }
   operation.begun_as = ++order_;
-  writes_.emplace_back();
+  places_.push_back({&key, place});
   operations_.push_back(std::move(operation));
   return number;
+}
+
+void ClusterHistory::OnCoordinated(size_t number, uint32_t replicas, bool is_promised) {
+  operations_[number].replicas = replicas;
+  operations_[number].is_promised = is_promised;
 }
 
 Status ClusterHistory::End(size_t number, Nanos now, Outcome outcome, cluster::SeenContext seen,
@@ -72,22 +80,25 @@ Status ClusterHistory::End(size_t number, Nanos now, Outcome outcome, cluster::S
   operation.outcome = outcome;
   operation.seen = std::move(seen);
   operation.values = std::move(values);
-  return operation.kind == Kind::kGet ? EndOfRead(number) : EndOfWrite(number);
+  if (operation.kind == Kind::kGet) return EndOfRead(number);
+  WriteOf(number).has_failed = outcome == Outcome::kFailed;
+  return EndOfWrite(number);
 }
 
 Status ClusterHistory::BindDot(size_t number, Dot dot) {
+  std::optional<Dot>& known = WriteOf(number).dot;
   if (options_.repeats) {
-    writes_[number].dot = dot;
+    known = dot;
     return Status::Ok();
   }
+  if (known == dot) return Status::Ok();
   const cluster::PartitionId partition = options_.partition_of(operations_[number].key);
   const auto [bearer, is_new] = bearer_of_.emplace(DotName{partition, dot}, number);
   if (bearer->second != number) {
     return Violation("I8: one dot, " + std::to_string(Value(dot.actor)) + ":" + std::to_string(dot.counter) +
                      ", names " + Name(bearer->second) + " and " + Name(number));
   }
-  std::optional<Dot>& known = writes_[number].dot;
-  if (known && *known != dot) return Violation("I8: written twice: " + Name(number));
+  if (known) return Violation("I8: written twice: " + Name(number));
   known = dot;
   return Status::Ok();
 }
@@ -95,7 +106,7 @@ Status ClusterHistory::BindDot(size_t number, Dot dot) {
 Status ClusterHistory::EndOfWrite(size_t number) {
   const ClientOperation& operation = operations_[number];
   if (operation.outcome == Outcome::kFailed) {
-    return writes_[number].dot ? Violation("I13: failed and is stored: " + Name(number)) : Status::Ok();
+    return WriteOf(number).dot ? Violation("I13: failed and is stored: " + Name(number)) : Status::Ok();
   }
   if (options_.repeats) {
     acknowledged_ += operation.outcome == Outcome::kOk ? 1 : 0;
@@ -111,9 +122,11 @@ Status ClusterHistory::EndOfWrite(size_t number) {
   if (dots.size() != 1 || !(expected == seen)) {
     return Violation("I3: its context is not what its client has seen and one dot: " + Name(number));
   }
-  writes_[number].stamp = operation.seen.stamp;
+  Write& write = WriteOf(number);
+  write.stamp = operation.seen.stamp;
   acknowledged_ += operation.outcome == Outcome::kOk ? 1 : 0;
-  writes_[number].has_shown |= operation.outcome == Outcome::kOk;
+  write.has_shown |= operation.outcome == Outcome::kOk;
+  if (operation.outcome == Outcome::kOk) write.acknowledged_as = operation.ended_as;
   return BindDot(number, dots[0]);
 }
 
@@ -123,7 +136,7 @@ Status ClusterHistory::EndOfRead(size_t number) {
   ++answered_;
   VARVE_RETURN_IF_ERROR(CheckValues(number));
   if (options_.repeats) return Status::Ok();
-  for (const std::string& value : read.values) writes_[writer_of_.find(value)->second].has_shown = true;
+  for (const std::string& value : read.values) WriteOf(writer_of_.find(value)->second).has_shown = true;
   VARVE_RETURN_IF_ERROR(CheckAcknowledged(number));
   VARVE_RETURN_IF_ERROR(CheckExact(Name(number), read.key, read.values, read.seen.context));
   return CheckChain(number);
@@ -135,11 +148,10 @@ Status ClusterHistory::CheckValues(size_t read) const {
   for (size_t i = 0; i < operation.values.size(); ++i) {
     const std::string& value = operation.values[i];
     const auto writer = writer_of_.find(value);
-    if (writer == writer_of_.end() || operations_[writer->second].key != operation.key) {
+    if (writer == writer_of_.end() || places_[writer->second].key != places_[read].key) {
       return Violation("I4: " + Name(read) + " shows what nobody wrote to it: " + value);
     }
-    const ClientOperation& put = operations_[writer->second];
-    if (put.is_ended && put.outcome == Outcome::kFailed) {
+    if (WriteOf(writer->second).has_failed) {
       return Violation("I13: " + Name(read) + " shows what has failed: " + Name(writer->second));
     }
     if (std::count(operation.values.begin(), operation.values.end(), value) != 1) {
@@ -149,9 +161,15 @@ Status ClusterHistory::CheckValues(size_t read) const {
   return Status::Ok();
 }
 
-uint32_t ClusterHistory::CountOf(Level level) const {
-  if (level == Level::kOne) return 1;
-  return level == Level::kAll ? options_.copies : options_.copies / 2 + 1;
+bool ClusterHistory::IsLww(std::string_view key) const {
+  const cluster::ConflictPolicy policy = options_.policy_of ? options_.policy_of(key) : options_.policy;
+  return policy == cluster::ConflictPolicy::kLww;
+}
+
+uint32_t ClusterHistory::CountOf(const ClientOperation& operation) const {
+  if (operation.replicas != 0) return operation.replicas;
+  if (operation.level == Level::kOne) return 1;
+  return operation.level == Level::kAll ? options_.copies : options_.copies / 2 + 1;
 }
 
 bool ClusterHistory::MustLast(const ClientOperation& write) const {
@@ -159,69 +177,77 @@ bool ClusterHistory::MustLast(const ClientOperation& write) const {
 }
 
 bool ClusterHistory::MustMeet(const ClientOperation& read, const ClientOperation& write) const {
-  const uint32_t r = CountOf(read.level);
-  const uint32_t w = CountOf(write.level);
+  const uint32_t r = CountOf(read);
+  const uint32_t w = CountOf(write);
   const bool is_small = read.level == Level::kOne || write.level == Level::kOne;
-  return r + w > options_.copies && !write.sloppy && MustLast(write) && !(options_.moves && is_small);
+  return read.is_promised && r + w > options_.copies && !write.sloppy && MustLast(write) && !(options_.moves && is_small);
 }
 
 // I2.
 Status ClusterHistory::CheckAcknowledged(size_t read) const {
   const ClientOperation& operation = operations_[read];
-  for (const size_t number : keys_.find(operation.key)->second.writes) {
-    const ClientOperation& write = operations_[number];
-    if (!write.is_ended || write.outcome != Outcome::kOk || write.ended_as > operation.begun_as) continue;
-    if (!MustMeet(operation, write) || operation.seen.context.Covers(*writes_[number].dot)) continue;
-    return Violation("I2: " + Name(read) + " misses " + Name(number) + ", acknowledged at " +
-                     std::to_string(write.ended / kMicrosecond) + " us");
+  for (const Write& write : places_[read].key->writes) {
+    if (write.acknowledged_as == 0 || write.acknowledged_as > operation.begun_as) continue;
+    if (operation.seen.context.Covers(*write.dot) || !MustMeet(operation, operations_[write.number])) continue;
+    return Violation("I2: " + Name(read) + " misses " + Name(write.number) + ", acknowledged at " +
+                     std::to_string(operations_[write.number].ended / kMicrosecond) + " us");
   }
   return Status::Ok();
 }
 
-bool ClusterHistory::IsEffective(size_t number, const CausalContext& context) const {
-  const auto& dot = writes_[number].dot;
-  return dot && context.Covers(*dot);
+bool ClusterHistory::IsEffective(const Write& write, const CausalContext& context) {
+  return write.dot && context.Covers(*write.dot);
 }
 
-Status ClusterHistory::CheckNotOverwritten(std::string_view where, size_t number, const CausalContext& context) const {
-  for (const size_t other : writes_[number].overwriters) {
-    if (!IsEffective(other, context)) continue;
-    return Violation("I3: " + std::string(where) + " shows " + Name(number) + ", which " + Name(other) +
-                     " has overwritten");
+Status ClusterHistory::CheckNotOverwritten(std::string_view where, const Key& key, const Write& write,
+                                           const CausalContext& context) const {
+  for (const uint32_t other : write.overwriters) {
+    if (!IsEffective(key.writes[other], context)) continue;
+    return Violation("I3: " + std::string(where) + " shows " + Name(write.number) + ", which " +
+                     Name(key.writes[other].number) + " has overwritten");
   }
   return Status::Ok();
 }
 
 // Of a delete without a dot nobody knows whether it has happened; nor of a put where states are not seen.
-bool ClusterHistory::MayBeOverwritten(size_t number, const CausalContext& context) const {
-  const std::vector<size_t>& overwriters = writes_[number].overwriters;
-  return std::any_of(overwriters.begin(), overwriters.end(), [&](size_t other) {
-    const ClientOperation& overwriter = operations_[other];
-    const bool has_failed = overwriter.is_ended && overwriter.outcome == Outcome::kFailed;
-    const bool is_unseen = overwriter.kind == Kind::kDelete || !options_.sees_states;
-    const bool is_possible = is_unseen && !writes_[other].dot && !has_failed;
-    return is_possible || IsEffective(other, context);
-  });
+bool ClusterHistory::MayBeOverwritten(const Key& key, const Write& write, const CausalContext& context) const {
+  const std::vector<uint32_t>& overwriters = write.overwriters;
+  const auto may = [&](uint32_t other) {
+    const Write& overwriter = key.writes[other];
+    if (overwriter.dot) return context.Covers(*overwriter.dot);
+    return (!overwriter.is_put || !options_.sees_states) && !overwriter.has_failed;
+  };
+  if (write.overwriter < overwriters.size() && may(overwriters[write.overwriter])) return true;
+  const auto found = std::find_if(overwriters.begin(), overwriters.end(), may);
+  if (found == overwriters.end()) return false;
+  write.overwriter = static_cast<uint32_t>(found - overwriters.begin());
+  return true;
 }
 
-Status ClusterHistory::CheckExact(std::string_view where, std::string_view key, const std::vector<std::string>& values,
+Status ClusterHistory::CheckExact(std::string_view where, std::string_view name, const std::vector<std::string>& values,
                                   const CausalContext& context) const {
-  const auto found = keys_.find(key);
+  const auto found = keys_.find(name);
   if (found == keys_.end()) return Status::Ok();
-  const bool keeps_all = options_.policy == cluster::ConflictPolicy::kSiblings;
-  for (const size_t number : found->second.writes) {
-    const ClientOperation& operation = operations_[number];
-    const Write& write = writes_[number];
-    if (operation.kind != Kind::kPut || !write.dot) continue;
-    const bool is_shown = Has(values, operation.value);
+  const Key& key = found->second;
+  std::vector<size_t> shown;
+  for (const std::string& value : values) {
+    if (const auto writer = writer_of_.find(value); writer != writer_of_.end()) shown.push_back(writer->second);
+  }
+  const bool keeps_all = !IsLww(name);
+  if (!keeps_all && values.size() > 1) return Violation("I3: " + std::string(where) + " shows several, and the last writer wins");
+  for (const Write& write : key.writes) {
+    if (!write.is_put || !write.dot) continue;
+    const bool is_shown = std::find(shown.begin(), shown.end(), write.number) != shown.end();
+    if (!is_shown && !(keeps_all && write.has_shown)) continue;
     const bool is_known = context.Covers(*write.dot);
     if (is_shown && !is_known) {
-      return Violation("I3: " + std::string(where) + " has a context without what it shows: " + Name(number));
+      return Violation("I3: " + std::string(where) + " has a context without what it shows: " + Name(write.number));
     }
     if (is_shown) {
-      VARVE_RETURN_IF_ERROR(CheckNotOverwritten(where, number, context));
-    } else if (keeps_all && write.has_shown && is_known && !MayBeOverwritten(number, context)) {
-      return Violation("I3: " + std::string(where) + " leaves out " + Name(number) + ", which nobody has overwritten");
+      VARVE_RETURN_IF_ERROR(CheckNotOverwritten(where, key, write, context));
+    } else if (is_known && !MayBeOverwritten(key, write, context)) {
+      return Violation("I3: " + std::string(where) + " leaves out " + Name(write.number) +
+                       ", which nobody has overwritten");
     }
   }
   return Status::Ok();
@@ -231,7 +257,7 @@ Status ClusterHistory::CheckExact(std::string_view where, std::string_view key, 
 Status ClusterHistory::CheckChain(size_t read) {
   const ClientOperation& operation = operations_[read];
   if (operation.level != Level::kLinear || options_.forgets) return Status::Ok();
-  std::vector<size_t>& reads = keys_.find(operation.key)->second.linear_reads;
+  std::vector<size_t>& reads = places_[read].key->linear_reads;
   for (const size_t other : reads) {
     const ClientOperation& earlier = operations_[other];
     const bool covers = operation.seen.context.Covers(earlier.seen.context);
@@ -247,22 +273,22 @@ Status ClusterHistory::CheckChain(size_t read) {
 }
 
 Status ClusterHistory::OnStored(std::string_view key, const cluster::KeyState& state) {
+  const auto found = keys_.find(key);
   for (const cluster::Sibling& sibling : state.siblings()) {
     if (sibling.tombstone) {
-      const auto found = keys_.find(key);
       if (found == keys_.end()) return Violation("I4: deleted, and nobody wrote to it: " + std::string(key));
       found->second.tombstones.try_emplace(sibling.dot, Tombstone{sibling.stamp});
       continue;
     }
     const auto writer = writer_of_.find(sibling.value);
-    if (writer == writer_of_.end() || operations_[writer->second].key != key) {
+    if (writer == writer_of_.end() || found == keys_.end() || places_[writer->second].key != &found->second) {
       return Violation("I4: stored under " + std::string(key) + ", and nobody wrote it there: " + sibling.value);
     }
-    const ClientOperation& put = operations_[writer->second];
-    if (put.is_ended && put.outcome == Outcome::kFailed) {
+    Write& put = WriteOf(writer->second);
+    if (put.has_failed) {
       return Violation("I13: failed and is stored: " + Name(writer->second));
     }
-    if (uint64_t& stored_as = writes_[writer->second].stored_as; stored_as == 0) stored_as = ++order_;
+    if (put.stored_as == 0) put.stored_as = ++order_;
     VARVE_RETURN_IF_ERROR(BindDot(writer->second, sibling.dot));
   }
   return Status::Ok();
@@ -285,13 +311,13 @@ Status ClusterHistory::CheckFinal(std::string_view key, const cluster::KeyState&
   }
   const auto found = keys_.find(key);
   if (found == keys_.end() || options_.repeats) return Status::Ok();
-  for (const size_t number : found->second.writes) {
-    const ClientOperation& write = operations_[number];
-    if (!write.is_ended || write.outcome != Outcome::kOk || !MustLast(write)) continue;
-    if (!state.context().Covers(*writes_[number].dot)) return Violation("I1: lost: " + Name(number));
-    const bool is_lww = options_.policy == cluster::ConflictPolicy::kLww;
-    if (is_lww && !values.empty() && writes_[number].stamp > state.stamp() && !HasLostToTheForgotten(number, state)) {
-      return Violation("I3: there is an older value than that of " + Name(number));
+  const bool is_lww = IsLww(key);
+  for (const Write& write : found->second.writes) {
+    if (write.acknowledged_as == 0 || !MustLast(operations_[write.number])) continue;
+    if (!state.context().Covers(*write.dot)) return Violation("I1: lost: " + Name(write.number));
+    if (is_lww && !values.empty() && write.stamp > state.stamp() &&
+        !HasLostToTheForgotten(write, found->second, state)) {
+      return Violation("I3: there is an older value than that of " + Name(write.number));
     }
   }
   return CheckExact("the end", key, values, state.context());
@@ -299,21 +325,20 @@ Status ClusterHistory::CheckFinal(std::string_view key, const cluster::KeyState&
 
 // When all replicas have a delete it goes, and its stamp with it: a value that is made after that may have any, also an
 // earlier one than what had lost to the delete.
-bool ClusterHistory::HasLostToTheForgotten(size_t write, const cluster::KeyState& state) const {
+bool ClusterHistory::HasLostToTheForgotten(const Write& write, const Key& key, const cluster::KeyState& state) const {
   const auto last = writer_of_.find(state.siblings().front().value);
   if (last == writer_of_.end()) return false;
-  const uint64_t stored_as = writes_[last->second].stored_as;
-  const auto& tombstones = keys_.find(operations_[write].key)->second.tombstones;
-  return std::any_of(tombstones.begin(), tombstones.end(), [&](const auto& entry) {
+  const uint64_t stored_as = WriteOf(last->second).stored_as;
+  return std::any_of(key.tombstones.begin(), key.tombstones.end(), [&](const auto& entry) {
     const auto& [dot, tombstone] = entry;
     const bool is_forgotten = tombstone.forgotten_as != 0 && tombstone.forgotten_as < stored_as;
-    return is_forgotten && tombstone.stamp >= writes_[write].stamp && state.context().Covers(dot);
+    return is_forgotten && tombstone.stamp >= write.stamp && state.context().Covers(dot);
   });
 }
 
 bool ClusterHistory::IsStored(std::string_view value) const {
   const auto writer = writer_of_.find(value);
-  return writer != writer_of_.end() && writes_[writer->second].dot.has_value();
+  return writer != writer_of_.end() && WriteOf(writer->second).dot.has_value();
 }
 
 std::vector<std::string> ClusterHistory::Keys() const {

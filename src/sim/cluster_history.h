@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,7 @@
 #include "cluster/quorum.h"
 #include "cluster/types.h"
 #include "sim/node.h"
+#include "sim/stream.h"
 #include "varve/status.h"
 
 namespace varve::sim {
@@ -41,6 +43,10 @@ struct ClientOperation {
   bool sloppy = false;
   cluster::SeenContext brought;
   Nanos begun = 0;
+  // Of the coordinator (OnCoordinated): how many replicas it waits for, 0: as the level says; and whether reads that wait for
+  // so many are promised to see writes.
+  uint32_t replicas = 0;
+  bool is_promised = true;
   // From here on: of the reply, or of the client's giving up, which is kUnknown.
   bool is_ended = false;
   Nanos ended = 0;
@@ -66,6 +72,7 @@ struct HistoryOptions {
   // taken place.
   bool sees_states = true;
   cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
+  std::function<cluster::ConflictPolicy(std::string_view key)> policy_of = {};  // empty: `policy`, of all keys
   std::function<cluster::PartitionId(std::string_view key)> partition_of;
 };
 
@@ -76,6 +83,8 @@ class ClusterHistory {
 
   // A client sends a request; returns its number.
   size_t Begin(ClientOperation operation);
+  // A node coordinates it, by these numbers.
+  void OnCoordinated(size_t number, uint32_t replicas, bool is_promised);
   // Its reply has come. O(writes of the key).
   Status End(size_t number, Nanos now, cluster::Outcome outcome, cluster::SeenContext seen,
              std::vector<std::string> values);
@@ -95,13 +104,19 @@ class ClusterHistory {
   size_t answered() const { return answered_; }          // reads
 
  private:
+  // What the checks of each read look at, close together.
   struct Write {
-    std::optional<cluster::Dot> dot;      // once it is known
+    size_t number = 0;                    // of its operation
+    std::optional<cluster::Dot> dot = {};  // once it is known
+    uint64_t acknowledged_as = 0;         // its end in the order of all; 0: not acknowledged
     uint64_t stamp = 0;                   // of an acknowledged one
     uint64_t stored_as = 0;               // when a replica first had it, in the order of all; 0: of a put that none has
     // Acknowledged, or shown to somebody. Others may vanish, as if they had never been.
     bool has_shown = false;
-    std::vector<size_t> overwriters = {};  // writes that brought a context with that dot
+    bool has_failed = false;
+    bool is_put = false;
+    std::vector<uint32_t> overwriters = {};  // writes of the key that brought a context with that dot
+    mutable uint32_t overwriter = 0;         // the place of one of them that was in a context: the first to be tried
   };
   // A delete of the last writer, as replicas store it.
   struct Tombstone {
@@ -109,16 +124,38 @@ class ClusterHistory {
     uint64_t forgotten_as = 0;  // when the first replica could forget it; 0: not yet
   };
   struct Key {
-    std::vector<size_t> writes;
+    std::vector<Write> writes;
     std::vector<size_t> linear_reads;
     std::map<cluster::Dot, Tombstone> tombstones;
   };
-  using DotName = std::pair<cluster::PartitionId, cluster::Dot>;
+  // The key of an operation, and of a write its place there.
+  struct Place {
+    Key* key;
+    uint32_t write;
+  };
+  struct DotName {
+    cluster::PartitionId partition;
+    cluster::Dot dot;
+    friend bool operator==(const DotName&, const DotName&) = default;
+  };
+  struct HashDotName {
+    size_t operator()(const DotName& name) const {
+      return static_cast<size_t>(Mix(name.dot.counter, uint64_t{Value(name.partition)} << 32 | Value(name.dot.actor)));
+    }
+  };
+  struct HashText {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
 
-  bool HasLostToTheForgotten(size_t write, const cluster::KeyState& state) const;
+  Key& KeyNamed(std::string_view name);
+  Write& WriteOf(size_t number) { return places_[number].key->writes[places_[number].write]; }
+  const Write& WriteOf(size_t number) const { return places_[number].key->writes[places_[number].write]; }
+  bool HasLostToTheForgotten(const Write& write, const Key& key, const cluster::KeyState& state) const;
   bool MustLast(const ClientOperation& write) const;
   bool MustMeet(const ClientOperation& read, const ClientOperation& write) const;
-  uint32_t CountOf(cluster::Level level) const;
+  uint32_t CountOf(const ClientOperation& operation) const;
+  bool IsLww(std::string_view key) const;
   Status BindDot(size_t number, cluster::Dot dot);
   Status EndOfWrite(size_t number);
   Status EndOfRead(size_t number);
@@ -128,17 +165,18 @@ class ClusterHistory {
   // I3: what a state with these values and this context shows and leaves out.
   Status CheckExact(std::string_view where, std::string_view key, const std::vector<std::string>& values,
                     const cluster::CausalContext& context) const;
-  Status CheckNotOverwritten(std::string_view where, size_t write, const cluster::CausalContext& context) const;
-  bool MayBeOverwritten(size_t write, const cluster::CausalContext& context) const;
-  bool IsEffective(size_t write, const cluster::CausalContext& context) const;
+  Status CheckNotOverwritten(std::string_view where, const Key& key, const Write& write,
+                             const cluster::CausalContext& context) const;
+  bool MayBeOverwritten(const Key& key, const Write& write, const cluster::CausalContext& context) const;
+  static bool IsEffective(const Write& write, const cluster::CausalContext& context);
   std::string Name(size_t number) const;
 
   HistoryOptions options_;
   std::vector<ClientOperation> operations_;
-  std::vector<Write> writes_;  // by operation; of reads: empty
+  std::vector<Place> places_;  // by operation
   std::map<std::string, Key, std::less<>> keys_;
-  std::map<std::string, size_t, std::less<>> writer_of_;  // value -> put
-  std::map<DotName, size_t> bearer_of_;
+  std::unordered_map<std::string, size_t, HashText, std::equal_to<>> writer_of_;  // value -> put
+  std::unordered_map<DotName, size_t, HashDotName> bearer_of_;
   uint64_t order_ = 0;
   size_t acknowledged_ = 0;
   size_t answered_ = 0;

@@ -89,13 +89,39 @@ void ClusterOperator::OnTimer(uint64_t, Time, Actions* actions) {
 
 void ClusterOperator::OnStore(const StoreReply& reply, Time, Actions* actions) {
   if (reply.kind == StoreReply::Kind::kCompareAndSwap) {
-    run_->changes_made += reply.is_swapped ? 1 : 0;
+    run_->changes_made += reply.is_swapped && reply.id == 2 ? 1 : 0;
     return;
   }
-  const auto topology = cluster::DecodeTopology(reply.bytes);
+  const StoreRecord record = SplitRecord(run_->options, reply.bytes);
+  if (TakesSettings(reply.revision, record, actions)) return;
+  const auto topology = cluster::DecodeTopology(record.topology);
   if (!topology.ok()) return run_->Report(topology.status());
   TopologyChange change(*topology);
-  if (Change(&change)) actions->SwapStore(2, reply.revision, EncodeTopology(change.topology()));
+  if (!Change(&change)) return;
+  const std::string bytes = EncodeTopology(change.topology());
+  actions->SwapStore(2, reply.revision, EncodeRecord(run_->options, {record.settings, bytes}));
+}
+
+// Whether this is a time for other settings.
+bool ClusterOperator::TakesSettings(uint64_t revision, const StoreRecord& record, Actions* actions) {
+  if (run_->options.namespaces.empty() || !random_.Chance(500)) return false;
+  auto settings = cluster::DecodeClusterSettings(record.settings);
+  if (!settings.ok()) {
+    run_->Report(settings.status());
+    return false;
+  }
+  const auto topology = cluster::DecodeTopology(record.topology);
+  const bool is_green = topology.ok() && std::all_of(topology->members.begin(), topology->members.end(), [&](const Member& m) {
+    const auto taken = run_->settings.find(MachineOf(m));
+    return m.state == MemberState::kRemoved || (taken != run_->settings.end() && taken->second == record.settings);
+  });
+  const bool is_changed = run_->calm_since != 0
+                              ? AddMissing(run_->options, &*settings)
+                              : ChangeSettings(run_->options, is_green, &random_, &*settings);
+  if (!is_changed) return false;
+  const std::string text = EncodeClusterSettings(*settings);
+  actions->SwapStore(3, revision, EncodeRecord(run_->options, {text, record.topology}));
+  return true;
 }
 
 bool ClusterOperator::Change(TopologyChange* change) {
@@ -144,6 +170,10 @@ bool ClusterOperator::Reshape(TopologyChange* change) {
       std::stable_partition(nodes.begin(), nodes.end(), [&](NodeId node) {
         return !topology.placement.IsReplica(partition, node);
       });
+    }
+    if (run_->options.keeps_copies) {
+      target.SetReplicas(partition, std::span(nodes).first(std::min<size_t>(run_->options.copies, nodes.size())));
+      continue;
     }
     size_t size = random_.Chance(500) ? std::min<size_t>(3, most) : 1 + random_.Uniform(most);
     if (random_.Chance(run_->options.small_sets)) size = 1 + random_.Uniform(std::min<size_t>(2, most));

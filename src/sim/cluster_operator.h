@@ -7,6 +7,7 @@
 
 #include "cluster/topology.h"
 #include "cluster/topology_change.h"
+#include "sim/cluster_namespaces.h"
 #include "sim/cluster_run.h"
 #include "sim/node.h"
 #include "sim/stream.h"
@@ -27,6 +28,7 @@ class ClusterOperator : public Node {
   void OnStore(const StoreReply& reply, Time now, Actions* actions) override;
 
  private:
+  bool TakesSettings(uint64_t revision, const StoreRecord& record, Actions* actions);
   // The next version, or nothing to do.
   bool Change(cluster::TopologyChange* change);
   bool Join(cluster::TopologyChange* change);

@@ -7,7 +7,8 @@ namespace varve::sim {
 namespace {
 
 constexpr std::array<std::string_view, kProfiles> kNames = {"mixed", "hints", "repair", "floors",
-                                                            "moves", "news",  "strays", "versions", "restored"};
+                                                            "moves", "news",  "strays", "versions", "restored",
+                                                            "namespaces"};
 constexpr Nanos kNever = 3600 * kSecond;
 
 // What would find a lost write later.
@@ -65,12 +66,38 @@ void ShapeNews(Stream* random, ClusterOptions* options) {
   options->idle = (100 + random->Uniform(300)) * kMillisecond;
 }
 
+// Keys of none, and of two or three namespaces, one of each policy at least. Half of these worlds are those of moves.
+void ShapeNamespaces(Stream* random, uint32_t most_nodes, ClusterOptions* options) {
+  if (random->Chance(500)) {
+    ShapeMoves(random, most_nodes, options);
+    options->keeps_copies = true;
+  }
+  StayTheSame(options);
+  options->copies = std::min(random->Chance(700) ? 3u : 1 + static_cast<uint32_t>(random->Uniform(5)), most_nodes);
+  options->nodes = std::max(options->nodes, options->copies);
+  options->small = 0;
+  options->changes = options->reshapes == 0 ? 1 + static_cast<uint32_t>(random->Uniform(10)) : 0;
+  options->keys = 3 + static_cast<uint32_t>(random->Uniform(6));
+  if (random->Chance(500)) {  // nodes hear of settings one long after the other
+    options->watches = false;
+    options->store_period = (500 + random->Uniform(1500)) * kMillisecond;
+  }
+  const auto quorum = [&] { return 1 + static_cast<uint32_t>(random->Uniform(options->copies)); };
+  for (const char* name : {"a", "b", "c"}) {
+    const bool is_lww = options->namespaces.empty() || (options->namespaces.size() == 2 && random->Chance(500));
+    const auto policy = is_lww ? cluster::ConflictPolicy::kLww : cluster::ConflictPolicy::kSiblings;
+    options->namespaces.push_back({name, policy, quorum(), quorum(), random->Chance(300)});
+    if (options->namespaces.size() == 2 && random->Chance(400)) return;
+  }
+}
+
 }  // namespace
 
 Profile ProfileOf(uint64_t seed) {
   Stream random(seed, 0x9F0F11E);
-  if (!random.Chance(300)) return Profile::kMixed;
-  return static_cast<Profile>(1 + random.Uniform(kProfiles - 1));
+  if (random.Chance(300)) return static_cast<Profile>(1 + random.Uniform(kProfiles - 2));
+  // By another number, as these came later, and no other seed became another world.
+  return Stream(seed, 0x4A3E5).Chance(50) ? Profile::kNamespaces : Profile::kMixed;
 }
 
 std::string_view ProfileName(Profile profile) { return kNames[static_cast<size_t>(profile)]; }
@@ -115,13 +142,14 @@ void Shape(Profile profile, Stream* random, uint32_t most_nodes, ClusterOptions*
       ShapeMoves(random, most_nodes, options);
       options->exchange_period = kSecond;
       return;
-    case Profile::kVersions: return;
+    case Profile::kVersions: options->is_rolling = random->Chance(500); return;
     case Profile::kRestored:
       StayTheSame(options);
       SpreadOut(random, options);
       options->exchange_period = 500 * kMillisecond;
       options->lease_size = 4;
       return;
+    case Profile::kNamespaces: return ShapeNamespaces(random, most_nodes, options);
   }
 }
 

@@ -14,7 +14,7 @@
 
 namespace varve::sim {
 
-// Each seed has one: of a hundred, seventy are kMixed, and the others have equal shares.
+// Each seed has one: of a hundred, some 66 are kMixed, and the others have about equal shares.
 Profile ProfileOf(uint64_t seed);
 // "mixed", "hints", ...; nothing: there is no such profile.
 std::string_view ProfileName(Profile profile);

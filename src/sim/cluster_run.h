@@ -6,10 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "cluster/key_namespace.h"
 #include "cluster/key_state.h"
 #include "cluster/slot.h"
 #include "sim/cluster_acks.h"
@@ -29,10 +32,21 @@ enum class Profile : uint8_t {
   kMoves,   // nothing but moves does: copies go from any nodes to any others, and change in number
   kNews,    // moves as well, and nodes hear of them late, or find an old topology when they start again
   kStrays,  // moves as well, and updates go to replicas that must refuse them
-  kVersions,  // some machines speak a later version for a while, which the others refuse, and refuse theirs
+  kVersions,  // some machines speak a later version for a while, which the others refuse, and refuse theirs; or they
+              // are upgraded one after the other, and two that know the later version speak it with each other
   kRestored,  // machines are put back to an earlier state, and do not know. What was written then is not promised
+  kNamespaces,  // keys of namespaces with policies and quorums of their own, which change, while copies move
 };
-inline constexpr size_t kProfiles = 9;
+inline constexpr size_t kProfiles = 10;
+
+// A namespace of the cluster, as it is made.
+struct NamespaceOptions {
+  std::string name;
+  cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
+  uint32_t read_quorum = 1;
+  uint32_t write_quorum = 1;
+  bool comes_later = false;
+};
 
 struct ClusterOptions {
   Profile profile = Profile::kMixed;
@@ -43,6 +57,7 @@ struct ClusterOptions {
   uint32_t partition_bits = 1;
   uint32_t keys = 4;
   cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
+  std::vector<NamespaceOptions> namespaces = {};  // to which keys belong in turn, the first one to none of them
   bool sloppy = false;          // some writes
   bool wipes = false;           // machines may lose their disks; they are replaced
   bool syncs = true;            // writes before they are acknowledged; otherwise a loss of power takes some
@@ -54,6 +69,7 @@ struct ClusterOptions {
   uint32_t changes = 0;         // joins and leaves that the operator tries
   uint32_t reshapes = 0;        // changes of the placement to any other, which the operator tries
   uint64_t small_sets = 0;      // of 1000 that it makes: of one or two copies
+  bool keeps_copies = false;    // all that it makes have as many as they should
   uint64_t lease_size = 16;
   // As in cluster::NodeOptions.
   Nanos exchange_period = 2 * kSecond;
@@ -61,6 +77,7 @@ struct ClusterOptions {
   Nanos floor_period = 3 * kSecond;
   Nanos gossip_period = 2 * kSecond;
   size_t hint_bytes = 1 << 16;
+  bool is_rolling = false;         // each life of a node knows the later version of the messages or does not
   bool watches = true;             // the topology store tells of changes; it is asked from time to time in any case
   Nanos store_period = kSecond;    // how often
   Nanos topology_lag = 0;          // until a topology is written to the disk, at most
@@ -81,6 +98,20 @@ struct ClusterRun {
   bool MayWork() const { return calm_since == 0 || now() < calm_since + kSecond; }
   bool IsLastRound() const { return calm_since != 0 && now() > calm_since + options.calm - 5 * kSecond; }
   cluster::PartitionId PartitionOf(std::string_view key) const { return PartitionOf(options, key); }
+  // The name by which replicas know a key of clients, and back.
+  std::string ReplicaKeyOf(std::string_view key) const { return cluster::ReplicaKey(key, PolicyOf(options, key)); }
+  static std::string_view ClientKeyOf(std::string_view replica_key) {
+    return replica_key.substr(0, replica_key.size() - (replica_key.starts_with('@') ? 1 : 0));
+  }
+
+  // By its namespace, which keeps it for ever.
+  static cluster::ConflictPolicy PolicyOf(const ClusterOptions& options, std::string_view key) {
+    const std::optional<std::string_view> name = cluster::NamespaceOf(key);
+    for (const NamespaceOptions& space : options.namespaces) {
+      if (name == space.name) return space.policy;
+    }
+    return options.policy;
+  }
 
   static cluster::PartitionId PartitionOf(const ClusterOptions& options, std::string_view key) {
     const uint32_t shift = cluster::kSlotBits - options.partition_bits;
@@ -93,7 +124,7 @@ struct ClusterRun {
     history.losses = options.wipes || options.reshapes > 0;
     history.repeats = options.profile == Profile::kRestored;
     history.forgets = !options.syncs;
-    history.policy = options.policy;
+    history.policy_of = [options](std::string_view key) { return PolicyOf(options, key); };
     history.partition_of = [options](std::string_view key) { return PartitionOf(options, key); };
     return history;
   }
@@ -107,8 +138,11 @@ struct ClusterRun {
   TopologyWatch topologies;
   Status status;
   std::map<std::string, std::vector<cluster::SeenContext>> contexts;  // of earlier replies, for any client
+  std::map<cluster::NodeId, char> versions;   // of messages, that nodes know, as their hello says
+  std::map<Endpoint, std::string> settings;  // of servers that are up: what they say that they have taken
   std::map<Endpoint, uint64_t> wipes;                                 // of machines, as their operator sees
   size_t last_reads = 0;                                              // of the last round, that went well
+  size_t later_messages = 0;                                          // that were spoken and understood
   size_t changes_made = 0;                                            // joins, leaves and replacements
 };
 

@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "sim/cluster_client.h"
 #include "sim/cluster_disk.h"
+#include "sim/cluster_namespaces.h"
 #include "sim/cluster_operator.h"
 #include "sim/cluster_profile.h"
 #include "sim/stream.h"
@@ -18,6 +19,7 @@ using cluster::NodeId;
 using cluster::PartitionId;
 namespace {
 
+// `key`: as replicas know it.
 Result<cluster::KeyState> StateOf(const ReplicaView& replica, const std::string& key) {
   const auto stored = replica.stored.find(key);
   if (stored != replica.stored.end()) return cluster::KeyState::Decode(stored->second, replica.floor);
@@ -73,7 +75,9 @@ FaultOptions FaultOptionsFor(const ClusterOptions& options) {
   return faults;
 }
 
-std::string ClusterScenario::FirstTopology() const { return FirstTopologyOf(run_.options); }
+std::string ClusterScenario::FirstTopology() const {
+  return EncodeRecord(run_.options, {FirstSettingsOf(run_.options), FirstTopologyOf(run_.options)});
+}
 
 std::unique_ptr<Node> ClusterScenario::NewNode(Endpoint endpoint, const Disk* disk, uint64_t random_seed) {
   if (endpoint < servers()) return std::make_unique<ClusterServer>(endpoint, disk, &run_, random_seed);
@@ -85,7 +89,10 @@ Status ClusterScenario::Check(const World& world) {
   run_.world = &world;
   if (run_.calm_since == 0 && world.IsCalm() && world.now() >= run_.options.least) run_.calm_since = world.now();
   while (revision_ < world.store().revision()) {
-    VARVE_RETURN_IF_ERROR(run_.topologies.OnVersion(world.store().At(++revision_)));
+    const StoreRecord record = SplitRecord(run_.options, world.store().At(++revision_));
+    if (record.topology == last_topology_) continue;  // the settings have changed
+    last_topology_ = record.topology;
+    VARVE_RETURN_IF_ERROR(run_.topologies.OnVersion(last_topology_));
     run_.acks.OnTopology(run_.topologies.last());
   }
   VARVE_RETURN_IF_ERROR(run_.status);
@@ -102,7 +109,7 @@ Status ClusterScenario::CheckEverywhere(const World& world) const {
     const PartitionId partition = run_.PartitionOf(key);
     for (const NodeId node : run_.topologies.last().placement.Replicas(partition)) {
       const ReplicaView view = View(world, node, partition);
-      VARVE_ASSIGN_OR_RETURN(const cluster::KeyState state, StateOf(view, key));
+      VARVE_ASSIGN_OR_RETURN(const cluster::KeyState state, StateOf(view, run_.ReplicaKeyOf(key)));
       const Status status = run_.history.CheckFinal(key, state);
       if (!status.ok()) {
         return Status::Corruption(std::string(status.message()) + ", at node " + std::to_string(Value(node)) +
@@ -160,7 +167,7 @@ Status ClusterScenario::CheckPartition(const World& world, PartitionId partition
   if (run_.options.profile != Profile::kRestored) VARVE_RETURN_IF_ERROR(CheckEqual(views));
   for (const std::string& key : run_.history.Keys()) {
     if (run_.PartitionOf(key) != partition) continue;
-    VARVE_ASSIGN_OR_RETURN(const cluster::KeyState state, StateOf(views[0], key));
+    VARVE_ASSIGN_OR_RETURN(const cluster::KeyState state, StateOf(views[0], run_.ReplicaKeyOf(key)));
     VARVE_RETURN_IF_ERROR(run_.history.CheckFinal(key, state));
   }
   for (Endpoint endpoint = 0; endpoint < servers(); ++endpoint) {

@@ -46,6 +46,7 @@ class ClusterScenario : public Scenario {
 
   ClusterRun run_;
   uint64_t revision_ = 0;  // of the store, that has been looked at
+  std::string last_topology_;
   bool is_last_round_ = false;
 };
 

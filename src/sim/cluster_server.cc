@@ -3,7 +3,11 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
+#include "cluster/message_codec.h"
 #include "sim/cluster_disk.h"
+#include "sim/cluster_namespaces.h"
+#include "sim/cluster_versions.h"
 
 namespace varve::sim {
 namespace {
@@ -18,7 +22,8 @@ cluster::NodeOptions CoreOptions(cluster::NodeId self, uint64_t seed, const Clus
   cluster::NodeOptions options;
   options.self = self;
   options.random_seed = seed;
-  options.policy_of = [policy = chosen.policy](std::string_view) { return policy; };
+  options.policy_of = [policy = chosen.policy](std::string_view key) { return cluster::PolicyOfReplicaKey(key, policy); };
+  options.slot_of = cluster::SlotOfReplicaKey;
   options.lease_size = chosen.lease_size;
   options.max_hint_bytes = chosen.hint_bytes;
   options.max_hint_bytes_of_owner = chosen.hint_bytes / 2;
@@ -70,6 +75,8 @@ void ClusterServer::Begin(const cluster::Topology& topology) {
   cluster::NodeDurable durable = LoadNode(disk_);
   for (const auto& [partition, record] : durable.partitions) run_->epochs.OnFenceDurable(id_, partition, record.epoch);
   core_ = std::make_unique<cluster::NodeCore>(CoreOptions(id_, seed_, run_->options), std::move(durable));
+  run_->versions[id_] = KnownVersion();
+  if (const auto settings = disk_.Read("s")) TakeSettings(*settings, 0);
   cluster::Actions list;
   core_->Start(core_now(), &list);
   Perform(std::move(list));
@@ -78,14 +85,29 @@ void ClusterServer::Begin(const cluster::Topology& topology) {
 
 void ClusterServer::TakeTopology(std::string_view bytes, uint64_t revision) {
   if (!has_begun_) return;
+  const StoreRecord record = SplitRecord(run_->options, bytes);
   if (core_ == nullptr) {
-    if (const auto decoded = cluster::DecodeTopology(bytes); decoded.ok()) Begin(*decoded);
+    if (const auto decoded = cluster::DecodeTopology(record.topology); decoded.ok()) Begin(*decoded);
   }
   if (core_ == nullptr) return;
   cluster::Actions list;
-  run_->Report(core_->OnTopology(bytes, revision, core_now(), &list));
+  run_->Report(core_->OnTopology(record.topology, revision, core_now(), &list));
   Perform(std::move(list));
+  // Behind the topology that was there when they came, also on the disk.
+  if (!record.settings.empty() && revision > settings_revision_) TakeSettings(record.settings, revision);
   LookForPeers();
+}
+
+void ClusterServer::TakeSettings(std::string_view text, uint64_t revision) {
+  settings_revision_ = revision;
+  if (text == settings_text_) return;
+  auto settings = cluster::DecodeClusterSettings(text);
+  if (!settings.ok()) return run_->Report(settings.status());
+  settings_ = *std::move(settings);
+  settings_text_ = text;
+  core_->SetRules(MoveRulesOf(settings_));
+  actions_->Write("s", settings_text_);
+  run_->settings[self_] = settings_text_;
 }
 
 void ClusterServer::LookForPeers() {
@@ -111,16 +133,16 @@ void ClusterServer::Ping() {
 void ClusterServer::OnMessage(Endpoint from, std::string_view bytes, Time now, Actions* actions) {
   now_ = now;
   actions_ = actions;
-  const ClusterMessage message = DecodeClusterMessage(bytes);
+  ClusterMessage message = DecodeClusterMessage(bytes);
   if (const auto* call = std::get_if<ClientCall>(&message)) {
     TakeCall(from, *call);
   } else {
-    TakeFrame(std::get<NodeFrame>(message));
+    TakeFrame(std::get<NodeFrame>(std::move(message)));
   }
   SetCoreTimer();
 }
 
-void ClusterServer::TakeFrame(const NodeFrame& frame) {
+void ClusterServer::TakeFrame(NodeFrame frame) {
   // Who a frame is for, the handshake of a real connection finds out.
   if (core_ == nullptr || frame.to != id_) return;
   if (const auto peer = peers_.find(frame.from); peer != peers_.end()) {
@@ -133,35 +155,89 @@ void ClusterServer::TakeFrame(const NodeFrame& frame) {
     }
   }
   if (frame.bytes.empty() || IsStranger()) return;
+  if (KnownVersion() == kLaterVersion && IsLater(frame.bytes)) {
+    ++run_->later_messages;
+    if (!FromLater(&frame.bytes)) return;
+  }
   WatchRequest(frame);
   cluster::Actions list;
   core_->OnMessage(frame.from, frame.bytes, core_now(), &list);
+  CheckRefused(frame, list);
   Perform(std::move(list));
+}
+
+// Of the messages: the same in a whole life.
+char ClusterServer::KnownVersion() const {
+  return run_->options.is_rolling && (seed_ >> 32) % 2 == 0 ? kLaterVersion : kThisVersion;
+}
+
+// As both ends of a connection have agreed in their hellos.
+bool ClusterServer::SpeaksLaterTo(cluster::NodeId peer) const {
+  if (KnownVersion() != kLaterVersion) return false;
+  const auto known = run_->versions.find(peer);
+  return (known != run_->versions.end() && known->second == kLaterVersion) || VARVE_PLANTED_BUG("sim.speaks_what_peers_do_not_know");
+}
+
+// A kind of message that only the later version has, to whom it knows, and by mistake to others.
+void ClusterServer::SayNews() {
+  if (KnownVersion() != kLaterVersion) return;
+  for (const auto& [id, peer] : peers_) {
+    if (SpeaksLaterTo(id) || random_.Chance(200)) {
+      actions_->Send(peer.endpoint, Encode(NodeFrame{id_, id, News(random_.Chance(500))}));
+    }
+  }
+}
+
+// I14: what a node cannot know has no effect.
+void ClusterServer::CheckRefused(const NodeFrame& frame, const cluster::Actions& list) {
+  if (!run_->options.is_rolling || list.empty() || cluster::DecodeMessage(frame.bytes).ok()) return;
+  run_->Report(Status::Corruption("I14: " + std::to_string(Value(id_)) + " acts on a message that it does not know"));
 }
 
 // Whether it is of a later version, to which the others cannot talk. It is put right when the faults are over.
 bool ClusterServer::IsStranger() const {
-  return run_->options.profile == Profile::kVersions && run_->calm_since == 0 && (seed_ >> 32) % 4 == 0;
+  return run_->options.profile == Profile::kVersions && !run_->options.is_rolling && run_->calm_since == 0 &&
+         (seed_ >> 32) % 4 == 0;
 }
 
 void ClusterServer::TakeCall(Endpoint client, const ClientCall& call) {
   if (!seen_calls_.insert({client, call.number}).second) return;
   if (core_ == nullptr) {
-    return actions_->Send(client, Encode(ClientAnswer{call.number, cluster::Outcome::kFailed, {}, {}}));
+    return Refuse(client, call);
   }
+  // By the settings as this node knows them.
+  cluster::ConflictPolicy policy = run_->options.policy;
+  uint32_t replicas = 0;
+  if (const auto name = cluster::NamespaceOf(call.key)) {
+    const auto space = settings_.namespaces.find(*name);
+    if (space == settings_.namespaces.end()) return Refuse(client, call);
+    policy = space->second.policy;
+    const bool is_read = call.kind == ClientOperation::Kind::kGet;
+    const bool goes_by_numbers = call.level == cluster::Level::kQuorum;
+    if (goes_by_numbers) replicas = is_read ? space->second.read_quorum : space->second.write_quorum;
+    const bool is_promised = space->second.read_quorum + space->second.write_quorum > settings_.copies;
+    run_->history.OnCoordinated(call.number, replicas, is_promised || !goes_by_numbers);
+  }
+  std::string key = cluster::ReplicaKey(call.key, policy);
   const uint64_t number = next_call_++;
   calls_[number] = {client, call.number};
   const Nanos deadline = now_.monotonic + call.patience;
   cluster::Actions list;
   if (call.kind == ClientOperation::Kind::kGet) {
-    core_->Get(number, {.key = call.key, .level = call.level, .deadline = deadline}, core_now(), &list);
+    core_->Get(number, {.key = std::move(key), .level = call.level, .replicas = replicas, .deadline = deadline},
+               core_now(), &list);
   } else {
     core_->Put(number,
-               {.key = call.key, .is_delete = call.kind == ClientOperation::Kind::kDelete, .value = call.value,
-                .seen = call.brought, .level = call.level, .sloppy = call.sloppy, .deadline = deadline},
+               {.key = std::move(key), .is_delete = call.kind == ClientOperation::Kind::kDelete, .value = call.value,
+                .seen = call.brought, .level = call.level, .replicas = replicas, .sloppy = call.sloppy,
+                .deadline = deadline},
                core_now(), &list);
   }
   Perform(std::move(list));
+}
+
+void ClusterServer::Refuse(Endpoint client, const ClientCall& call) {
+  actions_->Send(client, Encode(ClientAnswer{call.number, cluster::Outcome::kFailed, {}, {}}));
 }
 
 void ClusterServer::OnTimer(uint64_t id, Time now, Actions* actions) {
@@ -173,6 +249,7 @@ void ClusterServer::OnTimer(uint64_t id, Time now, Actions* actions) {
   } else if (id == kPingTimer) {
     if (core_ != nullptr) {
       Ping();
+      SayNews();
       Watch();
     }
     actions->SetTimer(kPingTimer, kPingEvery);

@@ -11,11 +11,13 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "cluster/message.h"
 #include "cluster/node_core.h"
+#include "cluster/settings.h"
 #include "sim/cluster_run.h"
 #include "sim/cluster_wire.h"
 #include "sim/disk.h"
@@ -34,6 +36,7 @@ class ClusterServer : public Node {
  public:
   ClusterServer(Endpoint self, const Disk* disk, ClusterRun* run, uint64_t seed)
       : self_(self), disk_(*disk), run_(run), random_(seed, 1), seed_(seed) {}
+  ~ClusterServer() override { run_->settings.erase(self_); }
 
   void OnStart(Time now, Actions* actions) override;
   void OnMessage(Endpoint from, std::string_view bytes, Time now, Actions* actions) override;
@@ -71,12 +74,18 @@ class ClusterServer : public Node {
   void Start();
   void Begin(const cluster::Topology& topology);
   void TakeTopology(std::string_view bytes, uint64_t revision);
+  void TakeSettings(std::string_view text, uint64_t revision);
   void LookForPeers();
   void Ping();
   void TakeCall(Endpoint client, const ClientCall& call);
-  void TakeFrame(const NodeFrame& frame);
+  void Refuse(Endpoint client, const ClientCall& call);
+  void TakeFrame(NodeFrame frame);
   void AnswerTo(uint64_t request, ClientAnswer answer);
   bool IsStranger() const;
+  char KnownVersion() const;
+  bool SpeaksLaterTo(cluster::NodeId peer) const;
+  void SayNews();
+  void CheckRefused(const NodeFrame& frame, const cluster::Actions& list);
   void Watch();
   void WatchRequest(const NodeFrame& frame);
   void WatchReply(cluster::NodeId to, const cluster::Message& message);
@@ -122,9 +131,12 @@ class ClusterServer : public Node {
 
   cluster::NodeId id_ = cluster::kNoNode;
   std::unique_ptr<cluster::NodeCore> core_;
+  cluster::ClusterSettings settings_;  // in worlds with namespaces
+  std::string settings_text_;
+  uint64_t settings_revision_ = 0;  // of the record that they were last found in
   std::map<cluster::NodeId, Peer> peers_;
   EpochsAsked epochs_asked_;  // requests of peers
-  std::map<std::pair<cluster::NodeId, uint64_t>, Asked> asked_;  // requests of peers
+  std::unordered_map<AskedBy, Asked, HashAskedBy> asked_;     // requests of peers
   std::set<std::pair<cluster::PartitionId, cluster::ActorId>> met_;  // its own, of which it has met dots that it does not know
   std::optional<cluster::PersistTopology> late_topology_;            // not on the disk yet
   bool has_begun_ = false;                                           // what it has found is durable

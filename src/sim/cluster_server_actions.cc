@@ -6,7 +6,9 @@
 #include "base/check.h"
 #include "cluster/message_codec.h"
 #include "sim/cluster_disk.h"
+#include "sim/cluster_namespaces.h"
 #include "sim/cluster_server.h"
+#include "sim/cluster_versions.h"
 
 namespace varve::sim {
 void ClusterServer::Perform(cluster::Actions list) {
@@ -55,6 +57,7 @@ void ClusterServer::Do(cluster::SendBytes& send) {
   const auto peer = peers_.find(send.to);
   if (peer == peers_.end()) return;
   if (IsStranger()) ++send.bytes[0];  // the version of the message
+  if (SpeaksLaterTo(send.to)) ToLater(random_.Uniform(9), &send.bytes);
   actions_->Send(peer->second.endpoint, Encode(NodeFrame{id_, send.to, std::move(send.bytes)}));
 }
 
@@ -80,7 +83,9 @@ void ClusterServer::Do(cluster::WriteKey& write) {
   if (write.bytes) {
     const auto state = cluster::KeyState::Decode(*write.bytes, FloorOf(disk_, write.partition));
     if (state.ok()) WatchDots(write.partition, *state);
-    run_->Report(state.ok() ? run_->history.OnStored(write.key, *state) : state.status());
+    const std::string_view key = ClusterRun::ClientKeyOf(write.key);
+    run_->Report(state.ok() ? run_->history.OnStored(key, *state) : state.status());
+    if (write.key != run_->ReplicaKeyOf(key)) run_->Report(Status::Corruption("I3: another policy: " + write.key));
   }
   Keep(write, actions_);
   Completion written = [this, partition = write.partition, operation = write.operation](cluster::Actions* list) {
@@ -164,7 +169,7 @@ void ClusterServer::Do(cluster::DropPartition& drop) { Drop(drop.partition, disk
 void ClusterServer::Do(cluster::SwapTopology& swap) {
   const uint64_t number = next_number_++;
   swaps_[number] = swap.swap;
-  actions_->SwapStore(number, swap.expected_revision, std::move(swap.bytes));
+  actions_->SwapStore(number, swap.expected_revision, EncodeRecord(run_->options, {settings_text_, swap.bytes}));
   timers_[number] = [this, number](cluster::Actions* list) {
     const auto found = swaps_.extract(number);
     if (found.empty()) return;

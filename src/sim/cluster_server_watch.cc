@@ -1,5 +1,6 @@
 // What a server tells the oracles of what it says and hears.
 #include <algorithm>
+#include <utility>
 
 #include "cluster/message_codec.h"
 #include "sim/cluster_disk.h"
@@ -22,18 +23,18 @@ ReplyCode CodeOf(const cluster::Message& message) {
       message.body);
 }
 
-// The key of a request to a replica or a keeper of hints, and the state that it brings.
-bool KeyAndState(const cluster::Message& message, std::string* key, std::string* state) {
-  if (const auto* update = std::get_if<cluster::UpdateRequest>(&message.body)) {
-    *key = update->key;
-  } else if (const auto* merge = std::get_if<cluster::MergeRequest>(&message.body)) {
-    *key = merge->key;
-    *state = merge->state;
-  } else if (const auto* read = std::get_if<cluster::ReadRequest>(&message.body)) {
-    *key = read->key;
-  } else if (const auto* hint = std::get_if<cluster::HintRequest>(&message.body)) {
-    *key = hint->key;
-    *state = hint->state;
+// The key of a request to a replica or a keeper of hints, and the state that it brings, taken out of it.
+bool KeyAndState(cluster::Message* message, std::string* key, std::string* state) {
+  if (auto* update = std::get_if<cluster::UpdateRequest>(&message->body)) {
+    *key = std::move(update->key);
+  } else if (auto* merge = std::get_if<cluster::MergeRequest>(&message->body)) {
+    *key = std::move(merge->key);
+    *state = std::move(merge->state);
+  } else if (auto* read = std::get_if<cluster::ReadRequest>(&message->body)) {
+    *key = std::move(read->key);
+  } else if (auto* hint = std::get_if<cluster::HintRequest>(&message->body)) {
+    *key = std::move(hint->key);
+    *state = std::move(hint->state);
   } else {
     return false;
   }
@@ -48,14 +49,14 @@ cluster::CausalContext ContextOf(const std::string& state) {
 }  // namespace
 
 void ClusterServer::WatchRequest(const NodeFrame& frame) {
-  const Result<cluster::Message> message = cluster::DecodeMessage(frame.bytes);
+  Result<cluster::Message> message = cluster::DecodeMessage(frame.bytes);
   if (!message.ok()) return;
   epochs_asked_.OnRequest(frame.from, message->request, message->epoch);
   Asked asked{.epoch = message->epoch};
   std::string state;
-  if (KeyAndState(*message, &asked.key, &state) && !state.empty()) asked.context = ContextOf(state);
-  const auto [known, is_new] = asked_.try_emplace({frame.from, message->request}, asked);
-  if (is_new) return;
+  if (KeyAndState(&*message, &asked.key, &state) && !state.empty()) asked.context = ContextOf(state);
+  const auto [known, is_new] = asked_.try_emplace({frame.from, message->request}, std::move(asked));
+  if (is_new) return;  // else nothing was moved
   // A read that writes back more and more does so under one number.
   asked.is_ambiguous = known->second.is_ambiguous ||
                        (!known->second.context.empty() && !(known->second.context == asked.context));
@@ -66,25 +67,26 @@ void ClusterServer::WatchRequest(const NodeFrame& frame) {
 void ClusterServer::WatchReply(const cluster::NodeId to, const cluster::Message& message) {
   const auto found = asked_.find({to, message.request});
   if (found == asked_.end()) return;
-  Asked asked = found->second;
+  const Asked& asked = found->second;
+  cluster::Epoch epoch = asked.epoch;
   const ReplyCode code = CodeOf(message);
   const bool is_of_replica = std::holds_alternative<cluster::UpdateReply>(message.body) ||
                              std::holds_alternative<cluster::MergeReply>(message.body) ||
                              std::holds_alternative<cluster::ReadReply>(message.body);
-  if (is_of_replica) asked.epoch = epochs_asked_.OnReply(to, message.request, code);
-  if (asked.epoch == cluster::kNoEpoch) return;
+  if (is_of_replica) epoch = epochs_asked_.OnReply(to, message.request, code);
+  if (epoch == cluster::kNoEpoch) return;
   const auto* update = std::get_if<cluster::UpdateReply>(&message.body);
   if (update != nullptr && !update->state.empty()) {
-    run_->Report(run_->acks.OnUpdateMade(id_, message.partition, asked.epoch));
+    run_->Report(run_->acks.OnUpdateMade(id_, message.partition, epoch));
     cluster::CausalContext dot;
     dot.Add(update->dot);
     CheckDurable(message.partition, asked.key, dot);
   }
   if (code != ReplyCode::kOk) return;
   if (std::holds_alternative<cluster::TreeReply>(message.body)) {
-    return run_->Report(run_->epochs.OnCompared(id_, message.partition, asked.epoch));
+    return run_->Report(run_->epochs.OnCompared(id_, message.partition, epoch));
   }
-  Acknowledgement ack{.replica = id_, .to = to, .since = asked.epoch, .at = run_->now()};
+  Acknowledgement ack{.replica = id_, .to = to, .since = epoch, .at = run_->now()};
   if (update != nullptr) {
     ack.kind = Kind::kWrite;
     ack.context = ContextOf(update->state);
@@ -102,8 +104,8 @@ void ClusterServer::WatchReply(const cluster::NodeId to, const cluster::Message&
   } else {
     return;
   }
-  if (ack.kind != Kind::kHint) run_->Report(run_->epochs.OnAcknowledged(id_, message.partition, asked.epoch));
-  run_->acks.OnAcknowledged(asked.key, std::move(ack));
+  if (ack.kind != Kind::kHint) run_->Report(run_->epochs.OnAcknowledged(id_, message.partition, epoch));
+  run_->acks.OnAcknowledged(ClusterRun::ClientKeyOf(asked.key), std::move(ack));
 }
 
 // What a server says that it has, a loss of power must not take.
@@ -139,12 +141,13 @@ void ClusterServer::WatchAnswer(const Call& call, const ClientAnswer& answer) {
                            .coordinator = id_,
                            .is_write = operation.kind != ClientOperation::Kind::kGet,
                            .level = operation.level,
+                           .replicas = operation.replicas,
                            .sloppy = operation.sloppy,
                            .begun = operation.begun};
   const cluster::Replica* own = core_->replica(answered.partition);
   if (answered.is_write) answered.written = answer.seen.context;
   const bool has = own != nullptr && (!answered.is_write || !run_->options.syncs ||
-                                      HasDurably(answered.partition, answered.key, answered.written));
+                                      HasDurably(answered.partition, run_->ReplicaKeyOf(answered.key), answered.written));
   if (has) answered.own_since = own->epoch();
   run_->Report(run_->acks.OnAnswered(answered, run_->now()));
 }

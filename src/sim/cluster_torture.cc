@@ -4,6 +4,7 @@
 
 #include "sim/cluster_profile.h"
 #include "sim/cluster_scenario.h"
+#include "sim/stream.h"
 
 namespace varve::sim {
 namespace {
@@ -28,10 +29,21 @@ std::string Describe(const ClusterOptions& options) {
          std::to_string(options.copies) + " copies, " + std::to_string(1u << options.partition_bits) + " partitions, " +
          std::to_string(options.keys) + " keys, " + std::to_string(options.clients) + " clients" +
          (options.policy == cluster::ConflictPolicy::kLww ? ", last writer wins" : "") +
+         (options.namespaces.empty() ? "" : ", " + std::to_string(options.namespaces.size()) + " namespaces") +
          (options.sloppy ? ", sloppy writes" : "") +
          (options.changes > 0 ? ", " + std::to_string(options.changes) + " joins or leaves" : "") +
          (options.reshapes > 0 ? ", " + std::to_string(options.reshapes) + " new placements" : "") +
          (options.wipes ? ", lost disks" : "") + (options.syncs ? "" : ", writes are not synced");
+}
+
+std::string ProfilesOf(const TortureReport& report) {
+  std::string text;
+  for (size_t i = 0; i < kProfiles; ++i) {
+    if (report.profiles[i] == 0) continue;
+    text += (text.empty() ? "" : ", ") + std::string(ProfileName(static_cast<Profile>(i))) + " " +
+            std::to_string(report.profiles[i]);
+  }
+  return text;
 }
 
 Status CheckSchedule(const TortureOptions& options) {
@@ -62,6 +74,8 @@ TortureReport Torture(const TortureOptions& options, const std::function<void(co
     report.answered += scenario.run().history.answered();
     report.operations += scenario.run().history.operations().size();
     report.topologies += scenario.run().topologies.versions() - 1;
+    ++report.profiles[static_cast<size_t>(cluster.profile)];
+    report.trace = Mix(report.trace, result.trace);
     const bool is_broken = !result.status.ok();
     if (!is_broken && options.checks_replay && RunOnce(factory, seed, schedule, world).trace != result.trace) {
       result.status = Status::Corruption("the same seed gave two different runs");

@@ -2,10 +2,12 @@
 #ifndef VARVE_SIM_CLUSTER_TORTURE_H_
 #define VARVE_SIM_CLUSTER_TORTURE_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "sim/cluster_run.h"
 #include "sim/explore.h"
@@ -33,6 +35,8 @@ struct TortureReport {
   uint64_t answered = 0;      // reads
   uint64_t operations = 0;    // all, whatever became of them
   uint64_t topologies = 0;    // versions, after the first
+  std::array<uint64_t, kProfiles> profiles = {};  // how many seeds were of each
+  uint64_t trace = 0;  // of the traces of all seeds: the same when each of them went as it did before
   std::unique_ptr<Failure> failure;  // the first one, minimised
 };
 
@@ -40,6 +44,9 @@ struct TortureReport {
 ClusterOptions ClusterOptionsOf(const TortureOptions& options, uint64_t seed);
 // A line for people: nodes, copies, partitions, clients.
 std::string Describe(const ClusterOptions& options);
+
+// "mixed 70, hints 3": those that were run.
+std::string ProfilesOf(const TortureReport& report);
 
 // Whether a schedule fits the cluster of the first seed: kInvalidArgument when it names endpoints that are not there.
 // REQUIRES: options.schedule.

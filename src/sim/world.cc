@@ -140,7 +140,7 @@ void World::Perform(Endpoint from) {
         VARVE_CHECK(to < places_.size());
         if (options_.connections && !IsUp(to)) break;
         const uint32_t life = options_.connections ? places_[to].life : 0;
-        Transmit(from, to, {0, 0, EventKind::kMessage, to, life, 0, from, 0}, action.bytes);
+        Transmit(from, to, {0, 0, EventKind::kMessage, to, life, 0, from, 0}, std::move(action.bytes));
         break;
       }
       case Actions::Kind::kSetTimer: SetTimer(from, action.a, action.b); break;
@@ -158,7 +158,8 @@ void World::Perform(Endpoint from) {
         const bool swaps = action.kind == Actions::Kind::kSwapStore;
         // The revision that is expected; 0, which none has, for a read. The life is that of the sender.
         Transmit(from, store_endpoint(),
-                 {0, 0, EventKind::kAtStore, from, place.life, 0, action.a, swaps ? action.b + 1 : 0}, action.bytes);
+                 {0, 0, EventKind::kAtStore, from, place.life, 0, action.a, swaps ? action.b + 1 : 0},
+                 std::move(action.bytes));
       }
     }
   }
@@ -170,13 +171,14 @@ void World::SetTimer(Endpoint endpoint, uint64_t id, Nanos delay) {
   queue_.Push({now_ + place.clock.RealDelay(delay), 0, EventKind::kTimer, endpoint, place.life, 0, id, timer_count_});
 }
 
-void World::Transmit(Endpoint from, Endpoint to, Event event, const std::string& bytes) {
+void World::Transmit(Endpoint from, Endpoint to, Event event, std::string bytes) {
   const Network::Arrivals arrivals = network_.Send(from, to, now_);
-  for (const auto& arrival : {arrivals.first, arrivals.second}) {
-    if (!arrival) continue;
-    event.time = *arrival;
-    queue_.Push(event, bytes);
-  }
+  if (!arrivals.first) return;
+  event.time = *arrivals.first;
+  if (!arrivals.second) return queue_.Push(event, std::move(bytes));
+  queue_.Push(event, bytes);
+  event.time = *arrivals.second;
+  queue_.Push(event, std::move(bytes));
 }
 
 void World::HandleAtStore(const Event& event, const std::string& bytes) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "sim/clock.h"
@@ -78,7 +79,7 @@ class World {
     Disk disk;
     Clock clock;
     Stream random;                             // of its machine
-    std::map<uint64_t, uint64_t> timers = {};  // id -> which event is the one that counts
+    std::unordered_map<uint64_t, uint64_t> timers = {};  // id -> which event is the one that counts
     uint32_t life = 0;
     uint32_t downs = 0;  // faults that keep it down
     Nanos paused_until = 0;
@@ -95,7 +96,7 @@ class World {
   void StartNode(Endpoint endpoint);
   void Perform(Endpoint from);
   void SetTimer(Endpoint endpoint, uint64_t id, Nanos delay);
-  void Transmit(Endpoint from, Endpoint to, Event event, const std::string& bytes);
+  void Transmit(Endpoint from, Endpoint to, Event event, std::string bytes);
   void HandleAtStore(const Event& event, const std::string& bytes);
   void AnswerFromStore(Endpoint to, StoreReply::Kind kind, uint64_t id, bool swapped, uint64_t revision);
   void BeginFault(const Fault& fault);

@@ -1,4 +1,4 @@
-#include "node/cluster_settings.h"
+#include "cluster/settings.h"
 
 #include <gtest/gtest.h>
 
@@ -7,10 +7,8 @@
 
 #include "tests/support/status_matchers.h"
 
-namespace varve::node {
+namespace varve::cluster {
 namespace {
-
-using cluster::ConflictPolicy;
 
 TEST(ClusterSettingsTest, TextIsReadBackAsItWas) {
   ClusterSettings settings{.copies = 5, .read_quorum = 1, .write_quorum = 4, .policy = ConflictPolicy::kLww,
@@ -70,7 +68,7 @@ TEST(ClusterSettingsTest, QuorumsThatMeetMeetWhileTheyChange) {
 
 TEST(ClusterSettingsTest, MovesKeepTheLeastThatEverHeld) {
   const auto rules = [](const ClusterSettings& settings) {
-    const cluster::MoveRules least = MoveRulesOf(settings);
+    const MoveRules least = MoveRulesOf(settings);
     return std::array{least.read_quorum, least.write_quorum};
   };
   using Rules = std::array<size_t, 2>;
@@ -95,4 +93,4 @@ TEST(ClusterSettingsTest, MovesKeepTheLeastThatEverHeld) {
 }
 
 }  // namespace
-}  // namespace varve::node
+}  // namespace varve::cluster

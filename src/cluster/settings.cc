@@ -1,4 +1,4 @@
-#include "node/cluster_settings.h"
+#include "cluster/settings.h"
 
 #include <algorithm>
 #include <charconv>
@@ -10,10 +10,8 @@
 #include "cluster/key_namespace.h"
 #include "cluster/placement.h"
 
-namespace varve::node {
+namespace varve::cluster {
 namespace {
-
-using cluster::ConflictPolicy;
 
 template <typename T>
 bool ParseNumber(std::string_view text, T* number, int base = 10) {
@@ -42,7 +40,7 @@ bool TakeNamespace(std::string_view text, ClusterSettings* settings) {
     if (space == text.size()) break;
     text.remove_prefix(space + 1);
   }
-  if (words.size() != 6 || !cluster::IsNamespaceName(words[0])) return false;
+  if (words.size() != 6 || !IsNamespaceName(words[0])) return false;
   ClusterNamespace taken;
   const bool is_right = ParsePolicy(words[1], &taken.policy) && ParseNumber(words[2], &taken.read_quorum) &&
                         ParseNumber(words[3], &taken.write_quorum) && ParseNumber(words[4], &taken.least_read) &&
@@ -133,8 +131,8 @@ Result<ClusterSettings> DecodeClusterSettings(std::string_view text) {
 }
 
 Status CheckClusterSettings(const ClusterSettings& settings) {
-  if (settings.copies < 1 || settings.copies > cluster::kMaxCopies) {
-    return Status::InvalidArgument("the number of copies is from 1 to " + std::to_string(cluster::kMaxCopies));
+  if (settings.copies < 1 || settings.copies > kMaxCopies) {
+    return Status::InvalidArgument("the number of copies is from 1 to " + std::to_string(kMaxCopies));
   }
   VARVE_RETURN_IF_ERROR(CheckQuorum(settings.read_quorum, settings.copies));
   VARVE_RETURN_IF_ERROR(CheckQuorum(settings.write_quorum, settings.copies));
@@ -150,8 +148,8 @@ Status CheckClusterSettings(const ClusterSettings& settings) {
 
 Status AddNamespace(const std::string& name, ConflictPolicy policy, uint32_t read_quorum, uint32_t write_quorum,
                     ClusterSettings* settings) {
-  if (!cluster::IsNamespaceName(name)) {
-    return Status::InvalidArgument("a namespace's name has 1 to " + std::to_string(cluster::kMaxNamespaceNameBytes) +
+  if (!IsNamespaceName(name)) {
+    return Status::InvalidArgument("a namespace's name has 1 to " + std::to_string(kMaxNamespaceNameBytes) +
                                    " letters, digits, '.', '_' or '-'; not '" + name + "'");
   }
   if (settings->namespaces.contains(name)) return Status::InvalidArgument("there is a namespace '" + name + "' already");
@@ -174,7 +172,7 @@ Status SetNamespaceQuorums(const std::string& name, uint32_t read_quorum, uint32
                            DoReadsSeeWrites(read_quorum, write_quorum, copies);
   const bool do_both_meet = DoReadsSeeWrites(space.read_quorum, write_quorum, copies) &&
                             DoReadsSeeWrites(read_quorum, space.write_quorum, copies);
-  if (is_promised && !do_both_meet) {
+  if (is_promised && !do_both_meet && !VARVE_PLANTED_BUG("namespace.quorums_need_not_meet")) {
     return Status::InvalidArgument("while nodes hear of it one after the other, reads would miss writes: change first what "
                                    "grows, then, when 'varve cluster status' is green, what shrinks");
   }
@@ -184,7 +182,7 @@ Status SetNamespaceQuorums(const std::string& name, uint32_t read_quorum, uint32
   return Status::Ok();
 }
 
-cluster::MoveRules MoveRulesOf(const ClusterSettings& settings) {
+MoveRules MoveRulesOf(const ClusterSettings& settings) {
   std::vector<uint32_t> reads = {settings.read_quorum};
   std::vector<uint32_t> writes = {settings.write_quorum};
   for (const auto& [name, space] : settings.namespaces) {
@@ -194,4 +192,4 @@ cluster::MoveRules MoveRulesOf(const ClusterSettings& settings) {
   return {LeastOf(reads, settings.copies), LeastOf(writes, settings.copies)};
 }
 
-}  // namespace varve::node
+}  // namespace varve::cluster
