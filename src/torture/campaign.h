@@ -63,6 +63,8 @@ struct Budget {
 struct Tally {
   uint64_t seeds = 0;
   uint64_t nanos = 0;
+  // Of what was done, call by call, where the campaign repeats that: equal for equal seeds. Else 0.
+  uint64_t digest = 0;
   Counts counts;
   std::optional<Violation> violation;
 };

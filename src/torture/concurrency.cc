@@ -2,11 +2,15 @@
 // explained by one order of all that they did. Its lines begin with the number of a thread:
 //
 //   N get KEY, N put KEY VALUE, N delete KEY, N range KEY, N cas KEY VALUE (expects what N saw last),
-//   N batch VALUE KEY..., N many KEY..., N flush, N compact
+//   N batch VALUE KEY..., N many KEY..., N flush, N compact,
+//   N add ELEMENT, N remove ELEMENT (which N has added), N members (of the set, by a scan)
+//
+// Keys that one thread alone writes must never go back, and of the set nothing may be lost, invented or come back.
 #include <atomic>
 #include <barrier>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +19,8 @@
 #include "torture/campaigns.h"
 #include "torture/directories.h"
 #include "torture/history_recorder.h"
+#include "torture/now.h"
+#include "torture/set_history.h"
 #include "torture/store_options.h"
 #include "torture/store_script.h"
 #include "torture/trials.h"
@@ -23,6 +29,7 @@ namespace varve::torture {
 namespace {
 
 constexpr uint64_t kMostThreads = 64;
+constexpr char kSetPrefix[] = "set/";
 
 // The lines of one thread, which runs them one after another.
 class ThreadOfLines {
@@ -32,11 +39,12 @@ class ThreadOfLines {
   // Whether the line makes sense.
   bool Add(const std::vector<std::string>& words) {
     const std::string verb = words.size() > 1 ? words[1] : "";
-    const bool is_known = ((verb == "get" || verb == "delete" || verb == "range") && words.size() == 3) ||
+    const bool takes_one = verb == "get" || verb == "delete" || verb == "range" || verb == "add" || verb == "remove";
+    const bool is_known = (takes_one && words.size() == 3) ||
                           ((verb == "put" || verb == "cas") && words.size() == 4 && ValueOf(words[3])) ||
                           (verb == "batch" && words.size() > 3 && ValueOf(words[2])) ||
                           (verb == "many" && words.size() > 2) ||
-                          ((verb == "flush" || verb == "compact") && words.size() == 2);
+                          ((verb == "flush" || verb == "compact" || verb == "members") && words.size() == 2);
     if (is_known) lines_.push_back(words);
     return is_known;
   }
@@ -44,6 +52,8 @@ class ThreadOfLines {
     for (const std::vector<std::string>& words : lines_) RunLine(words);
   }
   const std::vector<Operation>& operations() const { return recorder_.operations(); }
+  const std::vector<SetChange>& set_changes() const { return set_changes_; }
+  const std::vector<SetRead>& set_reads() const { return set_reads_; }
   const Status& status() const { return status_; }
 
  private:
@@ -52,6 +62,10 @@ class ThreadOfLines {
     if (verb == "flush" || verb == "compact") {
       const Status status = verb == "flush" ? db_->Flush() : db_->Compact();
       if (!status.ok()) status_ = status;
+    } else if (verb == "add" || verb == "remove") {
+      ChangeSet(verb == "add", words[2]);
+    } else if (verb == "members") {
+      ReadSet();
     } else if (verb == "get") {
       recorder_.Get(words[2]);
     } else if (verb == "put") {
@@ -69,8 +83,34 @@ class ThreadOfLines {
     }
   }
 
+  // Nothing where it makes no sense: elements are added once, and removed by who has added them. Of a schedule that is
+  // being cut down one of the two may be left.
+  void ChangeSet(bool is_add, const std::string& element) {
+    if (is_add ? !added_.insert(element).second : added_.count(element) == 0 || !removed_.insert(element).second) return;
+    SetChange change{.is_add = is_add, .element = element, .call_time = MonotonicNow()};
+    const std::string key = kSetPrefix + element;
+    const Status status = is_add ? db_->Put(key, element) : db_->Delete(key);
+    change.return_time = MonotonicNow();
+    if (!status.ok()) status_ = status;
+    set_changes_.push_back(std::move(change));
+  }
+  void ReadSet() {
+    SetRead read{.call_time = MonotonicNow()};
+    IteratorOptions options;
+    options.lower_bound = kSetPrefix;
+    options.upper_bound = "set0";  // the first behind the prefix
+    const auto it = db_->NewIterator(options);
+    for (it->SeekToFirst(); it->Valid(); it->Next()) read.elements.insert(std::string(it->value()));
+    if (!it->status().ok()) status_ = it->status();
+    read.return_time = MonotonicNow();
+    set_reads_.push_back(std::move(read));
+  }
+
   Db* const db_;
   ClientRecorder recorder_;
+  std::set<std::string> added_, removed_;
+  std::vector<SetChange> set_changes_;
+  std::vector<SetRead> set_reads_;
   std::vector<std::vector<std::string>> lines_;
   Status status_;
 };
@@ -88,11 +128,16 @@ class ConcurrencyTrials final : public Trials {
     Schedule schedule;
     const auto key = [&] { return "k" + std::to_string(random.Uniform(keys)); };
     const auto value = [&] {
-      const uint64_t size = random.OneIn(50) ? 5000 : random.Uniform(200);
+      const uint64_t size = random.OneIn(50) ? 5000 : 8 + random.Uniform(200);  // all differ
       return std::to_string(size) + ":" + std::to_string(++salt);
     };
+    std::map<std::string, std::vector<std::string>> elements;  // of each thread, that it has added
     while (schedule.size() < 1500) {
       const std::string thread = std::to_string(random.Uniform(threads));
+      if (random.OneIn(3)) {
+        schedule.push_back(thread + OwnLine(thread, threads, value(), &elements[thread], &random));
+        continue;
+      }
       switch (random.Uniform(20)) {
         case 0: schedule.push_back(thread + " range " + key()); break;
         case 1: schedule.push_back(thread + " batch " + value() + " k0 k1"); break;
@@ -111,6 +156,25 @@ class ConcurrencyTrials final : public Trials {
       }
     }
     return schedule;
+  }
+  // On what one thread alone writes: its own key and its elements of the set.
+  static std::string OwnLine(const std::string& thread, uint64_t threads, const std::string& value,
+                             std::vector<std::string>* elements, Random* random) {
+    switch (random->Uniform(8)) {
+      case 0:
+        elements->push_back(value);
+        return " add " + value;
+      case 1: {
+        if (elements->empty()) return " members";
+        const std::string element = elements->back();
+        elements->pop_back();
+        return " remove " + element;
+      }
+      case 2: return " members";
+      case 3: return " put own" + thread + " " + value;
+      case 4: return (random->OneIn(2) ? " delete own" : " range own") + thread;
+      default: return " get own" + std::to_string(random->Uniform(threads));
+    }
   }
   std::string World(uint64_t seed) const override { return RandomStoreConfig(seed).ToString(); }
 
@@ -142,11 +206,23 @@ class ConcurrencyTrials final : public Trials {
       }));
     }
     threads.clear();  // which waits for them
+    return Judge(of_lines, counts);
+  }
+  static Finding Judge(const std::map<uint64_t, ThreadOfLines>& of_lines, Counts* counts) {
     std::vector<Operation> history;
+    std::vector<SetChange> changes;
+    std::vector<SetRead> reads;
     for (const auto& [number, lines] : of_lines) {
-      if (!lines.status().ok()) return {Status::Corruption("flush or compact: " + lines.status().ToString()), {}};
+      if (!lines.status().ok()) return {Status::Corruption("without a fault: " + lines.status().ToString()), {}};
       history.insert(history.end(), lines.operations().begin(), lines.operations().end());
+      changes.insert(changes.end(), lines.set_changes().begin(), lines.set_changes().end());
+      reads.insert(reads.end(), lines.set_reads().begin(), lines.set_reads().end());
     }
+    counts->Add("reads of a set checked", reads.size());
+    std::string problem = FindSetAnomaly(changes, reads);
+    if (!problem.empty()) return {Status::Corruption("the set: " + problem), {}};
+    problem = JudgeResurrections(history, counts);
+    if (!problem.empty()) return {Status::Corruption(problem), {}};
     return JudgeHistory(std::move(history), counts);
   }
 };

@@ -3,6 +3,9 @@
 //   space BYTES   so many bytes are free from now on
 //   room          there is plenty; writes must succeed again soon, without a reopen
 //   kill          the process ends, and another opens what is left, with as much free space as there was
+//
+// The threads of the store take turns, and the clock runs only where somebody sleeps: in a process of its own the same
+// schedule makes the same calls.
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,23 +17,31 @@
 
 #include "base/status_macros.h"
 #include "env/crash_env.h"
+#include "torture/call_digest.h"
 #include "torture/campaigns.h"
-#include "torture/now.h"
 #include "torture/store_options.h"
 #include "torture/store_script.h"
 #include "torture/trials.h"
+#include "torture/turn_taking.h"
 
 namespace varve::torture {
 namespace {
 
 constexpr char kDir[] = "/store";
 constexpr uint64_t kPlenty = uint64_t{256} << 20;
-constexpr uint64_t kSoonNanos = 30'000'000'000;
+constexpr int kAttempts = 200;  // with room a command succeeds within so many
 
 class DiskFullRun {
  public:
   DiskFullRun(uint64_t seed, Counts* counts)
-      : opener_(OpenerFor(RandomStoreConfig(seed))), env_(std::make_unique<CrashEnv>(seed)), counts_(counts) {}
+      : opener_(TurnsOpenerFor(RandomStoreConfig(seed))),
+        seed_(seed),
+        env_(std::make_unique<CrashEnv>(seed, SimClock::Mode::kManual)),
+        counts_(counts) {
+    Watch();
+  }
+
+  uint64_t digest() const { return digest_.value(); }
 
   Status Run(const Schedule& schedule) {
     env_->SetFreeSpace(kPlenty);
@@ -103,15 +114,16 @@ class DiskFullRun {
     if (succeeds || (free_ < kPlenty && IsNoSpace(status))) return Compare();
     return Status::Corruption(status.ToString());
   }
-  // Tries again for a while where there is room and it is for lack of room that `act` fails.
+  // Tries again a number of times where there is room and it is for lack of room that `act` fails. Each attempt gives
+  // the threads of the store their turns.
   bool Soon(const std::function<Status()>& act) {
-    const uint64_t begun = MonotonicNow();
-    for (;;) {
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
       const Status status = act();
       if (status.ok()) return true;
-      if (free_ < kPlenty || !IsNoSpace(status) || MonotonicNow() - begun > kSoonNanos) return false;
+      if (free_ < kPlenty || !IsNoSpace(status)) return false;
       env_->clock()->SleepNanos(1'000'000);
     }
+    return false;
   }
 
   // What was written to these keys before does not matter any more.
@@ -158,6 +170,7 @@ class DiskFullRun {
     std::unique_ptr<CrashEnv> left = env_->CloneAfterProcessCrash();
     db_.reset();
     env_ = std::move(left);
+    Watch();
     env_->SetFreeSpace(free_);
     counts_->Add("kills");
     return OpenAndSettle();
@@ -174,17 +187,24 @@ class DiskFullRun {
     maybe_.clear();
     return Status::Ok();
   }
+  void Watch() {
+    env_->SetCallHook([this](const CallInfo& call) { digest_.Add(call); });
+  }
   Status Open() {
-    Result<std::unique_ptr<Db>> db = opener_(kDir, env_.get());
+    turns_ = std::make_unique<TurnTaking>(seed_);
+    Result<std::unique_ptr<Db>> db = opener_(turns_.get())(kDir, env_.get());
     if (!db.ok()) return Status::Corruption("open: " + db.status().ToString());
     db_ = *std::move(db);
     counts_->Add("openings");
     return Status::Ok();
   }
 
-  const StoreOpener opener_;
+  const TurnsOpener opener_;
+  const uint64_t seed_;
+  CallDigest digest_;
   std::unique_ptr<CrashEnv> env_;
   Counts* const counts_;
+  std::unique_ptr<TurnTaking> turns_;
   std::unique_ptr<Db> db_;
   uint64_t free_ = kPlenty;
   Contents contents_;
@@ -217,7 +237,9 @@ class DiskFullTrials final : public Trials {
   }
   std::string World(uint64_t seed) const override { return RandomStoreConfig(seed).ToString(); }
   Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) override {
-    return {DiskFullRun(seed, counts).Run(schedule), {}};
+    DiskFullRun run(seed, counts);
+    Status status = run.Run(schedule);
+    return {std::move(status), {}, run.digest()};
   }
 };
 

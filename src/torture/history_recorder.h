@@ -12,6 +12,21 @@
 
 namespace varve::torture {
 
+// An operation that is called now.
+inline Operation BeginOperation(int client, OperationKind kind, const std::string& key) {
+  Operation operation;
+  operation.client = client;
+  operation.kind = kind;
+  operation.key = key;
+  operation.call_time = MonotonicNow();
+  return operation;
+}
+// It returns now. One that failed may or may not have taken effect.
+inline void EndOperation(const Status& status, Operation* operation) {
+  operation->return_time = MonotonicNow();
+  if (!status.ok()) operation->outcome = Outcome::kUnknown;
+}
+
 // The operations of one client. A client calls one after another; owned by its thread.
 class ClientRecorder {
  public:
@@ -80,18 +95,9 @@ class ClientRecorder {
   const std::vector<Operation>& operations() const { return operations_; }
 
  private:
-  Operation Begin(OperationKind kind, const std::string& key) const {
-    Operation operation;
-    operation.client = client_;
-    operation.kind = kind;
-    operation.key = key;
-    operation.call_time = MonotonicNow();
-    return operation;
-  }
-  // An operation that failed may or may not have taken effect.
+  Operation Begin(OperationKind kind, const std::string& key) const { return BeginOperation(client_, kind, key); }
   void End(Operation operation, const Status& status) {
-    operation.return_time = MonotonicNow();
-    if (!status.ok()) operation.outcome = Outcome::kUnknown;
+    EndOperation(status, &operation);
     if (operation.kind == OperationKind::kGet) last_observed_ = operation.observed;
     operations_.push_back(std::move(operation));
   }

@@ -3,9 +3,9 @@
 //   life ANSWERS kill|stop   a server runs until so many requests were answered; then kill -9, or SIGTERM
 //   hurry MICROS kill|stop   a server ends so long after its start, which it may not survive
 //
-// What had no answer when a server died has taken effect by then, or never. Over all lives each key is linearizable.
+// What had no answer when a server died has taken effect by then, or never. Over all lives each key is linearizable, keys
+// of one writer never go back, and nobody sees an effect without its cause.
 #include <algorithm>
-#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,146 +13,19 @@
 
 #include "base/random.h"
 #include "base/status_macros.h"
-#include "client/client.h"
 #include "torture/campaigns.h"
+#include "torture/causal.h"
 #include "torture/directories.h"
 #include "torture/now.h"
 #include "torture/store_script.h"
 #include "torture/trials.h"
+#include "torture/wire_client.h"
 
 namespace varve::torture {
 namespace {
 
-using client::Reply;
-
 constexpr size_t kClients = 4;
 constexpr uint64_t kWaitNanos = 60'000'000'000;
-
-struct Shared {
-  client::Endpoint endpoint;
-  std::atomic<uint64_t> answered{0};
-  std::atomic<bool> is_over{false};
-};
-
-// A client with a thread of its own, which connects again when the server dies.
-class WireClient {
- public:
-  WireClient(Shared* shared, int number, uint64_t seed)
-      : shared_(shared), number_(number), random_(seed * 100 + static_cast<uint64_t>(number)) {}
-
-  void Run() {
-    while (!shared_->is_over && problem_.empty()) {
-      if (client_ != nullptr && !client_->is_broken()) {
-        RandomStep();
-      } else {
-        Connect();
-      }
-    }
-    client_.reset();
-  }
-  const std::string& problem() const { return problem_; }
-  // `deaths`: when servers were known to be dead, in order.
-  std::vector<Operation> History(const std::vector<uint64_t>& deaths) const {
-    std::vector<Operation> history;
-    for (Operation operation : operations_) {
-      if (operation.outcome == Outcome::kUnknown) {
-        // Over with the server that it was connected to, which lived when it was connected.
-        const auto connected = std::upper_bound(connected_at_.begin(), connected_at_.end(), operation.call_time);
-        const auto death = std::lower_bound(deaths.begin(), deaths.end(), *(connected - 1));
-        if (death != deaths.end()) operation.latest = *death;
-        if (operation.latest < operation.call_time) continue;
-      }
-      history.push_back(std::move(operation));
-    }
-    return history;
-  }
-
- private:
-  using Words = std::vector<std::string>;
-
-  void Connect() {
-    Result<std::unique_ptr<client::Client>> connected = client::Client::Connect(shared_->endpoint);
-    if (connected.ok()) {
-      client_ = *std::move(connected);
-      connected_at_.push_back(MonotonicNow());
-    } else {
-      Env::Default()->clock()->SleepNanos(1'000'000);  // it is being started
-    }
-  }
-
-  void RandomStep() {
-    const uint64_t choice = random_.Uniform(10);
-    if (choice < 3) return CounterStep("n" + std::to_string(random_.Uniform(2)));
-    StringStep("s" + std::to_string(random_.Uniform(3)));
-  }
-  void CounterStep(const std::string& key) {
-    switch (random_.Uniform(5)) {
-      case 0: return Do({"GET", key}, OperationKind::kGet, {});
-      case 1: return Do({"DEL", key}, OperationKind::kDelete, {});
-      default: return Do({"INCR", key}, OperationKind::kIncrement, {});
-    }
-  }
-  void StringStep(const std::string& key) {
-    const std::string value = "c" + std::to_string(number_) + "." + std::to_string(++values_);
-    switch (random_.Uniform(9)) {
-      case 0:
-      case 1: return Do({"SET", key, value}, OperationKind::kPut, value);
-      case 2: return Do({"DEL", key}, OperationKind::kDelete, {});
-      case 3: return Do({"APPEND", key, value}, OperationKind::kAppend, value);
-      case 4: return Do({"SET", key, value, "NX"}, OperationKind::kCompareAndSet, value);
-      case 5: return Do({"SET", key, value, "GET"}, OperationKind::kSwap, value);
-      case 6: return Do({"GETDEL", key}, OperationKind::kSwap, {});
-      default: return Do({"GET", key}, OperationKind::kGet, {});
-    }
-  }
-
-  void Do(const Words& words, OperationKind kind, KeyState argument) {
-    Operation operation;
-    operation.client = number_;
-    operation.kind = kind;
-    operation.key = words[1];
-    operation.argument = std::move(argument);
-    operation.call_time = MonotonicNow();
-    const Result<std::vector<Reply>> replies = client_->Run({{words.begin(), words.end()}});
-    operation.return_time = MonotonicNow();
-    if (!replies.ok()) {
-      operation.outcome = Outcome::kUnknown;
-    } else {
-      const Reply& reply = replies->front();
-      // Many others were faster, again and again: it has not been executed.
-      if (reply.is_error() && reply.text.starts_with("TRYAGAIN")) return;
-      if (reply.is_error()) problem_ = words[0] + ": " + reply.text;
-      Complete(reply, &operation);
-      ++shared_->answered;
-    }
-    operations_.push_back(std::move(operation));
-  }
-  static void Complete(const Reply& reply, Operation* operation) {
-    const bool is_null = reply.type == Reply::Type::kNull;
-    switch (operation->kind) {
-      case OperationKind::kGet:
-      case OperationKind::kSwap:
-        if (!is_null) operation->observed = reply.text;
-        return;
-      case OperationKind::kDelete:
-      case OperationKind::kAppend:
-      case OperationKind::kIncrement: operation->observed = std::to_string(reply.integer); return;
-      case OperationKind::kCompareAndSet:
-        if (is_null) operation->outcome = Outcome::kConflict;
-        return;
-      case OperationKind::kPut: return;
-    }
-  }
-
-  Shared* const shared_;
-  const int number_;
-  Random random_;
-  std::unique_ptr<client::Client> client_;
-  uint64_t values_ = 0;
-  std::vector<uint64_t> connected_at_;
-  std::vector<Operation> operations_;
-  std::string problem_;
-};
 
 // One line.
 struct Life {
@@ -188,10 +61,22 @@ class ServerRun {
       const std::vector<Operation> operations = client->History(deaths_);
       history.insert(history.end(), operations.begin(), operations.end());
     }
-    return JudgeHistory(std::move(history), counts_, true);
+    return Judge(std::move(history));
   }
 
  private:
+  Finding Judge(std::vector<Operation> history) const {
+    std::string problem = JudgeResurrections(history, counts_);
+    if (!problem.empty()) return {Status::Corruption(problem), {}};
+    std::vector<Operation> registers;
+    for (const Operation& operation : history) {
+      if (WireClient::IsRegister(operation.key)) registers.push_back(operation);
+    }
+    counts_->Add("operations of sessions checked for causality", registers.size());
+    problem = FindCausalAnomaly(registers);
+    if (!problem.empty()) return {Status::Corruption("not causal: " + problem), std::move(registers)};
+    return JudgeHistory(std::move(history), counts_, true);
+  }
   Status Live(const Life& life) {
     std::vector<std::string> arguments = {"server",       JoinPath(dir_, "store"), "--port", "0",
                                           "--unixsocket", shared_.endpoint.unix_path};
@@ -224,7 +109,7 @@ class ServerRun {
   const std::string dir_;
   const uint64_t seed_;
   Counts* const counts_;
-  Shared shared_;
+  WireClients shared_;
   std::vector<std::unique_ptr<WireClient>> clients_;
   std::vector<uint64_t> deaths_;
 };

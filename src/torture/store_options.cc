@@ -95,4 +95,12 @@ StoreOpener OpenerFor(const StoreConfig& config) {
   };
 }
 
+TurnsOpener TurnsOpenerFor(const StoreConfig& config) {
+  return [config](Turns* turns) {
+    StoreConfig with_turns = config;
+    with_turns.tuning.turns = turns;
+    return OpenerFor(with_turns);
+  };
+}
+
 }  // namespace varve::torture

@@ -37,6 +37,10 @@ StoreConfig SmallStoreConfig();
 
 StoreOpener OpenerFor(const StoreConfig& config);
 
+// Openers of stores whose threads take turns (engine/turns.h), or null: do not. Turns are of one store at a time.
+using TurnsOpener = std::function<StoreOpener(Turns* turns)>;
+TurnsOpener TurnsOpenerFor(const StoreConfig& config);
+
 }  // namespace varve::torture
 
 #endif  // VARVE_TORTURE_STORE_OPTIONS_H_

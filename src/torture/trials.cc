@@ -4,6 +4,7 @@
 
 #include "torture/minimise.h"
 #include "torture/now.h"
+#include "torture/resurrection.h"
 
 namespace varve::torture {
 namespace {
@@ -34,6 +35,13 @@ Finding JudgeHistory(std::vector<Operation> history, Counts* counts, bool may_la
   return {Status::Corruption("key " + result.key + " is not linearizable: " + result.explanation), std::move(history)};
 }
 
+std::string JudgeResurrections(const std::vector<Operation>& history, Counts* counts) {
+  uint64_t checked = 0;
+  std::string problem = FindResurrection(history, &checked);
+  counts->Add("reads held against one writer", checked);
+  return problem;
+}
+
 Result<Tally> Trials::Run(const Budget& budget, const Progress& progress) {
   dir_ = budget.dir;
   Tally tally;
@@ -45,6 +53,7 @@ Result<Tally> Trials::Run(const Budget& budget, const Progress& progress) {
     const Finding finding = Try(seed, schedule, &tally.counts);
     if (!finding.status.ok() && !IsBroken(finding)) return finding.status;
     ++tally.seeds;
+    tally.digest = tally.digest * 1'000'000'007 + finding.digest;
     if (IsBroken(finding)) tally.violation = Explain(seed, schedule, finding);
     tally.nanos = MonotonicNow() - began;
     progress(tally);

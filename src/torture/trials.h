@@ -17,11 +17,15 @@ struct Finding {
   // makes no sense.
   Status status;
   std::vector<Operation> history;  // of the key that is wrong, if that is what is wrong
+  uint64_t digest = 0;             // of all I/O calls, where a campaign repeats these; else 0
 };
 
 // Whether the history is linearizable; if not, with that of the key that is not. Operations without an answer are
 // taken for a broken promise unless `may_lack_answers`.
 Finding JudgeHistory(std::vector<Operation> history, Counts* counts, bool may_lack_answers = false);
+
+// What is wrong in keys that one client writes (resurrection.h), or nothing.
+std::string JudgeResurrections(const std::vector<Operation>& history, Counts* counts);
 
 class Trials : public Campaign {
  public:

@@ -1,11 +1,14 @@
 // The campaign `ttl`: deadlines under a simulated clock that also jumps. Its lines:
 //
 //   put KEY VALUE [MILLIS]   with a time to live, or none
-//   expire KEY MILLIS        persist KEY        delete KEY
+//   expire KEY MILLIS        persist KEY        delete KEY        range BEGIN END
+//   cas KEY VALUE MILLIS     expects what is there
+//   batch CHANGE...          CHANGE: put KEY VALUE MILLIS, at KEY VALUE MILLIS (the moment), stay KEY VALUE, delete KEY
 //   advance MILLIS           jump MILLIS        back MILLIS     (of the wall clock; a store's time never goes back)
 //   flush, compact, wait, snapshot, release, reopen
 //
-// After each line the store is compared with what a map with deadlines says: keys, values and deadlines.
+// After each line the store is compared with what a map with deadlines says: keys, values and deadlines. Stores of
+// even seeds tidy up when the clock says that nothing was written for a while.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -32,10 +35,16 @@ struct Dated {
 };
 using DatedContents = std::map<std::string, Dated>;
 
+StoreConfig ConfigOf(uint64_t seed) {
+  StoreConfig config = CalmStoreConfig(seed);
+  if (seed % 2 == 0) config.tuning.idle_millis = RandomStoreConfig(seed).tuning.idle_millis;
+  return config;
+}
+
 class TtlRun {
  public:
   TtlRun(uint64_t seed, Counts* counts)
-      : opener_(OpenerFor(CalmStoreConfig(seed))), env_(seed, SimClock::Mode::kManual), counts_(counts) {
+      : opener_(OpenerFor(ConfigOf(seed))), env_(seed, SimClock::Mode::kManual), counts_(counts) {
     now_ = env_.sim_clock()->WallMillis();
   }
   ~TtlRun() { held_.clear(); }
@@ -68,6 +77,9 @@ class TtlRun {
       contents_.erase(key);
       return db_->Delete(key);
     }
+    if (verb == "range" && words.size() == 3) return DeleteRange(key, words[2]);
+    if (verb == "cas" && words.size() == 4 && number) return CompareAndSet(words, *number);
+    if (verb == "batch") return Batch(words, line);
     if (verb == "expire" && words.size() == 3 && number) return Expire(key, *number);
     if (verb == "persist" && words.size() == 2) return Persist(key);
     if (verb == "advance" && words.size() == 2 && number) {
@@ -109,6 +121,50 @@ class TtlRun {
     }
     Set(words[1], *value, *millis);
     return db_->Put(words[1], *value, {.ttl = std::chrono::milliseconds(*millis)});
+  }
+  Status DeleteRange(const std::string& begin, const std::string& end) {
+    if (begin < end) contents_.erase(contents_.lower_bound(begin), contents_.lower_bound(end));
+    return db_->DeleteRange(begin, end);
+  }
+  Status CompareAndSet(const std::vector<std::string>& words, uint64_t millis) {
+    const std::optional<std::string> value = ValueOf(words[2]);
+    if (!value) return NotUnderstood(words[2]);
+    const auto at = contents_.find(words[1]);
+    std::optional<std::string> expected;
+    if (at != contents_.end() && IsAlive(at->second)) expected = at->second.value;
+    Set(words[1], *value, millis);
+    return db_->CompareAndSet(words[1], expected, *value, {.ttl = std::chrono::milliseconds(millis)});
+  }
+  Status Batch(const std::vector<std::string>& words, const std::string& line) {
+    WriteBatch batch;
+    for (size_t i = 1; i < words.size();) {
+      const std::string& verb = words[i];
+      const size_t length = verb == "delete" ? 2 : verb == "stay" ? 3 : 4;
+      if (i + length > words.size()) return NotUnderstood(line);
+      const std::string& key = words[i + 1];
+      const std::optional<std::string> value = length > 2 ? ValueOf(words[i + 2]) : std::string();
+      const std::optional<uint64_t> millis = length > 3 ? NumberOf(words[i + 3]) : 0;
+      if (!value || !millis) return NotUnderstood(line);
+      if (verb == "delete") {
+        contents_.erase(key);
+        batch.Delete(key);
+      } else if (verb == "stay") {
+        contents_[key] = {*value, 0};
+        batch.Put(key, *value);
+      } else if (verb == "put") {
+        Set(key, *value, *millis);
+        batch.Put(key, *value, std::chrono::milliseconds(*millis));
+      } else if (verb == "at") {
+        Set(key, *value, *millis);
+        const auto moment = std::chrono::milliseconds(now_ + *millis);
+        batch.Put(key, *value, std::chrono::system_clock::time_point(moment));
+      } else {
+        return NotUnderstood(line);
+      }
+      i += length;
+    }
+    counts_->Add("batches");
+    return db_->Write(batch);
   }
   Status Expire(const std::string& key, uint64_t millis) {
     const Status status = db_->Expire(key, std::chrono::milliseconds(millis));
@@ -169,7 +225,8 @@ class TtlRun {
     options.snapshot = snapshot;
     options.upper_bound = "z";
     const auto it = db_->NewIterator(options);
-    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const bool forwards = ++scans_ % 2 == 0;
+    for (forwards ? it->SeekToFirst() : it->SeekToLast(); it->Valid(); forwards ? it->Next() : it->Prev()) {
       const std::string value(it->value());
       found[std::string(it->key())] = value + " until " + std::to_string(it->expire_at_millis());
     }
@@ -180,6 +237,10 @@ class TtlRun {
       const Result<std::string> got = db_->Get(key, {.snapshot = snapshot});
       if (got.ok() != IsAlive(dated) || (got.ok() && *got != dated.value)) {
         return Status::Corruption("get " + key + " does not agree with its deadline");
+      }
+      const auto many = db_->MultiGet({key}, {.snapshot = snapshot});
+      if (many[0].ok() != got.ok() || (got.ok() && *many[0] != *got)) {
+        return Status::Corruption("a get of many keys does not agree on " + key);
       }
     }
     return Status::Ok();
@@ -192,6 +253,7 @@ class TtlRun {
   std::vector<Held> held_;
   DatedContents contents_;
   uint64_t now_ = 0;  // the store's, in milliseconds
+  uint64_t scans_ = 0;
 };
 
 class TtlTrials final : public Trials {
@@ -210,7 +272,10 @@ class TtlTrials final : public Trials {
     const uint64_t choice = random.Uniform(100);
     const std::string millis = std::to_string(random.OneIn(20) ? 0 : random.Uniform(400));
     if (choice < 25) return "put " + writer->Key() + " " + writer->Value() + " " + millis;
-    if (choice < 35) return "put " + writer->Key() + " " + writer->Value();
+    if (choice < 30) return "put " + writer->Key() + " " + writer->Value();
+    if (choice < 31) return "range k1003 k1007";
+    if (choice < 33) return "cas " + writer->Key() + " " + writer->Value() + " " + millis;
+    if (choice < 38) return RandomBatch(writer);
     if (choice < 45) return "expire " + writer->Key() + " " + millis;
     if (choice < 50) return "persist " + writer->Key();
     if (choice < 54) return "delete " + writer->Key();
@@ -218,10 +283,26 @@ class TtlTrials final : public Trials {
     if (choice < 80) return std::string(random.OneIn(2) ? "jump " : "back ") + std::to_string(random.Uniform(300));
     if (choice < 88) return "flush";
     if (choice < 91) return "compact";
-    if (choice < 94) return "snapshot";
-    return choice < 97 ? "release" : "reopen";
+    if (choice < 92) return "wait";
+    if (choice < 95) return "snapshot";
+    return choice < 98 ? "release" : "reopen";
   }
-  std::string World(uint64_t seed) const override { return CalmStoreConfig(seed).ToString(); }
+  static std::string RandomBatch(ScriptWriter* writer) {
+    Random& random = *writer->random();
+    std::string line = "batch";
+    const uint64_t changes = 1 + random.Uniform(5);
+    for (uint64_t i = 0; i < changes; ++i) {
+      const std::string millis = " " + std::to_string(random.OneIn(20) ? 0 : random.Uniform(400));
+      switch (random.Uniform(4)) {
+        case 0: line += " delete " + writer->Key(); break;
+        case 1: line += " stay " + writer->Key() + " " + writer->Value(); break;
+        case 2: line += " put " + writer->Key() + " " + writer->Value() + millis; break;
+        default: line += " at " + writer->Key() + " " + writer->Value() + millis;
+      }
+    }
+    return line;
+  }
+  std::string World(uint64_t seed) const override { return ConfigOf(seed).ToString(); }
   Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) override {
     return {TtlRun(seed, counts).Run(schedule), {}};
   }
