@@ -7,7 +7,7 @@ WORKDIR /source
 RUN cmake --preset release -DVARVE_BENCH=OFF && cmake --build --preset release --target varve_cli_binary
 
 FROM debian:12-slim
-RUN apt-get update && apt-get install -y --no-install-recommends liblz4-1 libzstd1 libssl3 ca-certificates && \
+RUN apt-get update && apt-get install -y --no-install-recommends liblz4-1 libzstd1 libssl3 libcurl4 ca-certificates && \
     rm -rf /var/lib/apt/lists/* && install -d -o 10001 -g 10001 -m 0700 /data
 COPY --from=build /source/build/release/varve /usr/bin/varve
 USER 10001:10001

@@ -3,7 +3,8 @@
 
 All servers run at the same time, each at its own port and in its own directory, and are asked in turn, round
 after round, in an order that changes: so what else the machine does meets all of them. Each figure is the median
-of the rounds. "CPU" is the processor time of the server's process for a request, from /proc/PID/stat.
+of the rounds. "CPU" is the processor time of the server's process for a request, from /proc/PID/stat, with what it
+does in the background for it afterwards: before and after each measurement the server is left alone until it is idle.
 
 Redis runs with 'appendonly yes', 'save ""' and 'appendfsync everysec'; in the rows that flush every write with
 'appendfsync always', and varve with --sync. Load comes from redis-benchmark, of latency at a fixed rate from
@@ -39,6 +40,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TICK = os.sysconf("SC_CLK_TCK")
 KEYS = 1_000_000
 START_SECONDS = 60
+SETTLE_SECONDS = 30
 
 # Name, requests in a round, arguments of redis-benchmark.
 BUFFERED = [
@@ -97,6 +99,15 @@ class Server:
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICK
 
+    def settle(self):
+        """Until it does nothing any more."""
+        end = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < end:
+            before = self.cpu_seconds()
+            time.sleep(0.2)
+            if self.cpu_seconds() - before <= 1 / TICK:
+                return
+
     def resident_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"^VmRSS:\s+(\d+)", status, re.MULTILINE).group(1)) * 1024
@@ -124,10 +135,12 @@ def redis_benchmark(server, requests, words):
         command += ["-r", str(KEYS)]
     if "-d" not in words:
         command += ["-d", "100"]
+    server.settle()
     before = server.cpu_seconds()
     begin = time.monotonic()
     done = subprocess.run(command + words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
     seconds = time.monotonic() - begin
+    server.settle()
     cpu = server.cpu_seconds() - before
     if b'"rps"' not in done.stdout:
         sys.exit(f"redis-benchmark: {done.stdout!r} {done.stderr!r}")
@@ -185,8 +198,6 @@ def run_rates(arguments, fsync, rows, directory, fills):
         for server in servers:
             if fills:
                 redis_benchmark(server, 3 * KEYS, ["-t", "set", "-c", "50", "-P", "64"])
-        if fills:
-            time.sleep(3)  # what the fill has left to do in the background
         for name, requests, words in rows:
             count = max(1000, int(requests * arguments.scale))
             results = measure(servers, arguments.rounds,
@@ -206,7 +217,6 @@ def run_latency(arguments, directory):
         most = {}
         for server in servers:
             redis_benchmark(server, 3 * KEYS, ["-t", "set", "-c", "50", "-P", "64"])
-        time.sleep(3)
         for server in servers:
             closed = [varve_bench(arguments, server, ["--time", "3s"])["requests_per_second"] for _ in range(3)]
             most[server.name] = statistics.median(closed)

@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Runs the tests against every bug that is planted in src/ (src/base/planted_bug.h). Each must make one fail.
 
-Of each bug the campaign that is known to find it goes first, then the others, the quick ones before the
-slow ones. Prints the bug, the test that found it, and the seconds until then. Before, every campaign runs
-once without a bug, and must pass.
+Of each bug the test that has found it (docs/testing.md) goes first, then the campaign that is known to find it, then
+the others, the quick ones before the slow ones. Prints the bug, the test that found it, and the seconds until then.
+Before, every campaign runs once without a bug, and must pass.
 
-usage: planted_bugs.py [--build DIR] [--list] [--check] [--simulator] [--skip-clean] [--repeat N] [NAME...]
+usage: planted_bugs.py [--build DIR] [--list] [--check] [--simulator] [--skip-clean] [--repeat N] [--jobs N]
+                       [--third SEED] [--seconds N] [NAME...]
 
   --build DIR   a build with VARVE_PLANTED_BUGS (default: build/dev)
   --list        print the names of the bugs
-  --check       only see that docs/testing.md names every bug, and no other
+  --check       only see that docs/testing.md names every bug, and no other, and tests that exist
   --simulator   let simulated clusters alone find those that they can (SIMULATED), instead of the tests
   --skip-clean  do not run the campaigns without a bug
   --repeat N    run the campaign that is known to find a bug up to N times (default: 3)
+  --jobs N      so many bugs at once (default: 1)
+  --third SEED  a third of them, which the seed chooses, with the campaign alone that is known to find each: what the
+                ordinary run can afford. Without those that chance finds (CHANCE), and the slow ones
+  --seconds N   begin no more of them after so long, and say how many are left
   NAME          only these bugs; a part of the name will do
 
 Exits with 1 when a bug survives.
@@ -25,11 +30,10 @@ import subprocess
 import sys
 import time
 
+import planted_runs
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PLANT = re.compile(r'VARVE_PLANTED_BUG\(\s*"([^"]+)"\)')
-FAILED = re.compile(r"^\[  FAILED  \] ([\w/.]+)", re.MULTILINE)
-PYTHON_FAILED = re.compile(r"^(?:FAIL|ERROR): (\w+) \(\w+\.(\w+)", re.MULTILINE)
-BEGUN = re.compile(r"^\[ RUN      \] ([\w/.]+)", re.MULTILINE)
 
 # Name -> program, filter of its tests, VARVE_TEST_SCALE; or a file of Python's unittest, "", scale. The quick ones
 # first.
@@ -39,6 +43,7 @@ CAMPAIGNS = {
     "regression": ("integration", "*Regression*", 1),
     "cluster": ("cluster", "*", 1),
     "engine": ("engine", "*", 1),
+    "sched": ("sched", "*-SchedulerTest.*:StoreSchedules.*", 1),
     "env": ("env", "*", 0.2),
     "http": ("http", "*", 1),
     "tls": ("tls", "*", 1),
@@ -62,6 +67,7 @@ CAMPAIGNS = {
     "fault": ("integration", "*/FaultTest.*", 0.2),
     "kill": ("integration", "KillTest.*", 0.2),
     "linearizability": ("integration", "*/LinearizabilityTest.*", 1),
+    "sched, store": ("sched", "StoreSchedules.*", 1),
     "fairness": ("integration", "FairnessTest.Greedy*", 0.5),
     "crash, longer": ("integration", "CrashTest.*", 2),
     "fault, longer": ("integration", "*/FaultTest.*", 1),
@@ -89,6 +95,7 @@ KNOWN = {
     "backups.replaced": "server",
     "balance.looks_once": "cluster",
     "block.checksum_not_compared": "format",
+    "block_cache.frees_before_the_epoch": "sched",
     "channel.answers_without_bound": "node",
     "channel.assembly_without_bound": "node",
     "check.order_not_looked_at": "engine",
@@ -100,6 +107,7 @@ KNOWN = {
     "cluster.moves_by_old_settings": "cluster_commands",
     "cluster.one_copy_is_enough": "cluster_commands",
     "commit_lock.nobody_is_starving": "engine",
+    "commit_lock.sleeps_beside_a_free_lock": "sched",
     "compact.drops_instead_of_merging": "engine",
     "compare_and_set.loses_a_race_while_it_waits": "regression",
     "current.not_synced": "crash",
@@ -108,6 +116,7 @@ KNOWN = {
     "directory.failed_sync_tried_again": "engine",
     "directory.not_synced": "crash",
     "dots.amnesia_not_noticed": "cluster",
+    "epoch.frees_what_a_guard_may_see": "sched",
     "etcd.commits_without_conditions": "node",
     "etcd.sends_a_commit_twice": "node",
     "etcd.unknown_taken_for_unavailable": "node",
@@ -129,9 +138,12 @@ KNOWN = {
     "flush.tells_of_what_was": "regression",
     "frame.checksum_not_compared": "node",
     "frame.place_not_checked": "node",
+    "gate.line_handed_over_and_free": "sched",
     "get.answers_before_its_quorum": "cluster",
+    "get.asks_no_others": "cluster",
     "get.linear_in_one_set": "cluster",
     "get.linear_like_quorum": "cluster",
+    "get.never_asks_all": "cluster",
     "get.repairs_nobody": "cluster",
     "get.waits_under_a_stale_topology": "cluster",
     "hello.other_clusters_accepted": "node",
@@ -154,10 +166,14 @@ KNOWN = {
     "log.name_not_synced": "crash",
     "log.no_reserve_for_deletes": "disk_full",
     "log.not_synced": "crash",
+    "log.synced_as_far_as_it_has_grown": "sched",
     "manifest.damage_taken_for_the_end": "format",
     "manifest.edit_not_synced": "crash",
+    "manifest.last_sequence_goes_back": "regression",
     "manifest.newer_version_accepted": "format",
     "mapped.blocks_not_allocated": "env",
+    "memtable.leaf_not_looked_at_again": "sched",
+    "memtable.split_drops_before_it_links": "sched",
     "merge.applies_range_deletes_of_the_log": "regression",
     "merge.drops_half_covered_segments": "model",
     "merge.forgets_sequences_under_range_deletes": "model",
@@ -177,8 +193,9 @@ KNOWN = {
     "move.shrinks_like_it_grows": "cluster",
     "move.writes_to_current_only": "cluster",
     "mover.advances_at_once": "cluster",
-    "namespace.forgets_its_least_quorum": "node",
+    "namespace.forgets_its_least_quorum": "cluster",
     "namespace.policy_of_the_cluster": "cluster",
+    "namespace.quorums_need_not_meet": "cluster",
     "net.accept_not_resumed": "net",
     "net.output_without_pause": "net",
     "net.slow_readers_not_cut": "net",
@@ -210,6 +227,7 @@ KNOWN = {
     "put.made_where_not_all_is": "cluster",
     "quorum.of_the_first_set_alone": "cluster",
     "read.half_a_batch_visible": "regression",
+    "read_slots.does_not_look_again": "sched",
     "recovery.continued_log_taken_for_durable": "regression",
     "recovery.foreign_logs_stay": "regression",
     "recovery.logs_taken_for_durable": "regression",
@@ -244,7 +262,6 @@ KNOWN = {
     "server.replies_before_the_flush": "server",
     "server.runs_of_sets_wait_for_the_end": "server",
     "server.strangers_get_much": "server",
-    "server.time_stands_still_in_pipelines": "server",
     "server.turns_take_any_time": "server",
     "server.watch_not_checked": "server",
     "session.overtakes_its_own_writes": "server",
@@ -254,12 +271,14 @@ KNOWN = {
     "sim.minimises_to_what_passes": "sim",
     "sim.power_cut_takes_nothing": "sim",
     "sim.runs_know_of_each_other": "sim",
+    "sim.speaks_what_peers_do_not_know": "sim",
     "sim.starts_in_the_middle_of_another_crash": "sim",
     "slot.tag_ends_at_the_last_brace": "cluster",
     "statistics.every_64th_is_timed": "engine",
     "statistics.waits_weigh_like_the_others": "engine",
     "store_builder.mark_not_synced": "backup",
     "store_builder.names_not_synced": "backup",
+    "sync_group.waits_for_a_round_that_is_over": "sched",
     "sync_group.write_taken_for_sync": "engine",
     "tls.any_name_will_do": "tls",
     "tls.certificate_is_optional": "tls",
@@ -313,6 +332,7 @@ SIMULATED = {
     "move.leaves_before_readers_are_fenced": ("news", 1000),
     "move.shrinks_like_it_grows": ("moves", 50),
     "mover.advances_at_once": ("moves", 50),
+    "namespace.policy_of_the_cluster": ("namespaces", 20),
     "node.claims_what_it_has_dropped": ("moves", 1000),
     "node.drops_by_an_old_topology": ("news", 500),
     "node.makes_dots_before_it_is_filled": ("strays", 20),
@@ -329,7 +349,10 @@ SIMULATED = {
     "replica.skips_the_fence": ("moves", 20),
 }
 
-LIMIT_SECONDS = 300
+# Campaigns that find a bug when threads or the ends of processes fall right, and bugs of others of which that is true.
+# That one run does not find these says little: a third of the bugs is taken from the others.
+CHANCE_CAMPAIGNS = ("kill", "linearizability", "fairness", "wire", "cluster_process")
+CHANCE = ("file_topology.commits_without_lock", "flush.tells_of_what_was", "log.no_reserve_for_deletes")
 
 
 def planted():
@@ -342,49 +365,6 @@ def planted():
             if name not in names:
                 names.append(name)
     return names
-
-
-def run(build, campaign, bug):
-    """(name of the failed test or "", seconds)."""
-    program, tests, scale = CAMPAIGNS[campaign]
-    environment = {**os.environ, "VARVE_TEST_SCALE": str(scale)}
-    environment.pop("VARVE_PLANTED_BUG", None)
-    if bug:
-        environment["VARVE_PLANTED_BUG"] = bug
-    command = [str(build / "tests" / f"varve_{program}_test"), f"--gtest_filter={tests}", "--gtest_fail_fast"]
-    if program.endswith(".py"):
-        # --failfast: the first failure is enough.
-        command = [sys.executable, str(ROOT / program), str(build / "varve"), "--failfast"]
-    begin = time.monotonic()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               stdin=subprocess.DEVNULL, start_new_session=True)
-    try:
-        output, _ = process.communicate(timeout=LIMIT_SECONDS)
-        end = f" (signal {-process.returncode})" if process.returncode < 0 else ""
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.communicate()
-        return "", time.monotonic() - begin  # a slow machine, or a bug; a test that means this says so itself
-    seconds = time.monotonic() - begin
-    if process.returncode == 0:
-        return "", seconds
-    text = output.decode(errors="replace")
-    failed = [f"{suite}.{test}" for test, suite in PYTHON_FAILED.findall(text)] or FAILED.findall(text) or BEGUN.findall(text)[-1:] or ["?"]
-    return failed[0] + end, seconds
-
-
-def find(build, bug, repeat):
-    """(campaign, test, seconds) of what found the bug, or None."""
-    known = KNOWN.get(bug)
-    order = [known] * repeat if known else []
-    order += [name for name in CAMPAIGNS if name != known]
-    total = 0.0
-    for campaign in order:
-        test, seconds = run(build, campaign, bug)
-        total += seconds
-        if test:
-            return campaign, test, total
-    return None
 
 
 def simulate(build, bug):
@@ -422,17 +402,29 @@ def check_documents(bugs):
     problems = [f"docs/testing.md: {bug} is planted and not in the table" for bug in bugs if bug not in named]
     problems += [f"docs/testing.md: {bug} is in the table and not planted" for bug in sorted(named - set(bugs))]
     problems += [f"tools/planted_bugs.py: {bug} is not planted" for bug in sorted((set(KNOWN) | set(SIMULATED)) - set(bugs))]
+    problems += planted_runs.missing_tests(bugs)
     print("\n".join(problems))
     return 1 if problems else 0
 
 
-def clean_runs(build):
+def clean_runs(runner):
     for campaign in CAMPAIGNS:
-        test, seconds = run(build, campaign, "")
+        test, seconds = runner.run(campaign, "")
         print(f"{campaign:18} {'FAILED without a bug: ' + test if test else 'passes'} {seconds:7.1f} s", flush=True)
         if test:
             return False
     return True
+
+
+def third(bugs, seed):
+    """What the ordinary run takes of the bugs."""
+    found = planted_runs.table()
+    chance = [bug for bug in bugs if bug in CHANCE or KNOWN.get(bug) in CHANCE_CAMPAIGNS]
+    slow = [bug for bug in bugs if bug not in chance and found.get(bug, ("", 0))[1] > planted_runs.SLOW_SECONDS]
+    sure = [bug for bug in bugs if bug not in chance and bug not in slow]
+    chosen = planted_runs.sample(sure, seed, 3)
+    print(f"{len(chosen)} of {len(bugs)} bugs, by seed {seed}; never among them: {len(chance)} that chance finds, {len(slow)} slow ones", flush=True)
+    return chosen
 
 
 def main():
@@ -443,27 +435,29 @@ def main():
     parser.add_argument("--simulator", action="store_true")
     parser.add_argument("--skip-clean", action="store_true")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--third", default="")
+    parser.add_argument("--seconds", type=int, default=0)
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     bugs = planted()
+    build = arguments.build.resolve()
     if arguments.check:
         return check_documents(bugs)
     if arguments.simulator:
-        return run_simulator(arguments.build.resolve(), arguments.names)
+        return run_simulator(build, arguments.names)
     bugs = [bug for bug in bugs if not arguments.names or any(name in bug for name in arguments.names)]
+    if arguments.third:
+        bugs = third(bugs, arguments.third)
     if arguments.list:
         print("\n".join(bugs))
         return 0
-    if not arguments.skip_clean and not clean_runs(arguments.build.resolve()):
+    runner = planted_runs.Runner(build, CAMPAIGNS, KNOWN)
+    if not arguments.skip_clean and not clean_runs(runner):
         return 1
-    survivors = []
-    for bug in bugs:
-        found = find(arguments.build.resolve(), bug, arguments.repeat)
-        if found:
-            print(f"{bug:52} {found[2]:7.1f} s  {found[0]}: {found[1]}", flush=True)
-        else:
-            survivors.append(bug)
-            print(f"{bug:52} SURVIVED", flush=True)
+    survivors, left = runner.find_all(bugs, arguments.repeat, bool(arguments.third), arguments.jobs, arguments.seconds)
+    if left:
+        print(f"{len(left)} bugs were not begun: the time was up")
     print(f"{len(bugs)} bugs, {len(survivors)} survived: {' '.join(survivors)}")
     return 1 if survivors else 0
 

@@ -39,6 +39,9 @@ void PrintCampaigns(const Console& console, bool json, const std::vector<Campaig
   facts.Table("campaigns", std::move(campaigns));
   facts.Table("counts", std::move(counts));
   for (const CampaignRow& row : rows) {
+    if (row.digest != 0) facts.Text("digest of " + row.name, std::to_string(row.digest));
+  }
+  for (const CampaignRow& row : rows) {
     if (!row.violation) continue;
     const CampaignViolation& violation = *row.violation;
     facts.Text("violation", violation.what);

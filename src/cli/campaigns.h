@@ -41,6 +41,7 @@ struct CampaignRow {
   std::string promise;
   uint64_t seeds = 0;
   uint64_t nanos = 0;
+  uint64_t digest = 0;  // of all that was done, where equal seeds do the same; else 0
   std::vector<std::pair<std::string, uint64_t>> counts;
   std::optional<CampaignViolation> violation;
 };

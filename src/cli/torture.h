@@ -29,6 +29,8 @@ struct TortureFigures {
   uint64_t writes = 0;  // that were acknowledged
   uint64_t reads = 0;   // that were answered
   uint64_t topologies = 0;
+  std::string profiles = {};  // "mixed 7, hints 3"
+  uint64_t trace = 0;         // hash of all events
 };
 
 // A seed that broke an invariant.

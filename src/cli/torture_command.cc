@@ -54,6 +54,8 @@ void Print(const Context& context, const TortureRequest& request, const TortureR
   facts.Count("acknowledged_writes", figures.writes);
   facts.Count("answered_reads", figures.reads);
   facts.Count("topologies", figures.topologies);
+  facts.Text("profiles", figures.profiles);
+  facts.Text("trace", std::to_string(figures.trace));
   if (result.failure) {
     facts.Count("seed", result.failure->seed);
     facts.Text("violation", result.failure->violation);
@@ -202,7 +204,7 @@ std::vector<Command> TortureCommands() {
                   {"--schedule", "FILE", "the lines of this file instead of those of the seed"},
                   {"--report", "FILE", "a page of HTML: counts, time line, history of a violation"},
                   {"--nodes", "N", "cluster: machines, at most (5)"},
-                  {"--profile", "NAME", "cluster: mixed, hints, repair, floors, moves, news, strays, versions or restored"}},
+                  {"--profile", "NAME", "cluster: one kind of world, as moves or namespaces; ? lists them"}},
         .summary = "Attacks the promises with operations and faults by chance",
         .examples = "varve torture all --seconds 600 --report proof.html\n"
                     "varve torture crash --dir /var/lib --seconds 3600      # kill -9 on that disk\n"

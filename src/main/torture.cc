@@ -18,7 +18,9 @@ cli::TortureFigures FiguresOf(const sim::TortureReport& report) {
           .requests = report.operations,
           .writes = report.acknowledged,
           .reads = report.answered,
-          .topologies = report.topologies};
+          .topologies = report.topologies,
+          .profiles = sim::ProfilesOf(report),
+          .trace = report.trace};
 }
 
 Result<sim::Schedule> ReadSchedule(const std::string& path) {
@@ -39,7 +41,13 @@ Result<cli::TortureResult> TortureClusters(const cli::TortureRequest& request, c
   options.faulty = request.seconds * sim::kSecond;
   if (!request.profile.empty()) {
     options.profile = sim::ParseProfile(request.profile);
-    if (!options.profile) return Status::InvalidArgument("there is no profile '" + request.profile + "'");
+    if (!options.profile) {
+      std::string known;
+      for (size_t i = 0; i < sim::kProfiles; ++i) {
+        known += (i == 0 ? "" : ", ") + std::string(sim::ProfileName(static_cast<sim::Profile>(i)));
+      }
+      return Status::InvalidArgument("there is no profile '" + request.profile + "': they are " + known);
+    }
   }
   if (!request.schedule_file.empty()) {
     VARVE_ASSIGN_OR_RETURN(options.schedule, ReadSchedule(request.schedule_file));

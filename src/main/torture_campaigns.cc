@@ -56,6 +56,7 @@ cli::CampaignRow RowOf(const torture::Campaign& campaign, const torture::Tally& 
                        .promise = std::string(campaign.promise()),
                        .seeds = tally.seeds,
                        .nanos = tally.nanos,
+                       .digest = tally.digest,
                        .counts = tally.counts.all(),
                        .violation = {}};
   if (!tally.violation) return row;

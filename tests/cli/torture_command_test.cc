@@ -21,8 +21,11 @@ class TortureCommandTest : public CliTest {
 };
 
 TEST_F(TortureCommandTest, Defaults) {
-  result_.figures = {.seeds = 1, .events = 9, .simulated_nanos = 20'000'000'000, .writes = 7};
+  result_.figures = {.seeds = 1, .events = 9, .simulated_nanos = 20'000'000'000, .writes = 7,
+                     .profiles = "mixed 1", .trace = 17};
   EXPECT_EQ(RunLine({"torture", "cluster"}), kExitOk) << err_;
+  EXPECT_NE(out_.find("profiles\tmixed 1\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("trace\t17"), std::string::npos) << out_;
   EXPECT_EQ(asked_.first_seed, 0u);
   EXPECT_EQ(asked_.seeds, 1u);
   EXPECT_EQ(asked_.nodes, 5u);

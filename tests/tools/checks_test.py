@@ -138,6 +138,45 @@ class TidyTest(Check):
         self.assert_found("tidy.py", "bench/a.cc: no target builds it", *arguments)
 
 
+# A 'varve torture cluster' of which seed 3 fails.
+TORTURE = """#!/usr/bin/env python3
+import json, sys
+words = dict(zip(sys.argv[4::2], sys.argv[5::2]))
+first, count = int(words["--seed"]), int(words["--seeds"])
+fails = first <= 3 < first + count
+seeds = 4 - first if fails else count
+facts = {"seeds": seeds, "simulated_seconds": 20.0 * seeds, "events": seeds, "requests": 0, "acknowledged_writes": 0,
+         "answered_reads": 0, "topologies": 0, "profiles": "mixed %d" % seeds, "trace": str(first)}
+if fails:
+    facts |= {"seed": 3, "violation": "I1: lost", "replay": "again"}
+print(json.dumps(facts))
+sys.exit(6 if fails else 0)
+"""
+
+
+class SeedRunTest(Check):
+    def run_seeds(self, *arguments, varve=TORTURE):
+        self.write("varve", varve)
+        (self.root / "varve").chmod(0o755)
+        return subprocess.run([sys.executable, TOOLS / "seed_run.py", "--varve", self.root / "varve", *arguments],
+                              capture_output=True, text=True, check=False)
+
+    def test_all_seeds_are_run_and_counted(self):
+        done = self.run_seeds("--seed", "10", "--seeds", "25", "--chunk", "10", "--jobs", "3")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for line in ("seeds\t25", "simulated_seconds\t500", "profile mixed\t25", "violations\t0"):
+            self.assertIn(line + "\n", done.stdout)
+
+    def test_a_violation_is_told_and_the_others_are_run(self):
+        done = self.run_seeds("--seeds", "10", "--chunk", "7")
+        self.assertEqual(done.returncode, 6, done.stderr)
+        for line in ("seed 3: I1: lost", "  again", "seeds\t10", "violations\t1"):
+            self.assertIn(line + "\n", done.stdout)
+
+    def test_what_cannot_be_run_is_no_success(self):
+        self.assertEqual(self.run_seeds(varve="#!/bin/sh\nexit 3\n").returncode, 1)
+
+
 class HeadersTest(Check):
     def run_headers(self):
         return self.run_tool("check_headers.py", "g++")
@@ -183,6 +222,129 @@ class ExamplesTest(Check):
 
     def test_a_page_without_examples_is_found(self):
         self.assertEqual(self.run_examples("")[0], 1)
+
+
+class CopiedCheck(Check):
+    """For tools that look at the tree they lie in."""
+
+    def run_tool(self, name, *arguments):
+        for tool in TOOLS.glob("*.py"):
+            self.write(f"tools/{tool.name}", tool.read_text())
+        run = subprocess.run([sys.executable, str(self.root / "tools" / name), *arguments], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        return run.returncode, run.stdout
+
+
+class PromisesTest(CopiedCheck):
+    def run_of(self, name, result, kills):
+        self.write(name, json.dumps({
+            "campaigns": [{"campaign": "crash", "seeds": 2, "result": result}],
+            "counts": [{"campaign": "crash", "what": "kills", "number": str(kills)}]}))
+        return str(self.root / name)
+
+    def setUp(self):
+        super().setUp()
+        self.write("src/torture/crash.cc", 'CrashTrials() : Trials("crash", "what is acknowledged survives", 1) {}\n')
+        self.write("docs/empty", "")
+
+    def reached(self):
+        page = (self.root / "docs" / "promises.md").read_text()
+        return [line for line in page.splitlines() if "`crash`" in line][0]
+
+    def test_runs_add_up(self):
+        first, second = self.run_of("1.json", "held", 1000), self.run_of("2.json", "held", 234)
+        self.assertEqual(self.run_tool("promises.py", "--add", first, second), (0, ""))
+        self.assertEqual(self.reached(), "| what is acknowledged survives | `crash` | 4 | 1,234 kills |")
+        self.assertEqual(self.run_tool("promises.py", "--add", self.run_of("3.json", "held", 1)), (0, ""))
+        self.assertIn("| 6 | 1,235 kills |", self.reached())
+        self.assertEqual(self.run_tool("promises.py", "--replace", second), (0, ""))
+        self.assertIn("| 2 | 234 kills |", self.reached())
+
+    def test_a_broken_run_is_not_recorded(self):
+        self.assertEqual(self.run_tool("promises.py", "--add", self.run_of("1.json", "held", 1)), (0, ""))
+        before = self.reached()
+        self.assertEqual(self.run_tool("promises.py", "--add", self.run_of("2.json", "broken", 7))[0], 1)
+        self.assertEqual(self.reached(), before)
+
+    def test_figures_written_by_hand_are_found(self):
+        self.assertEqual(self.run_tool("promises.py", "--add", self.run_of("1.json", "held", 1)), (0, ""))
+        self.assertEqual(self.run_tool("promises.py", "--check"), (0, ""))
+        page = self.root / "docs" / "promises.md"
+        page.write_text(page.read_text().replace("1 kills", "9 kills"))
+        self.assertEqual(self.run_tool("promises.py", "--check")[0], 1)
+
+
+class CoverageReportTest(CopiedCheck):
+    SOURCE = "int A(int b) {\n  if (b | 1) return 1;\n  return 2;\n}\n"
+    REASON = "| `src/engine/recovery.cc` | `if (b \\| 1) return 1;` | a reason |\n"
+
+    def report(self, page, run_lines, branch):
+        self.write("docs/coverage.md", page)
+        self.write("src/engine/recovery.cc", self.SOURCE)
+        lines = [{"line_number": 1 + i, "count": int(i < run_lines), "branches": []} for i in range(4)]
+        lines[1]["branches"] = [{"count": 1}, {"count": branch}]
+        files = [{"file": "src/engine/recovery.cc", "lines": lines}]
+        self.write("gcovr.json", json.dumps({"files": files}))
+        return self.run_tool("coverage_report.py", str(self.root / "gcovr.json"))
+
+    def test_branches_never_taken_are_listed_with_their_reasons(self):
+        code, text = self.report("", 4, 0)
+        self.assertEqual(code, 0, text)
+        self.assertIn("1 lines with such branches, 1 without a reason", text)
+        self.assertIn("src/engine/recovery.cc:2: 1 of 2: if (b | 1) return 1;\n      NO REASON", text)
+        code, text = self.report(self.REASON, 4, 0)
+        self.assertEqual(code, 0, text)
+        self.assertIn("1 lines with such branches, 0 without a reason", text)
+        self.assertIn("      a reason\n", text)
+        self.assertEqual(self.report("", 4, 1)[0], 0)
+
+    def test_a_reason_of_no_line_is_found(self):
+        code, text = self.report(self.REASON + self.REASON.replace("return 1", "return 3"), 4, 1)
+        self.assertEqual(code, 1)
+        self.assertIn("no such line in src/engine/recovery.cc: if(b|1)return3;", text)
+
+    def test_too_few_lines_are_found(self):
+        code, text = self.report("", 3, 1)
+        self.assertEqual(code, 1)
+        self.assertIn("75.0 %", text)
+        self.assertIn("TOO LOW", text)
+
+
+class PlantedBugsTest(CopiedCheck):
+    BUGS = [f"layer.bug{i}" for i in range(30)]
+
+    def setUp(self):
+        super().setUp()
+        self.write("src/env/a.cc", "".join(f'if (VARVE_PLANTED_BUG("{bug}")) return;\n' for bug in self.BUGS))
+        self.write("docs/testing.md", "".join(f"| `{bug}` | ATest.Finds | {i + 20} |\n" for i, bug in enumerate(self.BUGS)))
+
+    def third(self, seed):
+        code, text = self.run_tool("planted_bugs.py", "--list", "--third", seed)
+        self.assertEqual(code, 0, text)
+        return text.splitlines()
+
+    def test_a_third_is_of_its_seed_and_without_the_slow_ones(self):
+        # 4 of 30 are slower than 45 s.
+        told, *chosen = self.third("a")
+        self.assertEqual(told, "9 of 30 bugs, by seed a; never among them: 0 that chance finds, 4 slow ones")
+        self.assertEqual(len(set(chosen)), 9)
+        self.assertEqual(self.third("a")[1:], chosen)
+        self.assertNotEqual(set(self.third("b")[1:]), set(chosen))
+        self.assertLessEqual(set(chosen) | set(self.third("b")[1:]), set(self.BUGS[:26]))
+
+    def test_a_bug_that_survives_is_found(self):
+        """Programs stand in for the tests: one bug is never found, another by the whole campaign only."""
+        program = ("#!/bin/sh\ncase $VARVE_PLANTED_BUG$1 in layer.bug1-*) exit 0 ;; layer.bug2*ATest*) exit 0 ;; esac\n"
+                   "echo '[  FAILED  ] ATest.Finds (1 ms)'; exit 1\n")
+        for name in ("format", "integration", "cluster", "engine", "env", "http", "tls", "sim", "net", "resp", "server", "cli", "node"):
+            self.write(f"build/dev/tests/varve_{name}_test", program)
+            (self.root / f"build/dev/tests/varve_{name}_test").chmod(0o755)
+        for name in ("cli/server_ports", "server/server_process", "server/cluster_process"):
+            self.write(f"tests/{name}_test.py", "")
+        code, text = self.run_tool("planted_bugs.py", "--skip-clean", "--jobs", "2", "layer.bug0", "layer.bug2")
+        self.assertEqual(code, 0, text)
+        code, text = self.run_tool("planted_bugs.py", "--skip-clean", "--jobs", "2", "layer.bug0", "layer.bug1")
+        self.assertEqual(code, 1, text)
 
 
 if __name__ == "__main__":
