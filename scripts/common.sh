@@ -41,6 +41,11 @@ install_packages() {
     apt-get -q -y --no-install-recommends install "${missing[@]}"
 }
 
+# Where ccache is installed, what was compiled before is not compiled again, in another clone neither.
+if command -v ccache > /dev/null; then
+  export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+fi
+
 # build PRESET TARGET...: configures and builds, and says how far it is at every quarter.
 build() {
   local preset=$1 log=build/logs/$1-build.log

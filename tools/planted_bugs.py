@@ -120,6 +120,7 @@ KNOWN = {
     "etcd.commits_without_conditions": "node",
     "etcd.sends_a_commit_twice": "node",
     "etcd.unknown_taken_for_unavailable": "node",
+    "exchange.ends_after_the_first_keys": "cluster",
     "exchange.overlooks_what_left_lacks": "cluster",
     "expiry.late_puts_unheard": "engine",
     "expiry.lost_notes_not_searched_for": "engine",
@@ -224,6 +225,7 @@ KNOWN = {
     "put.counts_what_was_acknowledged_before": "cluster",
     "put.drops_hints": "cluster",
     "put.hints_count_when_nobody_asked": "cluster",
+    "put.leaves_hints_to_who_does_not_answer": "cluster",
     "put.made_where_not_all_is": "cluster",
     "quorum.of_the_first_set_alone": "cluster",
     "read.half_a_batch_visible": "regression",
@@ -315,6 +317,7 @@ KNOWN = {
 # What simulated clusters find: the profile of their worlds, and how many seeds from 0 on (docs/design/0032-simulator.md).
 SIMULATED = {
     "dots.amnesia_not_noticed": ("restored", 20),
+    "exchange.ends_after_the_first_keys": ("mixed", 500),
     "exchange.overlooks_what_left_lacks": ("floors", 500),
     "filler.takes_an_exchange_that_failed": ("news", 1000),
     "floors.without_exchanges": ("floors", 50),

@@ -41,11 +41,14 @@ struct WriteKey {
   std::string key;
   std::optional<std::string> bytes;  // nothing: erase it
 };
-// All stored keys under some leaves of the hash tree, with HashTree::HashOf their bytes, for OnKeysListed.
+// Stored keys under some leaves of the hash tree, with HashTree::HashOf their bytes, for OnKeysListed: the first `at_most`
+// behind `after` (empty: of all) in any order that stays, fewer only when there are no more.
 struct ListKeys {
   PartitionId partition;
   uint64_t operation;
   std::vector<uint32_t> leaves;
+  std::string after;
+  size_t at_most;
 };
 
 // To be synced to disk, whatever the durability of the namespace, and with it all that was written to the partition

@@ -100,33 +100,55 @@ void Exchange::AskForKeys(Actions* actions) {
     return;
   }
   std::sort(leaves_.begin(), leaves_.end());
-  keys_request_ = next_request_++;
-  for (const NodeId node : {options_.left, options_.right}) {
-    Send(node, *keys_request_, KeysRequest{leaves_}, actions);
-  }
+  ListOn(false, {}, actions);
+  ListOn(true, {}, actions);
 }
 
+void Exchange::ListOn(bool is_right, std::string after, Actions* actions) {
+  listings_[is_right].request = next_request_++;
+  Send(is_right ? options_.right : options_.left, *listings_[is_right].request, KeysRequest{leaves_, std::move(after)},
+       actions);
+}
+
+// The pieces of both come in any order. What is equal in both when each is listed was known to both before.
 void Exchange::OnKeys(uint64_t request, bool is_right, const KeysReply& reply, Actions* actions) {
-  if (request != keys_request_) return;
-  if (reply.code != ReplyCode::kOk) {
+  Listing& listing = listings_[is_right];
+  if (request != listing.request) return;
+  if (reply.code != ReplyCode::kOk || (reply.items.empty() && !reply.is_end)) {
     result_ = Result::kFailed;
     return;
   }
-  auto& keys = keys_[is_right].emplace();
-  for (const KeysReply::Item& item : reply.items) keys[item.key] = item.hash;
-  if (!keys_[0] || !keys_[1]) return;
-  keys_request_.reset();
-  for (const auto& [key, hash] : *keys_[0]) {
-    const auto other = keys_[1]->find(key);
-    if (other == keys_[1]->end() || other->second != hash) to_merge_.push_back(key);
+  listing.request.reset();
+  for (const KeysReply::Item& item : reply.items) Compare(is_right, item);
+  if (reply.is_end || VARVE_PLANTED_BUG("exchange.ends_after_the_first_keys")) {
+    EndListing(is_right);
+  } else {
+    ListOn(is_right, reply.items.back().key, actions);
   }
-  if (!VARVE_PLANTED_BUG("exchange.overlooks_what_left_lacks")) {
-    for (const auto& [key, hash] : *keys_[1]) {
-      if (!keys_[0]->contains(key)) to_merge_.push_back(key);
-    }
-  }
-  keys_ = {};
   StartKeys(actions);
+}
+
+void Exchange::Compare(bool is_right, const KeysReply::Item& item) {
+  Listing& other = listings_[!is_right];
+  const auto found = other.without_other.find(item.key);
+  if (found != other.without_other.end()) {
+    if (found->second != item.hash) to_merge_.push_back(item.key);
+    other.without_other.erase(found);
+  } else if (!other.has_ended) {
+    listings_[is_right].without_other.emplace(item.key, item.hash);
+  } else if (!is_right || !VARVE_PLANTED_BUG("exchange.overlooks_what_left_lacks")) {
+    to_merge_.push_back(item.key);
+  }
+}
+
+// What the other has listed, and this one has not, is missing here.
+void Exchange::EndListing(bool is_right) {
+  listings_[is_right].has_ended = true;
+  std::map<std::string, uint64_t>& missing = listings_[!is_right].without_other;
+  if (is_right || !VARVE_PLANTED_BUG("exchange.overlooks_what_left_lacks")) {
+    for (const auto& [key, hash] : missing) to_merge_.push_back(key);
+  }
+  missing.clear();
 }
 
 // Left's state goes to right, and what right has then comes back.
@@ -139,7 +161,8 @@ void Exchange::StartKeys(Actions* actions) {
     Send(options_.left, request, ReadRequest{key}, actions);
     under_way_.emplace(request, KeyUnderWay{std::move(key), Step::kReadLeft});
   }
-  if (under_way_.empty()) result_ = is_partial_ ? Result::kPartial : Result::kComplete;
+  const bool are_listed = listings_[0].has_ended && listings_[1].has_ended;
+  if (are_listed && under_way_.empty()) result_ = is_partial_ ? Result::kPartial : Result::kComplete;
 }
 
 void Exchange::OnState(uint64_t request, ReplyCode code, const std::string& state, Actions* actions) {

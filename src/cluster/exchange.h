@@ -95,6 +95,9 @@ class Exchange {
   void OnKeys(uint64_t request, bool is_right, const KeysReply& reply, Actions* actions);
   void OnState(uint64_t request, ReplyCode code, const std::string& state, Actions* actions);
   void AskForKeys(Actions* actions);
+  void ListOn(bool is_right, std::string after, Actions* actions);
+  void Compare(bool is_right, const KeysReply::Item& item);
+  void EndListing(bool is_right);
   void StartKeys(Actions* actions);
   void Send(NodeId to, uint64_t request, Message::Body body, Actions* actions);
 
@@ -104,8 +107,13 @@ class Exchange {
   bool is_partial_ = false;
   std::map<uint64_t, Pair> trees_;    // by request
   std::vector<uint32_t> leaves_;      // that differ
-  std::optional<uint64_t> keys_request_;
-  std::array<std::optional<std::map<std::string, uint64_t>>, 2> keys_;
+  // Of left and right.
+  struct Listing {
+    std::optional<uint64_t> request;                // under way
+    bool has_ended = false;
+    std::map<std::string, uint64_t> without_other;  // what the other has not listed yet
+  };
+  std::array<Listing, 2> listings_;
   std::vector<std::string> to_merge_;
   std::map<uint64_t, KeyUnderWay> under_way_;  // by request
   std::map<uint64_t, Unanswered> unanswered_;

@@ -88,6 +88,7 @@ struct TreeReply {
 };
 struct KeysRequest {
   std::vector<uint32_t> leaves;  // ascending
+  std::string after;             // only keys behind it, in the order of the replica; empty: from the first
 };
 struct KeysReply {
   struct Item {
@@ -96,6 +97,7 @@ struct KeysReply {
   };
   ReplyCode code = ReplyCode::kOk;
   std::vector<Item> items;
+  bool is_end = true;  // otherwise more keys are behind the last of `items`
 };
 
 // How far a node is with a partition: for moves and floors. Also those that hold no copy of it answer, for their hints.

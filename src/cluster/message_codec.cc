@@ -172,14 +172,14 @@ bool Fields(Coder& coder, T& body) {
   } else if constexpr (std::is_same_v<Body, TreeRequest>) {
     return coder.Leaf(body.branch);
   } else if constexpr (std::is_same_v<Body, KeysRequest>) {
-    return coder.Leaves(body.leaves);
+    return coder.Leaves(body.leaves) && coder.Text(body.after);
   } else if constexpr (std::is_same_v<Body, TreeReply>) {
     return coder.Code(body.code) &&
            coder.List(body.hashes, sizeof(uint64_t), [&coder](auto& hash) { return coder.Hash(hash); });
   } else if constexpr (std::is_same_v<Body, KeysReply>) {
     return coder.Code(body.code) && coder.List(body.items, 1 + sizeof(uint64_t), [&coder](auto& item) {
       return coder.Text(item.key) && coder.Hash(item.hash);
-    });
+    }) && coder.Flag(body.is_end);
   } else if constexpr (std::is_same_v<Body, ProgressReply>) {
     return coder.Code(body.code) && coder.Flag(body.is_replica) && coder.At(body.durable_epoch) &&
            coder.Of(body.last) && coder.Vector(body.floor) &&

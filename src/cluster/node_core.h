@@ -39,6 +39,7 @@ struct NodeOptions {
   MoveRules rules{0, 0};
   size_t max_siblings = 100;                   // Replica::Options
   size_t max_queued = 1024;                    // a partition
+  size_t max_listed = 4096;                    // keys in a reply to an exchange
   uint64_t lease_size = DotSource::kLeaseSize;
   size_t max_requests = 10'000;                // of clients, under way
   size_t max_hint_bytes = size_t{256} << 20;

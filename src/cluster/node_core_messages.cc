@@ -18,7 +18,7 @@ Message::Body Refusal(const Message& request, ReplyCode code) {
   if (std::holds_alternative<MergeRequest>(request.body)) return MergeReply{code, {}};
   if (std::holds_alternative<ReadRequest>(request.body)) return ReadReply{code, {}};
   if (std::holds_alternative<TreeRequest>(request.body)) return TreeReply{code, {}};
-  return KeysReply{code, {}};
+  return KeysReply{code, {}, true};
 }
 
 }  // namespace

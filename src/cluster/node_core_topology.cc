@@ -80,6 +80,7 @@ void NodeCore::Impl::Load(PartitionId partition, Partition* held, Actions* actio
   Replica::Options options{.self = options_.self, .partition = partition, .policy_of = options_.policy_of};
   options.max_siblings = options_.max_siblings;
   options.max_queued = options_.max_queued;
+  options.max_listed = options_.max_listed;
   options.lease_size = options_.lease_size;
   options.first_operation = held->number << kPartitionNumberShift;
   held->replica = std::make_unique<Replica>(

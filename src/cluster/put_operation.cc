@@ -155,7 +155,7 @@ void PutOperation::SendHints(bool is_time, Actions* actions) {
 void PutOperation::SendHintFor(NodeId owner, Actions* actions) {
   if (hints_.contains(owner) || VARVE_PLANTED_BUG("put.drops_hints")) return;
   NodeId keeper = options_->self;
-  if (is_sloppy_) {
+  if (is_sloppy_ && !is_late_) {
     for (const NodeId node : request_.options.sets.fallbacks) {
       const bool is_taken = std::any_of(hints_.begin(), hints_.end(),
                                         [node](const auto& hint) { return hint.second == node; });
@@ -187,13 +187,21 @@ void PutOperation::Conclude(Actions* actions) {
   });
 }
 
+// A fallback that has not said that it keeps a hint may not: then this node does. A write at level one may be here alone,
+// and this copy of the partition be given up before another has it.
+void PutOperation::TakeBackHints() {
+  if (VARVE_PLANTED_BUG("put.leaves_hints_to_who_does_not_answer")) return;
+  std::erase_if(hints_, [this](const auto& hint) { return hint.second != options_->self && !kept_hints_.contains(hint.first); });
+}
+
 void PutOperation::OnTime(Nanos now, Actions* actions) {
-  const bool is_late = now >= request_.options.deadline;
+  is_late_ = now >= request_.options.deadline;
   if (!state_.empty()) {
-    SendHints(now >= hint_at_ || is_late, actions);
-    if (!is_late) SendMerges(actions);
+    if (is_late_) TakeBackHints();
+    SendHints(now >= hint_at_ || is_late_, actions);
+    if (!is_late_) SendMerges(actions);
   }
-  if (is_late) {
+  if (is_late_) {
     if (!is_finished_) Finish(Outcome::kUnknown, reason_, actions);
     is_done_ = true;
     return;

@@ -42,6 +42,7 @@ class PutOperation : public CoordinatedOperation {
   void SendMerges(Actions* actions);
   void SendHints(bool is_time, Actions* actions);
   void SendHintFor(NodeId owner, Actions* actions);
+  void TakeBackHints();
   void Conclude(Actions* actions);
   void Finish(Outcome outcome, ReplyCode reason, Actions* actions);
   void Send(NodeId to, Message::Body body, Actions* actions) const;
@@ -66,6 +67,7 @@ class PutOperation : public CoordinatedOperation {
   ReplyCode reason_ = ReplyCode::kOk;
   Nanos hint_at_ = 0;
   Nanos next_time_ = 0;
+  bool is_late_ = false;  // fallbacks have had their time
   bool is_finished_ = false;
   bool is_done_ = false;
 };

@@ -100,7 +100,7 @@ void Replica::SweepOn(Actions* actions) {
   ++sweep_left_;
   ++queued_;
   listings_.emplace(next_operation_, std::nullopt);
-  actions->push_back(ListKeys{options_.partition, next_operation_++, std::move(leaves)});
+  actions->push_back(ListKeys{options_.partition, next_operation_++, std::move(leaves), {}, SIZE_MAX});
 }
 
 Dot Replica::LastAppliedDot() const {
@@ -165,7 +165,8 @@ void Replica::ListKeysFor(const Message& message, Actions* actions) {
   const uint64_t number = next_operation_++;
   listings_.emplace(number, message);
   ++queued_;
-  actions->push_back(ListKeys{options_.partition, number, std::get<KeysRequest>(message.body).leaves});
+  const auto& wanted = std::get<KeysRequest>(message.body);
+  actions->push_back(ListKeys{options_.partition, number, wanted.leaves, wanted.after, options_.max_listed});
 }
 
 void Replica::OnKeysListed(uint64_t operation, Result<std::vector<KeysReply::Item>> keys,
@@ -176,8 +177,9 @@ void Replica::OnKeysListed(uint64_t operation, Result<std::vector<KeysReply::Ite
   listings_.erase(found);
   --queued_;
   if (request) {
-    KeysReply reply{keys.ok() ? ReplyCode::kOk : ReplyCode::kStorageFailed, {}};
+    KeysReply reply{keys.ok() ? ReplyCode::kOk : ReplyCode::kStorageFailed, {}, true};
     if (keys.ok()) reply.items = *std::move(keys);
+    reply.is_end = reply.items.size() < options_.max_listed;
     return ReplyWith(*request, std::move(reply), actions);
   }
   if (keys.ok()) {
@@ -344,7 +346,7 @@ void Replica::Reply(const Operation& operation, ReplyCode code, Actions* actions
   } else if (std::holds_alternative<TreeRequest>(request.body)) {
     ReplyWith(request, TreeReply{code, {}}, actions);
   } else {
-    ReplyWith(request, KeysReply{code, {}}, actions);
+    ReplyWith(request, KeysReply{code, {}, true}, actions);
   }
 }
 

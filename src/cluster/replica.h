@@ -44,6 +44,7 @@ class Replica {
     PolicyOf policy_of;
     size_t max_siblings = 100;  // beyond, a put that settles none is refused
     size_t max_queued = 1024;   // operations under way or waiting; beyond, requests are refused
+    size_t max_listed = 4096;   // keys of one reply; more come in several, so that no step of the node is long
     uint64_t lease_size = DotSource::kLeaseSize;
     uint64_t first_operation = 1;  // numbers of operations; not those of a former Replica of the partition
   };

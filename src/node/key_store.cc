@@ -203,8 +203,8 @@ Status KeyStore::Write(uint16_t slot, std::string_view key, std::optional<std::s
   return bytes ? keys_->Put(stored, *bytes) : keys_->Delete(stored);
 }
 
-Status KeyStore::Visit(SlotRange slots, const Visitor& visit) {
-  const std::string begin = Begin(slots);
+Status KeyStore::Visit(SlotRange slots, const Place& after, const Visitor& visit) {
+  const std::string begin = after ? StoredKey(after->first, after->second) + '\0' : Begin(slots);
   const std::string end = End(slots);
   const std::unique_ptr<Iterator> iterator = keys_->NewIterator({.lower_bound = begin, .upper_bound = end});
   for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {

@@ -59,7 +59,10 @@ class KeyStore {
   Status Write(uint16_t slot, std::string_view key, std::optional<std::string_view> bytes);
   // All keys of the slots, in the order of slots, until `visit` says false.
   using Visitor = std::function<bool(std::string_view key, std::string_view bytes)>;
-  Status Visit(SlotRange slots, const Visitor& visit);
+  Status Visit(SlotRange slots, const Visitor& visit) { return Visit(slots, {}, visit); }
+  // Only those behind the key `after` of slot `after->first`.
+  using Place = std::optional<std::pair<uint16_t, std::string_view>>;
+  Status Visit(SlotRange slots, const Place& after, const Visitor& visit);
   uint64_t CountKeys(SlotRange slots, uint64_t at_most);
   Status Drop(cluster::PartitionId partition, SlotRange slots);
 

@@ -67,12 +67,14 @@ void Member::Impl::Do(cluster::ListKeys& action) {
   using Keys = std::vector<cluster::KeysReply::Item>;
   scans_.Post([this, action, slots = SlotsOf(action.partition)] {
     auto keys = std::make_shared<Keys>();
-    const Status status = keys_->Visit(slots, [&](std::string_view key, std::string_view bytes) {
+    KeyStore::Place after;
+    if (!action.after.empty()) after = {SlotOf(action.after), action.after};
+    const Status status = keys_->Visit(slots, after, [&](std::string_view key, std::string_view bytes) {
       const uint32_t leaf = cluster::HashTree::LeafOf(key);
       if (std::binary_search(action.leaves.begin(), action.leaves.end(), leaf)) {
         keys->push_back({std::string(key), cluster::HashTree::HashOf(key, bytes)});
       }
-      return true;
+      return keys->size() < action.at_most;
     });
     Post([this, partition = action.partition, operation = action.operation, keys, status](cluster::Now now, Actions* actions) {
       Result<Keys> result = status.ok() ? Result<Keys>(std::move(*keys)) : Result<Keys>(status);

@@ -25,6 +25,7 @@ cluster::NodeOptions CoreOptions(cluster::NodeId self, uint64_t seed, const Clus
   options.policy_of = [policy = chosen.policy](std::string_view key) { return cluster::PolicyOfReplicaKey(key, policy); };
   options.slot_of = cluster::SlotOfReplicaKey;
   options.lease_size = chosen.lease_size;
+  options.max_listed = 1 + seed % 5;  // exchanges in several pieces
   options.max_hint_bytes = chosen.hint_bytes;
   options.max_hint_bytes_of_owner = chosen.hint_bytes / 2;
   options.tick = 50 * kMillisecond;

@@ -103,6 +103,7 @@ void ClusterServer::Do(cluster::ListKeys& list_keys) {
     std::vector<cluster::KeysReply::Item> keys;
     ForEachKey(disk_, wanted.partition, [&](std::string_view key, std::string_view bytes) {
       const uint32_t leaf = cluster::HashTree::LeafOf(key);
+      if (key <= wanted.after || keys.size() == wanted.at_most) return;
       if (std::binary_search(wanted.leaves.begin(), wanted.leaves.end(), leaf)) {
         keys.push_back({std::string(key), cluster::HashTree::HashOf(key, bytes)});
       }

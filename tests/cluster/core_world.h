@@ -16,6 +16,7 @@
 #include "cluster/coordinator.h"
 #include "cluster/hint_keeper.h"
 #include "cluster/replica.h"
+#include "tests/cluster/stored_keys.h"
 
 namespace varve::cluster::test {
 
@@ -207,6 +208,7 @@ class CoreWorld {
     node->is_up = true;
     const PolicyOf policy_of = [policy = policy_](std::string_view) { return policy; };
     Replica::Options options{.self = node->id, .partition = kPartition, .policy_of = policy_of};
+    options.max_listed = 3;  // so that exchanges take several pieces
     options.lease_size = 8;
     options.max_siblings = 1000;
     node->replica = std::make_unique<Replica>(options, node->durable);
@@ -280,14 +282,7 @@ class CoreWorld {
     } else if (const auto* write = std::get_if<WriteKey>(&action)) {
       node->replica->OnKeyWritten(write->operation, Status::Ok(), &actions);
     } else if (const auto* list = std::get_if<ListKeys>(&action)) {
-      std::vector<KeysReply::Item> keys;
-      for (const auto& [key, bytes] : node->stored) {
-        const uint32_t leaf = HashTree::LeafOf(key);
-        if (std::binary_search(list->leaves.begin(), list->leaves.end(), leaf)) {
-          keys.push_back({key, HashTree::HashOf(key, bytes)});
-        }
-      }
-      node->replica->OnKeysListed(list->operation, keys, &actions);
+      node->replica->OnKeysListed(list->operation, ListStored(node->stored, *list), &actions);
     } else if (const auto* lease = std::get_if<PersistLease>(&action)) {
       node->replica->OnLeaseDurable(lease->end, &actions);
     } else if (const auto* epoch = std::get_if<PersistEpoch>(&action)) {

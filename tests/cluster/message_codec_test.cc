@@ -63,10 +63,11 @@ Message::Body Body(size_t kind, Random* random) {
       for (uint32_t leaf = 0; leaf < HashTree::kLeaves; leaf += 1 + static_cast<uint32_t>(random->Uniform(900))) {
         request.leaves.push_back(leaf);
       }
+      request.after = Bytes(random);
       return request;
     }
     case 11: {
-      KeysReply reply{Code(random), {}};
+      KeysReply reply{Code(random), {}, random->OneIn(2)};
       for (uint64_t i = random->Uniform(5); i > 0; --i) reply.items.push_back({Bytes(random), random->Next()});
       return reply;
     }

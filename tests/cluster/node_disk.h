@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cluster/node_core.h"
+#include "tests/cluster/stored_keys.h"
 
 namespace varve::cluster::test {
 
@@ -57,13 +58,7 @@ struct NodeDisk {
     } else if (const auto* write = std::get_if<WriteKey>(&action)) {
       core->OnKeyWritten(write->partition, write->operation, Status::Ok(), now, actions);
     } else if (const auto* list = std::get_if<ListKeys>(&action)) {
-      std::vector<KeysReply::Item> items;
-      for (const auto& [key, bytes] : keys[list->partition]) {
-        if (std::binary_search(list->leaves.begin(), list->leaves.end(), HashTree::LeafOf(key))) {
-          items.push_back({key, HashTree::HashOf(key, bytes)});
-        }
-      }
-      core->OnKeysListed(list->partition, list->operation, std::move(items), now, actions);
+      core->OnKeysListed(list->partition, list->operation, ListStored(keys[list->partition], *list), now, actions);
     } else if (const auto* lease = std::get_if<PersistLease>(&action)) {
       core->OnLeaseDurable(lease->partition, lease->actor, lease->end, now, actions);
     } else if (const auto* epoch = std::get_if<PersistEpoch>(&action)) {

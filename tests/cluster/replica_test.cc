@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/cluster/stored_keys.h"
+
 namespace varve::cluster {
 namespace {
 
@@ -65,12 +67,7 @@ class ReplicaTest : public ::testing::Test {
       } else if (const auto* epoch = std::get_if<PersistEpoch>(&action)) {
         replica_->OnEpochDurable(epoch->epoch);
       } else if (const auto* list = std::get_if<ListKeys>(&action)) {
-        std::vector<KeysReply::Item> items;
-        for (const auto& [key, bytes] : stored_) {
-          const bool is_asked = std::binary_search(list->leaves.begin(), list->leaves.end(), HashTree::LeafOf(key));
-          if (is_asked) items.push_back({key, HashTree::HashOf(key, bytes)});
-        }
-        replica_->OnKeysListed(list->operation, std::move(items), &actions_);
+        replica_->OnKeysListed(list->operation, test::ListStored(stored_, *list), &actions_);
       } else if (const auto* floor = std::get_if<PersistFloor>(&action)) {
         replica_->OnFloorDurable(floor->floor);
       }
