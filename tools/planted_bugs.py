@@ -173,6 +173,7 @@ KNOWN = {
     "manifest.last_sequence_goes_back": "regression",
     "manifest.newer_version_accepted": "format",
     "mapped.blocks_not_allocated": "env",
+    "member.stops_while_another_runs_it": "node",
     "memtable.leaf_not_looked_at_again": "sched",
     "memtable.split_drops_before_it_links": "sched",
     "merge.applies_range_deletes_of_the_log": "regression",

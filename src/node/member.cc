@@ -14,6 +14,8 @@ constexpr Nanos kPublishEvery = 100 * kMilli;
 // Messages go together when the events that are there have been dealt with, or there are so many.
 constexpr size_t kMessagesAtOnce = 64;
 constexpr Nanos kLongestWait = 1 * kSecond;
+// Events that a thread takes which is not the member's own, and has other things to do.
+constexpr size_t kEventsOfOthers = 64;
 constexpr size_t kMovesPerNode = 16;
 constexpr Nanos kMovePeriod = 100 * kMilli;
 
@@ -119,10 +121,11 @@ void Member::Impl::Stop() {
   {
     MutexLock lock(&mu_);
     if (std::exchange(is_stopping_, true)) return;
-    wakes_.NotifyOne();
+    wakes_.NotifyAll();
   }
   const bool has_run = thread_ != nullptr;
   thread_.reset();  // joins
+  if (has_run && !VARVE_PLANTED_BUG("member.stops_while_another_runs_it")) AwaitEndOfRun();
   store_.Stop();
   scans_.Stop();
   syncs_.Stop();
@@ -130,53 +133,99 @@ void Member::Impl::Stop() {
   if (const Status status = keys_->NoteOrderlyEnd(); !status.ok()) options_.log("ended without a sync: " + status.ToString());
 }
 
-// --- The member's thread
+// --- Who runs the core
 
 cluster::Now Member::Impl::Now() const { return {Monotonic(), env_->clock()->WallMillis() * 1000}; }
 
 void Member::Impl::Post(Event event) {
-  MutexLock lock(&mu_);
-  if (is_stopping_) return;
-  events_.push_back(std::move(event));
-  if (events_.size() == 1) wakes_.NotifyOne();
-}
-
-bool Member::Impl::TakeEvents(std::vector<Event>* events) {
-  Nanos at = std::min(core_->NextTime(), publish_at_);
-  if (!later_.empty()) at = std::min(at, later_.begin()->first);
-  MutexLock lock(&mu_);
-  while (events_.empty() && !is_stopping_) {
-    const Nanos now = Monotonic();
-    if (now >= at) break;
-    wakes_.WaitFor(&mu_, std::min(at - now, kLongestWait) / 1000 + 1);
+  {
+    MutexLock lock(&mu_);
+    if (is_stopping_) return;
+    events_.push_back(std::move(event));
+    if (!BeginsToRun()) return;
   }
-  events->clear();
-  events->swap(events_);
-  return !is_stopping_;
+  RunEvents(kEventsOfOthers);
 }
 
-void Member::Impl::Run() {
+bool Member::Impl::BeginsToRun() {
+  if (is_running_ || is_for_thread_) return false;
+  is_running_ = true;
+  return true;
+}
+
+void Member::Impl::RunEvents(size_t most) {
   std::vector<Event> events;
-  while (TakeEvents(&events)) {
+  size_t taken = 0;
+  while (TakeEvents(taken < most, &events)) {
+    taken += events.size();
     for (const Event& event : events) {
       Handle(event);
       if (outgoing_.size() >= kMessagesAtOnce) transport_->SendAll(&outgoing_);
     }
-    for (auto due = later_.begin(); due != later_.end() && due->first <= Monotonic(); due = later_.begin()) {
-      const std::function<void()> what = std::move(due->second);
-      later_.erase(due);
-      what();
-    }
-    if (Monotonic() >= core_->NextTime()) {
-      Handle([this](cluster::Now now, Actions* actions) { core_->OnTime(now, actions); });
-    }
-    if (Monotonic() >= publish_at_) {
-      publish_at_ = Monotonic() + kPublishEvery;
-      LookAtPeers();
-      Publish();
-    }
     transport_->SendAll(&outgoing_);
   }
+}
+
+bool Member::Impl::TakeEvents(bool may_go_on, std::vector<Event>* events) {
+  events->clear();  // not under the lock: what they hold may want it
+  MutexLock lock(&mu_);
+  if (may_go_on && !events_.empty() && !is_stopping_) {
+    events->swap(events_);
+    return true;
+  }
+  is_running_ = false;
+  is_for_thread_ = is_for_thread_ || !events_.empty();
+  due_at_ = std::min(core_->NextTime(), publish_at_);
+  if (!later_.empty()) due_at_ = std::min(due_at_, later_.begin()->first);
+  // Under the lock: who waits for the end of the run may destroy this.
+  if (is_stopping_ || is_for_thread_ || due_at_ < sleeps_until_) wakes_.NotifyAll();
+  return false;
+}
+
+void Member::Impl::Run() {
+  do {
+    RunWhatIsDue();
+    RunEvents(SIZE_MAX);
+  } while (AwaitTurn());
+}
+
+bool Member::Impl::AwaitTurn() {
+  MutexLock lock(&mu_);
+  while (!is_stopping_) {
+    const Nanos now = Monotonic();
+    is_for_thread_ = is_for_thread_ || now >= due_at_;
+    if (is_for_thread_ && !is_running_) {
+      is_running_ = true;
+      is_for_thread_ = false;
+      sleeps_until_ = 0;
+      return true;
+    }
+    sleeps_until_ = is_for_thread_ ? now + kLongestWait : std::min(due_at_, now + kLongestWait);
+    wakes_.WaitFor(&mu_, (sleeps_until_ - now) / 1000 + 1);
+  }
+  return false;
+}
+
+void Member::Impl::AwaitEndOfRun() {
+  MutexLock lock(&mu_);
+  while (is_running_) wakes_.Wait(&mu_);
+}
+
+void Member::Impl::RunWhatIsDue() {
+  for (auto due = later_.begin(); due != later_.end() && due->first <= Monotonic(); due = later_.begin()) {
+    const std::function<void()> what = std::move(due->second);
+    later_.erase(due);
+    what();
+  }
+  if (Monotonic() >= core_->NextTime()) {
+    Handle([this](cluster::Now now, Actions* actions) { core_->OnTime(now, actions); });
+  }
+  if (Monotonic() >= publish_at_) {
+    publish_at_ = Monotonic() + kPublishEvery;
+    LookAtPeers();
+    Publish();
+  }
+  transport_->SendAll(&outgoing_);
 }
 
 void Member::Impl::Handle(const Event& event) {
@@ -259,13 +308,13 @@ void Member::Impl::OnMessage(const Delivery& delivery) {
 
 void Member::Impl::OnMessagesEnd() {
   if (incoming_.empty()) return;
-  MutexLock lock(&mu_);
-  if (!is_stopping_) {
-    const bool is_first = events_.empty();
-    std::move(incoming_.begin(), incoming_.end(), std::back_inserter(events_));
-    if (is_first) wakes_.NotifyOne();
+  {
+    MutexLock lock(&mu_);
+    if (!is_stopping_) std::move(incoming_.begin(), incoming_.end(), std::back_inserter(events_));
+    incoming_.clear();
+    if (is_stopping_ || !BeginsToRun()) return;
   }
-  incoming_.clear();
+  RunEvents(kEventsOfOthers);
 }
 
 void Member::Impl::OnPeerChange(NodeId peer, bool is_reachable, Nanos) {

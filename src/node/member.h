@@ -61,12 +61,12 @@ class Member {
   // Requests that are under way are not answered any more. Idempotent.
   void Stop();
 
-  // `done` is called once, in the member's thread, unless Stop comes before. Deadlines are by the clock of the Env.
+  // `done` is called once, in any thread, also within the call, unless Stop comes before; it does not block. Deadlines are by the clock of the Env.
   using PutDone = std::function<void(const cluster::FinishPut&)>;
   using GetDone = std::function<void(const cluster::FinishGet&)>;
   void Put(cluster::ClientPut put, PutDone done);
   void Get(cluster::ClientGet get, GetDone done);
-  // Calls `what` in the member's thread after a while, unless Stop comes before.
+  // Calls `what`, in any thread, after a while, unless Stop comes before.
   void Later(cluster::Nanos after, std::function<void()> what);
   // Compares all copies with the others' as soon as may be.
   void Repair();

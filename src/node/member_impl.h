@@ -1,4 +1,8 @@
 // Member::Impl: what drives the core. For member*.cc alone.
+//
+// The core is one thread's at a time, whichever has brought an event when nobody ran it: the loop of a server that begins a
+// request, the transport that has received messages. It also takes what others bring meanwhile, up to a share; what is more,
+// and what is due at a time, is the member's own thread's.
 #ifndef VARVE_NODE_MEMBER_IMPL_H_
 #define VARVE_NODE_MEMBER_IMPL_H_
 
@@ -55,13 +59,22 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
 
  private:
   using Actions = cluster::Actions;
-  // Something that the core is told, in the member's thread.
+  // Something that the core is told, by who runs it.
   using Event = std::function<void(cluster::Now now, Actions* actions)>;
 
+  // The event happens within the call, or soon in another thread.
   void Post(Event event) VARVE_EXCLUDES(mu_);
+  // True: the caller runs the core now, and calls RunEvents.
+  bool BeginsToRun() VARVE_REQUIRES(mu_);
+  // Ends the run when there are no events, or this many have been taken. REQUIRES: this thread runs the core.
+  void RunEvents(size_t most) VARVE_EXCLUDES(mu_);
+  bool TakeEvents(bool may_go_on, std::vector<Event>* events) VARVE_EXCLUDES(mu_);
+  void RunWhatIsDue();
+  // The member's thread.
   void Run() VARVE_EXCLUDES(mu_);
-  // Waits for events until the core wants to be called. False: the end.
-  bool TakeEvents(std::vector<Event>* events) VARVE_EXCLUDES(mu_);
+  // Until this thread is to run the core. False: the end.
+  bool AwaitTurn() VARVE_EXCLUDES(mu_);
+  void AwaitEndOfRun() VARVE_EXCLUDES(mu_);
   void Handle(const Event& event);
   void HandleReplies();
   cluster::Now Now() const;
@@ -70,7 +83,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   void LookAtPeers();
   void Publish() VARVE_EXCLUDES(mu_);
   void SetPeers(const cluster::Topology& topology);
-  // What the store holds, or what of it has changed. In the member's thread.
+  // What the store holds, or what of it has changed. By who runs the core.
   void TakeRecords(const std::map<std::string, Record>& records, cluster::Now now, Actions* actions);
   void TakeSettings(ClusterSettings settings, uint64_t revision) VARVE_EXCLUDES(settings_mu_);
 
@@ -118,7 +131,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   TaskThread store_;
   std::atomic<bool> has_failed_{false};
 
-  // Of the member's thread, from Start on.
+  // Of who runs the core, from Start on.
   std::unique_ptr<cluster::NodeCore> core_;
   uint64_t settings_revision_ = 0;
   Actions actions_;
@@ -143,6 +156,10 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   mutable Mutex mu_;
   CondVar wakes_;
   bool is_stopping_ VARVE_GUARDED_BY(mu_) = false;
+  bool is_running_ VARVE_GUARDED_BY(mu_) = true;     // somebody runs the core; at first the member's thread, once it is there
+  bool is_for_thread_ VARVE_GUARDED_BY(mu_) = false;  // the next run is the member's thread's
+  Nanos due_at_ VARVE_GUARDED_BY(mu_) = 0;            // when the core wants to be called; while nobody runs it
+  Nanos sleeps_until_ VARVE_GUARDED_BY(mu_) = 0;      // the member's thread; 0: it is awake
   std::vector<Event> events_ VARVE_GUARDED_BY(mu_);
   std::shared_ptr<const cluster::Topology> topology_ VARVE_GUARDED_BY(mu_);
   MemberStatus status_ VARVE_GUARDED_BY(mu_);

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <future>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "cluster/key_namespace.h"
 #include "cluster/planner.h"
@@ -109,6 +113,54 @@ TEST_F(MemberTest, StartsByWhatItKnewWhileTheStoreIsAway) {
   ASSERT_NO_FATAL_FAILURE(Start());
   EXPECT_TRUE(is_recalled_);
   EXPECT_EQ(*member_->settings(), next);
+}
+
+// Whoever brings an event may run the core, and takes what others bring meanwhile.
+TEST_F(MemberTest, RequestsOfManyThreadsAreEachAnsweredOnce) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  constexpr int kThreads = 4;
+  constexpr int kEach = 200;
+  std::atomic<int> answers{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        const std::string key = "k" + std::to_string(t) + "." + std::to_string(i);
+        member_->Put({.key = key, .value = "v", .deadline = Deadline()}, [&, key](const cluster::FinishPut& put) {
+          EXPECT_EQ(put.outcome, cluster::Outcome::kOk);
+          member_->Get({.key = key, .deadline = Deadline()}, [&](const cluster::FinishGet& get) {
+            EXPECT_EQ(get.values, std::vector<std::string>{"v"});
+            member_->Later(1'000'000, [&] { ++answers; });
+          });
+        });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  while (answers < kThreads * kEach) Env::Default()->clock()->SleepNanos(1'000'000);
+  Stop();
+  EXPECT_EQ(answers, kThreads * kEach);
+}
+
+TEST_F(MemberTest, StopWaitsForWhoeverRunsTheCore) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  ASSERT_EQ(Put("key"), cluster::Outcome::kOk);
+  std::promise<void> is_answered;
+  std::promise<void> may_go_on;
+  std::thread asks([&] {
+    member_->Get({.key = "key", .deadline = Deadline()}, [&](const cluster::FinishGet&) {
+      is_answered.set_value();
+      may_go_on.get_future().wait();
+    });
+  });
+  is_answered.get_future().wait();
+  std::future<void> stop = std::async(std::launch::async, [&] { member_->Stop(); });
+  EXPECT_EQ(stop.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  may_go_on.set_value();
+  stop.get();
+  asks.join();
+  // Nothing is answered any more.
+  member_->Get({.key = "key", .deadline = Deadline()}, [](const cluster::FinishGet&) { ADD_FAILURE(); });
 }
 
 TEST_F(MemberTest, WhoKnewNothingWaits) {
