@@ -318,7 +318,7 @@ KNOWN = {
 # What simulated clusters find: the profile of their worlds, and how many seeds from 0 on (docs/design/0032-simulator.md).
 SIMULATED = {
     "dots.amnesia_not_noticed": ("restored", 20),
-    "exchange.ends_after_the_first_keys": ("mixed", 500),
+    "exchange.ends_after_the_first_keys": ("floors", 20),
     "exchange.overlooks_what_left_lacks": ("floors", 500),
     "filler.takes_an_exchange_that_failed": ("news", 1000),
     "floors.without_exchanges": ("floors", 50),
