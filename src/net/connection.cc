@@ -15,8 +15,7 @@ namespace varve::net {
 
 namespace {
 constexpr size_t kLeastRoom = 16 * 1024;
-// Output buffers above this are given back when they have been sent.
-// Of output, that one call takes.
+// Of output, that one call sends.
 constexpr int kMaxPieces = 16;
 constexpr uint64_t kHandshakeMillis = 10'000;
 }  // namespace

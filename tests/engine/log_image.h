@@ -2,11 +2,16 @@
 #ifndef VARVE_TESTS_ENGINE_LOG_IMAGE_H_
 #define VARVE_TESTS_ENGINE_LOG_IMAGE_H_
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <string>
 
+#include "env/crash_env.h"
+#include "format/filename.h"
 #include "format/internal_key.h"
 #include "format/wal.h"
+#include "tests/support/status_matchers.h"
 
 namespace varve::test {
 
@@ -70,6 +75,17 @@ inline WalFileHeader After(uint64_t number, uint64_t previous, uint64_t end, boo
   header.previous_is_synced = is_synced;
   return header;
 }
+
+// A directory for them.
+class LogsByHand : public ::testing::Test {
+ protected:
+  LogsByHand() { EXPECT_OK(env_.CreateDir("/db")); }
+  std::string PathOf(uint64_t number) { return JoinPath("/db", WalFileName(number)); }
+  void Save(uint64_t number, const std::string& bytes) { ASSERT_OK(env_.WriteFileForTest(PathOf(number), bytes)); }
+  void Save(uint64_t number, const LogImage& log) { Save(number, log.bytes()); }
+
+  CrashEnv env_;
+};
 
 }  // namespace varve::test
 

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "env/crash_env.h"
 #include "format/filename.h"
 #include "tests/engine/log_image.h"
 #include "tests/support/status_matchers.h"
@@ -23,14 +22,8 @@ using test::After;
 using test::First;
 using test::LogImage;
 
-class LogSalvageTest : public ::testing::Test {
+class LogSalvageTest : public test::LogsByHand {
  protected:
-  LogSalvageTest() { EXPECT_OK(env_.CreateDir("/db")); }
-  void Save(uint64_t number, const std::string& bytes) {
-    ASSERT_OK(env_.WriteFileForTest(JoinPath("/db", WalFileName(number)), bytes));
-  }
-  void Save(uint64_t number, const LogImage& log) { Save(number, log.bytes()); }
-
   Status Run(const std::vector<uint64_t>& numbers, const DurableLog& durable = {}, SequenceNumber known = 0) {
     applied_.clear();
     damage_.clear();
@@ -43,7 +36,6 @@ class LogSalvageTest : public ::testing::Test {
     return status;
   }
 
-  CrashEnv env_;
   std::vector<std::string> applied_;
   std::vector<LogDamage> damage_;
   SequenceNumber last_ = 0;

@@ -8,8 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "env/crash_env.h"
-#include "format/filename.h"
 #include "format/wal.h"
 #include "tests/engine/log_image.h"
 #include "tests/support/status_matchers.h"
@@ -25,18 +23,8 @@ using test::After;
 using test::First;
 using test::LogImage;
 
-class RecoveryTest : public ::testing::Test {
+class RecoveryTest : public test::LogsByHand {
  protected:
-  RecoveryTest() { EXPECT_OK(env_.CreateDir("/db")); }
-  std::string PathOf(uint64_t number) { return JoinPath("/db", WalFileName(number)); }
-  void Save(uint64_t number, const std::string& bytes) {
-    auto file = env_.OpenWritable(PathOf(number), Env::OpenMode::kCreateOrTruncate);
-    ASSERT_OK(file);
-    ASSERT_OK((*file)->Write(0, bytes));
-    ASSERT_OK((*file)->Close());
-  }
-  void Save(uint64_t number, const LogImage& log) { Save(number, log.bytes()); }
-
   Status Run(uint64_t oldest, const DurableLog& durable = {}) {
     applied_.clear();
     begun_.clear();
@@ -61,7 +49,6 @@ class RecoveryTest : public ::testing::Test {
     EXPECT_THAT(std::string(status.message()), HasSubstr(what));
   }
 
-  CrashEnv env_;
   std::optional<LogReplay> replay_;
   std::vector<std::string> applied_;
   std::vector<uint64_t> begun_;

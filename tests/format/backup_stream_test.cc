@@ -10,6 +10,7 @@
 #include "base/coding.h"
 #include "base/hash.h"
 #include "format/backup.h"
+#include "tests/format/backup_plans.h"
 #include "tests/support/backup_streams.h"
 #include "tests/support/status_matchers.h"
 #include "varve/version.h"
@@ -17,25 +18,9 @@
 namespace varve {
 namespace {
 
+using test::PlanOfThree;
 using test::StringSink;
 using test::StringSource;
-
-BackupPlan PlanOfThree() {
-  BackupPlan plan;
-  plan.edit.format_version = kFormatVersion;
-  plan.edit.next_file_number = 20;
-  plan.edit.last_sequence = 9;
-  plan.edit.oldest_log_number = 5;
-  plan.edit.hash_salt = 77;
-  plan.edit.durable_log = {5, 4};
-  plan.edit.added_runs = {1};
-  plan.edit.added_segments = {{.run_id = 1, .file_number = 7, .file_bytes = 3}};
-  plan.edit.added_value_logs = {{6, 4}};
-  plan.files = {{BackupFileType::kWal, 5, 0, 4, 0, 0},
-                {BackupFileType::kValueLog, 6, 0, 4, 4, 0},
-                {BackupFileType::kSegment, 7, 0, 3, 3, 0}};
-  return plan;
-}
 
 // Frames with checksums that are right for where they stand.
 class Stream {

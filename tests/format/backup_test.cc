@@ -10,6 +10,7 @@
 #include "base/coding.h"
 #include "base/hash.h"
 #include "format/backup_stream.h"
+#include "tests/format/backup_plans.h"
 #include "tests/format/test_bytes.h"
 #include "tests/support/backup_streams.h"
 #include "tests/support/status_matchers.h"
@@ -24,23 +25,7 @@ using test::StringSource;
 
 constexpr BackupHeader kHeader{0x1122334455667788, 0, 1'700'000'000'000};
 
-BackupPlan SmallPlan() {
-  BackupPlan plan;
-  plan.edit.format_version = kFormatVersion;
-  plan.edit.next_file_number = 20;
-  plan.edit.last_sequence = 9;
-  plan.edit.oldest_log_number = 5;
-  plan.edit.hash_salt = 77;
-  plan.edit.durable_log = {5, 100};
-  plan.edit.added_runs = {1};
-  plan.edit.added_segments = {{.run_id = 1, .file_number = 7, .file_bytes = 3}};
-  plan.edit.added_value_logs = {{6, 4}};
-  plan.edit.origins = {{0xabcdef, 1}};
-  plan.files = {{BackupFileType::kWal, 5, 0xabcdef, 100, 0, 0},
-                {BackupFileType::kValueLog, 6, 0xabcdef, 4, 4, 0},
-                {BackupFileType::kSegment, 7, 0xabcdef, 3, 3, 0}};
-  return plan;
-}
+BackupPlan SmallPlan() { return test::PlanOfThree(100, 0xabcdef); }
 
 std::string SmallStream() {
   StringSink sink;
