@@ -18,14 +18,14 @@ constexpr uint64_t kFastestPlatterNanos = 2'000'000;
 constexpr uint64_t kSector = 512;
 constexpr uint64_t kPage = 4096;
 
-uint64_t Percentile(const std::vector<uint64_t>& sorted, size_t permille) {
+uint64_t Permille(const std::vector<uint64_t>& sorted, size_t permille) {
   return sorted.empty() ? 0 : sorted[std::min(sorted.size() - 1, sorted.size() * permille / 1000)];
 }
 
 std::string Times(const std::vector<uint64_t>& sorted) {
   if (sorted.empty()) return "not measured";
-  return HumanDuration(Percentile(sorted, 500)) + " (p50), " + HumanDuration(Percentile(sorted, 990)) + " (p99), " +
-         HumanDuration(Percentile(sorted, 999)) + " (p99.9), " + HumanDuration(sorted.back()) + " (max of " +
+  return HumanDuration(Permille(sorted, 500)) + " (p50), " + HumanDuration(Permille(sorted, 990)) + " (p99), " +
+         HumanDuration(Permille(sorted, 999)) + " (p99.9), " + HumanDuration(sorted.back()) + " (max of " +
          std::to_string(sorted.size()) + ")";
 }
 
@@ -47,7 +47,7 @@ Finding Cost(const DiskFacts& facts) {
 }
 
 // How fast it is when nobody else uses it.
-uint64_t Undisturbed(const DiskFacts& facts) { return Percentile(facts.rewrite_sync, 100); }
+uint64_t Undisturbed(const DiskFacts& facts) { return Permille(facts.rewrite_sync, 100); }
 
 bool IsTooFast(const DiskFacts& facts) {
   const uint64_t fastest = facts.is_rotational.value_or(false) ? kFastestPlatterNanos : kFastestFlashNanos;
@@ -82,8 +82,8 @@ Finding Honesty(const DiskFacts& facts) {
 }
 
 Finding Work(const DiskFacts& facts) {
-  const uint64_t empty = Percentile(facts.empty_sync, 500);
-  const uint64_t full = Percentile(facts.rewrite_sync, 500);
+  const uint64_t empty = Permille(facts.empty_sync, 500);
+  const uint64_t full = Permille(facts.rewrite_sync, 500);
   const std::string text = "a sync with nothing to write takes " + HumanDuration(empty) + ", one with 4 KiB " + HumanDuration(full);
   if (full < empty * 3 / 2 && !facts.is_in_memory) {
     return {Level::kNote, "work", text + ": hardly a difference; what was written had perhaps not to go anywhere"};
@@ -131,15 +131,6 @@ Finding Meaning(const std::vector<Finding>& findings) {
   }
   return {Level::kGood, "meaning", "What this means for you: writes survive the end of the process, and with --sync loss of power, as far "
                                    "as a program can tell"};
-}
-
-std::string_view LevelName(Level level) {
-  switch (level) {
-    case Level::kGood: return "good";
-    case Level::kNote: return "note";
-    case Level::kBad: return "bad";
-  }
-  return "";
 }
 
 }  // namespace

@@ -103,6 +103,15 @@ Finding MemoryFinding(const MachineFacts& facts) {
 
 }  // namespace
 
+std::string_view LevelName(Level level) {
+  switch (level) {
+    case Level::kGood: return "good";
+    case Level::kNote: return "note";
+    case Level::kBad: return "bad";
+  }
+  return "";
+}
+
 std::vector<Finding> Diagnose(const MachineFacts& facts) {
   return {FileSystemFinding(facts), SyncFinding(facts),  SpaceFinding(facts), LogFinding(facts),
           FilesFinding(facts),      MemoryFinding(facts), ClockFinding(facts)};

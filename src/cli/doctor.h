@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "varve/status.h"
@@ -34,6 +35,8 @@ struct Finding {
   std::string subject;  // one word
   std::string text;     // what was seen, and what it means
 };
+// "good", "note", "bad".
+std::string_view LevelName(Finding::Level level);
 
 // Looks at the machine, writing and removing a file in `dir`.
 using Examine = std::function<Result<MachineFacts>(const std::string& dir)>;

@@ -7,15 +7,6 @@
 namespace varve::cli {
 namespace {
 
-std::string_view LevelName(Finding::Level level) {
-  switch (level) {
-    case Finding::Level::kGood: return "good";
-    case Finding::Level::kNote: return "note";
-    case Finding::Level::kBad: return "bad";
-  }
-  return "";
-}
-
 void PrintFinding(const Context& context, const Finding& finding) {
   const Console& console = context.console;
   const std::string_view level = LevelName(finding.level);

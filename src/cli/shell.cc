@@ -40,7 +40,7 @@ const Command* FindVerb(std::string_view name) {
 }
 
 // A word as SplitWords reads it back.
-std::string Quoted(std::string_view word) {
+std::string QuotedWord(std::string_view word) {
   const bool is_plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
     return static_cast<unsigned char>(c) > ' ' && c != '"' && c != '\'' && c != '\\' && c != '\x7f';
   });
@@ -284,7 +284,7 @@ std::vector<std::string> Shell::CandidatesFor(const std::vector<std::string>& be
                                               std::string_view word) {
   std::vector<std::string> candidates;
   const auto offer = [&](std::string_view candidate) {
-    if (candidate.starts_with(word)) candidates.push_back(Quoted(candidate));
+    if (candidate.starts_with(word)) candidates.push_back(QuotedWord(candidate));
   };
   if (before.empty()) {
     for (const Command& command : AllCommands()) {

@@ -27,7 +27,7 @@ int FailOnTree(const Context& context, const Status& status) {
   return is_usage ? FailUsage(context, status) : Fail(context, status);
 }
 
-int Finish(const Context& context, const Status& status) {
+int FinishOnTree(const Context& context, const Status& status) {
   if (!status.ok()) return FailOnTree(context, status);
   if (context.json) context.console.out << JsonObject().Bool("ok", true).Take() << "\n";
   if (context.speaks()) context.console.out << "success\n";
@@ -64,7 +64,7 @@ Result<std::string> After(const Context& context) {
 }
 
 int Put(const Context& context, Tree& tree, const std::vector<std::string>& operands) {
-  return Finish(context, tree.Put(operands[0], operands[1], WriteOptionsFrom(context)));
+  return FinishOnTree(context, tree.Put(operands[0], operands[1], WriteOptionsFrom(context)));
 }
 
 int Get(const Context& context, Tree& tree, const std::vector<std::string>& operands) {
@@ -149,13 +149,13 @@ int Count(const Context& context, Tree& tree, const std::vector<std::string>& op
 }
 
 int Delete(const Context& context, Tree& tree, const std::vector<std::string>& operands) {
-  return Finish(context, tree.DeleteSubtree(operands[0], WriteOptionsFrom(context)));
+  return FinishOnTree(context, tree.DeleteSubtree(operands[0], WriteOptionsFrom(context)));
 }
 
 int Rename(const Context& context, Tree& tree, const std::vector<std::string>& operands) {
   TreeRenameOptions options{.replace = context.arguments.Has("--replace")};
   options.durability = WriteOptionsFrom(context).durability;
-  return Finish(context, tree.RenameSubtree(operands[0], operands[1], options));
+  return FinishOnTree(context, tree.RenameSubtree(operands[0], operands[1], options));
 }
 
 Status DeleteRemotely(const Context& context, client::RemoteDb& db, const Namespace& space,
@@ -221,7 +221,7 @@ int RunTree(const Context& context) {
   if (!space.ok()) return FailToOpenSpace(context, space.status());
   client::RemoteDb* const remote = client::RemoteDb::From(db->get());
   if (remote != nullptr && action->run_remotely != nullptr) {
-    return Finish(context, action->run_remotely(context, *remote, **space, operands));
+    return FinishOnTree(context, action->run_remotely(context, *remote, **space, operands));
   }
   Tree tree(db->get(), space->get());
   return action->run(context, tree, operands);

@@ -8,7 +8,7 @@ namespace varve::client {
 
 namespace {
 
-constexpr size_t kReadBytes = size_t{64} * 1024;
+constexpr size_t kLoadReadBytes = size_t{64} * 1024;
 // A wait shorter than this ends too late more often than not: the loop turns without one instead.
 constexpr uint64_t kShortestWaitNanos = 100'000;
 constexpr uint64_t kLongestWaitNanos = 100'000'000;
@@ -113,8 +113,8 @@ Status LoadGenerator::Send(Connection* connection) {
 Status LoadGenerator::Receive(Connection* connection) {
   std::string& input = connection->input;
   const size_t before = input.size();
-  input.resize(before + kReadBytes);
-  const auto got = connection->socket.Read(input.data() + before, kReadBytes);
+  input.resize(before + kLoadReadBytes);
+  const auto got = connection->socket.Read(input.data() + before, kLoadReadBytes);
   input.resize(before + (got.ok() ? got->value_or(0) : 0));
   if (!got.ok()) return got.status();
   if (got->has_value() && **got == 0) {

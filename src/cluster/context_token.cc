@@ -12,7 +12,7 @@ namespace varve::cluster {
 namespace {
 
 // A token: version, id of the secret, stamp, context, signature over all before it and the key.
-constexpr char kVersion = 1;
+constexpr char kTokenVersion = 1;
 constexpr size_t kHeadSize = 2;
 constexpr size_t kSignatureSize = 8;
 
@@ -36,7 +36,7 @@ uint64_t ContextTokens::Signature(const Secret& secret, uint64_t space, std::str
 
 std::string ContextTokens::Seal(uint64_t space, std::string_view key, const SeenContext& seen) const {
   const Secret& secret = secrets_.front();
-  std::string token{kVersion, static_cast<char>(secret.id)};
+  std::string token{kTokenVersion, static_cast<char>(secret.id)};
   AppendVarint(&token, seen.stamp);
   seen.context.AppendTo(&token);
   AppendFixed(&token, Signature(secret, space, key, token));
@@ -47,7 +47,7 @@ Result<std::optional<SeenContext>> ContextTokens::Open(uint64_t space, std::stri
                                                        std::string_view token) const {
   if (token.empty()) return std::optional<SeenContext>(SeenContext{});
   if (token.size() < kHeadSize + kSignatureSize) return Refused("cut off");
-  if (token[0] != kVersion) return Refused("of another version");
+  if (token[0] != kTokenVersion) return Refused("of another version");
   const auto secret = std::find_if(secrets_.begin(), secrets_.end(), [&token](const Secret& s) {
     return s.id == static_cast<uint8_t>(token[1]);
   });

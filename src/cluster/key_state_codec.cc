@@ -8,7 +8,7 @@
 namespace varve::cluster {
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kStateVersion = 1;
 // Flags of a sibling.
 constexpr uint64_t kStamped = 1;    // a stamp follows, which is not 0
 constexpr uint64_t kTombstone = 2;  // no value follows
@@ -43,7 +43,7 @@ std::string KeyState::Encode() const {
 }
 
 void KeyState::AppendTo(std::string* to) const {
-  to->push_back(kVersion);
+  to->push_back(kStateVersion);
   context_.AppendTo(to);
   AppendVarint(to, siblings_.size());
   for (const Sibling& sibling : siblings_) {
@@ -56,7 +56,7 @@ void KeyState::AppendTo(std::string* to) const {
 }
 
 Result<KeyState> KeyState::Decode(std::string_view bytes, const VersionVector& floor) {
-  if (bytes.empty() || bytes[0] != kVersion) return Malformed("unknown version");
+  if (bytes.empty() || bytes[0] != kStateVersion) return Malformed("unknown version");
   bytes.remove_prefix(1);
   KeyState state;
   if (!CausalContext::Consume(&bytes, &state.context_)) return Malformed("its context");

@@ -13,7 +13,7 @@
 namespace varve::cluster {
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kMessageVersion = 1;
 
 // Appends.
 class Writer {
@@ -211,7 +211,7 @@ bool ReadBody(size_t kind, Reader* reader, Message::Body* body) {
 
 std::string EncodeMessage(const Message& message) {
   std::string bytes;
-  bytes.push_back(kVersion);
+  bytes.push_back(kMessageVersion);
   bytes.push_back(static_cast<char>(message.body.index()));
   Writer writer(&bytes);
   writer.Number(Value(message.partition));
@@ -223,7 +223,7 @@ std::string EncodeMessage(const Message& message) {
 
 Result<Message> DecodeMessage(std::string_view bytes) {
   if (bytes.size() < 2) return Status::Corruption("message: cut off");
-  if (bytes[0] != kVersion) {
+  if (bytes[0] != kMessageVersion) {
     return Status::NotSupported("message: of version " + std::to_string(static_cast<uint8_t>(bytes[0])));
   }
   const size_t kind = static_cast<uint8_t>(bytes[1]);

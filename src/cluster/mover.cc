@@ -13,7 +13,6 @@ constexpr Nanos kMilli = 1'000'000;
 constexpr Nanos kSwapPatience = 5'000 * kMilli;
 constexpr size_t kChangesAtOnce = 64;
 
-PartitionId IdOf(uint32_t partition) { return PartitionId{static_cast<uint16_t>(partition)}; }
 
 }  // namespace
 
@@ -124,9 +123,9 @@ bool Mover::StartMoves(TopologyChange* change) const {
   const uint32_t partitions = change->topology().placement.partitions();
   size_t changes = 0;
   for (uint32_t p = 0; p < partitions && changes < kChangesAtOnce; ++p) {
-    if (change->topology().FindMove(IdOf(p)) != nullptr) continue;
-    const auto from = change->topology().placement.Replicas(IdOf(p));
-    const auto to = change->topology().target.Replicas(IdOf(p));
+    if (change->topology().FindMove(PartitionIdOf(p)) != nullptr) continue;
+    const auto from = change->topology().placement.Replicas(PartitionIdOf(p));
+    const auto to = change->topology().target.Replicas(PartitionIdOf(p));
     if (std::ranges::equal(from, to)) continue;
     std::vector<NodeId> fresh;
     for (const NodeId node : to) {
@@ -135,7 +134,7 @@ bool Mover::StartMoves(TopologyChange* change) const {
     const bool has_room = std::all_of(fresh.begin(), fresh.end(), [&](NodeId node) {
       return !context_->IsSuspect(node) && moves_to[node] < context_->options().moves_per_node;
     });
-    if (!has_room || !change->StartMove(IdOf(p)).ok()) continue;
+    if (!has_room || !change->StartMove(PartitionIdOf(p)).ok()) continue;
     for (const NodeId node : fresh) ++moves_to[node];
     ++changes;
   }
@@ -153,7 +152,7 @@ bool Mover::ChangeMembers(TopologyChange* change) const {
     if (member.state != MemberState::kJoining || member.actor == kNoActor || !topology.IsUsed(member.id)) continue;
     bool has_all = true;
     for (uint32_t p = 0; p < topology.placement.partitions(); ++p) {
-      const bool lacks = topology.target.IsReplica(IdOf(p), member.id) && !topology.placement.IsReplica(IdOf(p), member.id);
+      const bool lacks = topology.target.IsReplica(PartitionIdOf(p), member.id) && !topology.placement.IsReplica(PartitionIdOf(p), member.id);
       has_all = has_all && !lacks;
     }
     if (has_all) has_changed = change->SetState(member.id, MemberState::kUp).ok() || has_changed;

@@ -20,7 +20,6 @@ namespace {
 
 constexpr uint32_t kNobody = ~0u;
 
-PartitionId IdOf(uint32_t partition) { return PartitionId{static_cast<uint16_t>(partition)}; }
 
 // Where nodes and partitions are not told apart by anything else: the same everywhere, and unlike for
 // neighbours.
@@ -89,7 +88,7 @@ class Copies : public Assignment {
         load_(nodes.size()),
         in_rack_(size_t{current.partitions()} * nodes.racks) {
     for (uint32_t partition = 0; partition < current.partitions(); ++partition) {
-      before_.push_back(nodes.NumbersOf(current.Replicas(IdOf(partition))));
+      before_.push_back(nodes.NumbersOf(current.Replicas(PartitionIdOf(partition))));
       std::sort(before_.back().begin(), before_.back().end());
     }
     holders_.resize(before_.size());
@@ -198,7 +197,7 @@ class Primaries : public Assignment {
     std::vector<uint32_t> load(nodes.size());
     for (uint32_t partition = 0; partition < current.partitions(); ++partition) {
       const std::vector<uint32_t>& replicas = copies.HoldersOf(partition);
-      const std::span<const NodeId> list = current.Replicas(IdOf(partition));
+      const std::span<const NodeId> list = current.Replicas(PartitionIdOf(partition));
       const uint32_t before = list.empty() ? kNobody : nodes.NumberOf(list.front());
       uint32_t primary = before;
       if (!Contains(replicas, before)) {
@@ -266,7 +265,7 @@ void Order(const Nodes& nodes, const Copies& assignment, const Primaries& primar
       return std::tuple(a != primary, SpreadHash(partition, a), a) <
              std::tuple(b != primary, SpreadHash(partition, b), b);
     });
-    placement->SetReplicas(IdOf(partition), list);
+    placement->SetReplicas(PartitionIdOf(partition), list);
   }
 }
 
@@ -304,8 +303,8 @@ Result<Plan> MakePlan(const Placement& current, const std::vector<PlannerNode>& 
   BalanceByExchange(&primaries, SharesOfPrimaries(assignment, usable->size(), plan.copies), 2);
   Order(*usable, assignment, primaries, &plan.placement);
   for (uint32_t partition = 0; partition < current.partitions(); ++partition) {
-    const std::span<const NodeId> before = current.Replicas(IdOf(partition));
-    if (before.empty() || before.front() != plan.placement.Replicas(IdOf(partition)).front()) {
+    const std::span<const NodeId> before = current.Replicas(PartitionIdOf(partition));
+    if (before.empty() || before.front() != plan.placement.Replicas(PartitionIdOf(partition)).front()) {
       ++plan.primaries_changed;
     }
   }

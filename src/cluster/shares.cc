@@ -7,16 +7,16 @@ namespace varve::cluster {
 namespace {
 
 // The exact shares of some takers: of those that are full `limit`, of the others left * weight / sum.
-struct Level {
+struct FillLevel {
   std::vector<bool> is_full;
   uint64_t left = 0;
   uint64_t sum = 0;
 };
 
 // Who is full leaves more to the others, which may make another one full.
-Level LevelOf(const std::vector<Taker>& takers, const std::vector<size_t>& who, uint64_t total,
+FillLevel FillLevelOf(const std::vector<Taker>& takers, const std::vector<size_t>& who, uint64_t total,
               uint64_t limit) {
-  Level level{std::vector<bool>(takers.size()), total, 0};
+  FillLevel level{std::vector<bool>(takers.size()), total, 0};
   for (const size_t i : who) level.sum += takers[i].weight;
   for (bool changed = true; changed;) {
     changed = false;
@@ -30,7 +30,7 @@ Level LevelOf(const std::vector<Taker>& takers, const std::vector<size_t>& who, 
   return level;
 }
 
-void GiveOut(const std::vector<Taker>& takers, const std::vector<size_t>& who, const Level& level,
+void GiveOut(const std::vector<Taker>& takers, const std::vector<size_t>& who, const FillLevel& level,
              uint32_t limit, std::vector<Share>* shares) {
   for (const size_t i : who) {
     if (level.is_full[i]) {
@@ -57,7 +57,7 @@ std::vector<Share> SharesByWeight(const std::vector<Taker>& takers, uint32_t tot
   std::vector<Share> shares(takers.size());
   // As with takers: a full group leaves more to the others, which may make another one full.
   while (true) {
-    const Level level = LevelOf(takers, free, total, limit);
+    const FillLevel level = FillLevelOf(takers, free, total, limit);
     const auto overfull =
         std::find_if(groups.begin(), groups.end(), [&](const std::vector<size_t>& group) {
           uint64_t weight = 0;
@@ -72,7 +72,7 @@ std::vector<Share> SharesByWeight(const std::vector<Taker>& takers, uint32_t tot
       return shares;
     }
     const uint32_t most = group_limit * limit;
-    GiveOut(takers, *overfull, LevelOf(takers, *overfull, most, limit), limit, &shares);
+    GiveOut(takers, *overfull, FillLevelOf(takers, *overfull, most, limit), limit, &shares);
     total -= most;
     for (const size_t i : *overfull) free.erase(std::find(free.begin(), free.end(), i));
     overfull->clear();

@@ -9,7 +9,6 @@
 namespace varve::cluster {
 namespace {
 
-PartitionId IdOf(uint32_t partition) { return PartitionId{static_cast<uint16_t>(partition)}; }
 
 Status Refused(std::string why) { return Status::InvalidArgument("topology: " + std::move(why)); }
 
@@ -106,8 +105,8 @@ Result<ActorId> TopologyChange::GiveActor(NodeId id) {
 Status TopologyChange::SetTarget(const Placement& target) {
   if (target.bits() != next_.placement.bits()) return Refused("the target has other partitions");
   for (uint32_t p = 0; p < target.partitions(); ++p) {
-    if (target.Replicas(IdOf(p)).empty()) return Refused("a partition would lie nowhere");
-    for (const NodeId node : target.Replicas(IdOf(p))) {
+    if (target.Replicas(PartitionIdOf(p)).empty()) return Refused("a partition would lie nowhere");
+    for (const NodeId node : target.Replicas(PartitionIdOf(p))) {
       const Member* member = next_.Find(node);
       if (member == nullptr || member->state > MemberState::kUp) {
         return Refused("the target names node " + std::to_string(Value(node)) +
@@ -120,9 +119,9 @@ Status TopologyChange::SetTarget(const Placement& target) {
     next_.placement = next_.placement.WithCopies(target.copies());
   next_.target = target;
   for (uint32_t p = 0; p < target.partitions(); ++p) {
-    if (!next_.placement.Replicas(IdOf(p)).empty()) continue;
-    next_.placement.SetReplicas(IdOf(p), target.Replicas(IdOf(p)));
-    Fence(IdOf(p));
+    if (!next_.placement.Replicas(PartitionIdOf(p)).empty()) continue;
+    next_.placement.SetReplicas(PartitionIdOf(p), target.Replicas(PartitionIdOf(p)));
+    Fence(PartitionIdOf(p));
   }
   ForgetOldCopies();
   return Status::Ok();
@@ -188,7 +187,7 @@ Status TopologyChange::AbortMove(PartitionId partition) {
 void TopologyChange::ForgetOldCopies() {
   if (!next_.moves.empty() || next_.placement.copies() == next_.target.copies()) return;
   for (uint32_t p = 0; p < next_.target.partitions(); ++p) {
-    if (!std::ranges::equal(next_.placement.Replicas(IdOf(p)), next_.target.Replicas(IdOf(p))))
+    if (!std::ranges::equal(next_.placement.Replicas(PartitionIdOf(p)), next_.target.Replicas(PartitionIdOf(p))))
       return;
   }
   next_.placement = next_.target;

@@ -11,10 +11,9 @@ namespace varve::cluster {
 namespace {
 
 constexpr uint32_t kMagic = 0x504F5456;  // "VTOP"
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kTopologyVersion = 1;
 constexpr size_t kChecksumBytes = 8;
 
-PartitionId IdOf(uint32_t partition) { return PartitionId{static_cast<uint16_t>(partition)}; }
 
 void AppendList(const Topology& topology, std::span<const NodeId> list, std::string* to) {
   AppendVarint(to, list.size());
@@ -85,7 +84,7 @@ void ReadPartitions(Reader* reader, Topology* topology) {
   for (uint32_t p = 0; p < topology->placement.partitions() && !reader->failed(); ++p) {
     const uint64_t age = reader->Number(Value(topology->epoch));
     topology->since.push_back(Epoch{Value(topology->epoch) - age});
-    topology->placement.SetReplicas(IdOf(p),
+    topology->placement.SetReplicas(PartitionIdOf(p),
                                     reader->List(topology->members, topology->placement.copies()));
   }
 }
@@ -97,7 +96,7 @@ void ReadTarget(Reader* reader, Topology* topology) {
   if (copies == 0) return;
   topology->target = Placement(topology->placement.bits(), static_cast<uint32_t>(copies));
   for (uint32_t p = 0; p < topology->target.partitions() && !reader->failed(); ++p) {
-    topology->target.SetReplicas(IdOf(p),
+    topology->target.SetReplicas(PartitionIdOf(p),
                                  reader->List(topology->members, topology->target.copies()));
   }
 }
@@ -107,7 +106,7 @@ void ReadMoves(Reader* reader, Topology* topology) {
        left > 0 && !reader->failed(); --left) {
     Move move;
     move.partition =
-        IdOf(static_cast<uint32_t>(reader->Number(topology->placement.partitions() - 1)));
+        PartitionIdOf(static_cast<uint32_t>(reader->Number(topology->placement.partitions() - 1)));
     move.stage = static_cast<MoveStage>(reader->Number(static_cast<uint64_t>(MoveStage::kSettle)));
     move.next = reader->List(topology->members, kMaxCopies);
     topology->moves.push_back(std::move(move));
@@ -143,7 +142,7 @@ Topology Read(Reader* reader) {
 std::string EncodeTopology(const Topology& topology) {
   std::string bytes;
   AppendFixed(&bytes, kMagic);
-  AppendVarint(&bytes, kVersion);
+  AppendVarint(&bytes, kTopologyVersion);
   AppendFixed(&bytes, topology.cluster);
   const Placement& placement = topology.placement;
   for (const uint64_t number :
@@ -161,14 +160,14 @@ std::string EncodeTopology(const Topology& topology) {
   }
   for (uint32_t p = 0; p < placement.partitions(); ++p) {
     AppendVarint(&bytes, Value(topology.epoch) - Value(topology.since[p]));
-    AppendList(topology, placement.Replicas(IdOf(p)), &bytes);
+    AppendList(topology, placement.Replicas(PartitionIdOf(p)), &bytes);
   }
   const bool has_target = topology.target != placement;
   AppendVarint(&bytes, has_target ? 1 : 0);
   if (has_target) {
     AppendVarint(&bytes, topology.target.copies());
     for (uint32_t p = 0; p < placement.partitions(); ++p)
-      AppendList(topology, topology.target.Replicas(IdOf(p)), &bytes);
+      AppendList(topology, topology.target.Replicas(PartitionIdOf(p)), &bytes);
   }
   AppendVarint(&bytes, topology.moves.size());
   for (const Move& move : topology.moves) {
@@ -187,7 +186,7 @@ Result<Topology> DecodeTopology(std::string_view bytes) {
   if (!ConsumeFixed(&rest, &magic) || magic != kMagic || !ConsumeVarint(&rest, &version)) {
     return Status::Corruption("topology: these bytes are something else");
   }
-  if (version != kVersion) {
+  if (version != kTopologyVersion) {
     return Status::NotSupported("topology: of format version " + std::to_string(version));
   }
   if (rest.size() < kChecksumBytes ||

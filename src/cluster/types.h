@@ -7,6 +7,7 @@
 #define VARVE_CLUSTER_TYPES_H_
 
 #include <cstdint>
+#include <string>
 
 namespace varve::cluster {
 
@@ -37,6 +38,11 @@ constexpr uint32_t Value(ActorId id) { return static_cast<uint32_t>(id); }
 constexpr uint16_t Value(PartitionId id) { return static_cast<uint16_t>(id); }
 constexpr uint64_t Value(Epoch epoch) { return static_cast<uint64_t>(epoch); }
 constexpr Epoch Next(Epoch epoch) { return Epoch{Value(epoch) + 1}; }
+constexpr PartitionId PartitionIdOf(uint32_t partition) { return PartitionId{static_cast<uint16_t>(partition)}; }
+
+// As messages to people name them.
+inline std::string NameOf(NodeId id) { return "node " + std::to_string(Value(id)); }
+inline std::string NameOf(PartitionId id) { return "partition " + std::to_string(Value(id)); }
 
 }  // namespace varve::cluster
 

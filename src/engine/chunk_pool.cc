@@ -37,11 +37,11 @@ void ChunkPool::Release(char* chunk) {
 }
 
 void ChunkPool::Preallocate(size_t chunks) {
-  constexpr size_t kPageBytes = 4096;
+  constexpr size_t kMemoryPageBytes = 4096;
   std::vector<char*> ready;
   for (size_t i = 0; i < chunks && i < max_spare_chunks_; ++i) {
     char* chunk = Allocate();
-    for (size_t at = 0; at < kChunkBytes; at += kPageBytes) *static_cast<volatile char*>(chunk + at) = 0;
+    for (size_t at = 0; at < kChunkBytes; at += kMemoryPageBytes) *static_cast<volatile char*>(chunk + at) = 0;
     ready.push_back(chunk);
   }
   for (char* chunk : ready) Release(chunk);

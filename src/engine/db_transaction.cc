@@ -27,7 +27,7 @@ namespace {
 constexpr uint64_t kMaxInside = 256;
 // Lookups of everything after which the decision is made under the lock, however long it takes.
 constexpr int kMaxLookups = 3;
-constexpr size_t kStackPayloadBytes = 1024;
+constexpr size_t kStackCommitBytes = 1024;
 // Turns of others that a commit waits for before it goes ahead.
 constexpr int kMaxTurnsAwaited = 4;
 
@@ -133,7 +133,7 @@ Status DbImpl::CommitTransaction(std::vector<Change>* changes, TransactionCheck*
                                    " bytes is over the limit of " +
                                    std::to_string(kMaxWalPayloadBytes));
   }
-  char stack[kStackPayloadBytes];
+  char stack[kStackCommitBytes];
   std::unique_ptr<char[]> heap;
   if (bytes > sizeof(stack)) heap = std::make_unique_for_overwrite<char[]>(bytes);
   char* const payload = heap != nullptr ? heap.get() : stack;

@@ -23,12 +23,12 @@ Status RewriteAndSync(Env* env, const std::string& path, uint64_t from) {
 }
 
 Status ZeroTail(Env* env, const std::string& path, uint64_t from) {
-  constexpr uint64_t kPageBytes = 4096;
+  constexpr uint64_t kFilePageBytes = 4096;
   VARVE_ASSIGN_OR_RETURN(auto file, env->OpenWritable(path, Env::OpenMode::kOpenExisting));
   VARVE_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
   std::string page;
   for (uint64_t offset = from; offset < size; offset += page.size()) {
-    page.resize(std::min(kPageBytes - offset % kPageBytes, size - offset));
+    page.resize(std::min(kFilePageBytes - offset % kFilePageBytes, size - offset));
     VARVE_ASSIGN_OR_RETURN(const size_t got, file->Read(offset, page.size(), page.data()));
     if (got == 0) break;
     page.resize(got);

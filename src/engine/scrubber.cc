@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "base/planted_bug.h"
+#include "base/time_units.h"
 #include "format/value_log.h"
 
 namespace varve {
 
 namespace {
-constexpr uint64_t kNanosPerSecond = 1'000'000'000;
 }
 
 uint64_t ScrubPacer::Note(uint64_t bytes, uint64_t now) {

@@ -5,16 +5,16 @@
 #include <string_view>
 #include <utility>
 
+#include "base/time_units.h"
 #include "varve/statistics.h"
 
 namespace varve {
 
 namespace {
 
-constexpr double kNanosPerSecond = 1e9;
 constexpr double kMicrosPerSecond = 1e6;
 
-double Seconds(uint64_t nanos) { return static_cast<double>(nanos) / kNanosPerSecond; }
+double Seconds(uint64_t nanos) { return static_cast<double>(nanos) / static_cast<double>(kNanosPerSecond); }
 
 // Writes one family after the other: Family, then its samples.
 class PrometheusText {

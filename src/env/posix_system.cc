@@ -13,11 +13,11 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/time_units.h"
 
 namespace varve {
 namespace {
 
-constexpr uint64_t kNanosPerSecond = 1'000'000'000;
 constexpr size_t kHugePageBytes = size_t{2} << 20;
 
 uint64_t NanosOf(clockid_t id) {

@@ -13,11 +13,12 @@
 #include <ctime>
 #include <memory>
 
+#include "base/time_units.h"
+
 namespace varve {
 
 namespace {
 
-constexpr uint64_t kNanosPerSecond = 1'000'000'000;
 
 Status Unavailable(std::string_view what, int error) {
   return Status::Unavailable(std::string(what) + ": " + std::strerror(error));

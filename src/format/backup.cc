@@ -15,7 +15,7 @@ namespace varve {
 
 namespace {
 
-constexpr std::string_view kMagic = "VARVEBAK";
+constexpr std::string_view kBackupMagic = "VARVEBAK";
 constexpr size_t kHeaderChecksumAt = 56;
 
 Status Damaged(const std::string& what) { return Status::Corruption("backup: " + what); }
@@ -98,7 +98,7 @@ Status CheckPlan(const BackupPlan& plan) {
 
 void EncodeBackupHeader(const BackupHeader& header, char* to) {
   std::fill(to, to + kBackupHeaderBytes, '\0');
-  CopyBytes(to, kMagic);
+  CopyBytes(to, kBackupMagic);
   StoreFixed(to + 8, kFormatVersion);
   StoreFixed(to + 16, header.id);
   StoreFixed(to + 24, header.since);
@@ -108,7 +108,7 @@ void EncodeBackupHeader(const BackupHeader& header, char* to) {
 
 Result<BackupHeader> DecodeBackupHeader(std::string_view bytes) {
   if (bytes.size() < kBackupHeaderBytes) return Damaged("it is cut off in its header");
-  if (!bytes.starts_with(kMagic)) return Damaged("this is no backup of a varve store");
+  if (!bytes.starts_with(kBackupMagic)) return Damaged("this is no backup of a varve store");
   const char* from = bytes.data();
   if (LoadFixed<uint64_t>(from + kHeaderChecksumAt) != Hash64({from, kHeaderChecksumAt})) {
     return Damaged("its header is damaged");

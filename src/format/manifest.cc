@@ -10,7 +10,7 @@ namespace varve {
 
 namespace {
 
-constexpr std::string_view kMagic = "VARVEMAN";
+constexpr std::string_view kManifestMagic = "VARVEMAN";
 
 // What the search for a record after a bad one may hash.
 constexpr uint64_t kHashBudget = uint64_t{256} << 20;
@@ -35,7 +35,7 @@ bool ReadRecord(std::string_view image, uint64_t file_number, uint64_t offset,
 }  // namespace
 
 void EncodeManifestFileHeader(uint64_t file_number, char* to) {
-  std::memcpy(to, kMagic.data(), kMagic.size());
+  std::memcpy(to, kManifestMagic.data(), kManifestMagic.size());
   StoreFixed(to + 8, kFormatVersion);
   StoreFixed(to + 12, uint32_t{0});
   StoreFixed(to + 16, file_number);
@@ -43,7 +43,7 @@ void EncodeManifestFileHeader(uint64_t file_number, char* to) {
 }
 
 Status CheckManifestFileHeader(std::string_view image, uint64_t file_number) {
-  if (image.size() < kManifestFileHeaderBytes || image.substr(0, kMagic.size()) != kMagic) {
+  if (image.size() < kManifestFileHeaderBytes || image.substr(0, kManifestMagic.size()) != kManifestMagic) {
     return Status::Corruption(Name(file_number) + ": does not begin like a manifest");
   }
   if (LoadFixed<uint64_t>(image.data() + 16) != file_number ||

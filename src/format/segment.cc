@@ -12,7 +12,7 @@ namespace varve {
 
 namespace {
 
-constexpr std::string_view kMagic = "VARVESEG";
+constexpr std::string_view kSegmentMagic = "VARVESEG";
 
 // Layout of the footer. Reaches disk.
 constexpr size_t kFileNumberAt = 0;
@@ -23,7 +23,7 @@ constexpr size_t kPropertiesBytesAt = 28;
 constexpr size_t kVersionAt = 32;
 constexpr size_t kChecksumAt = 48;  // zeros between
 constexpr size_t kMagicAt = 56;
-static_assert(kMagicAt + kMagic.size() == kSegmentFooterBytes);
+static_assert(kMagicAt + kSegmentMagic.size() == kSegmentFooterBytes);
 
 Status Damaged(uint64_t file_number, const std::string& what) {
   return Status::Corruption("segment " + std::to_string(file_number) + ": " + what);
@@ -74,12 +74,12 @@ void EncodeSegmentFooter(const SegmentFooter& footer, uint64_t footer_offset, ch
   StoreFixed(to + kVersionAt, footer.format_version);
   StoreFixed(to + kChecksumAt,
              Hash64({to, kChecksumAt}, PlaceSeed(footer.file_number, footer_offset)));
-  std::memcpy(to + kMagicAt, kMagic.data(), kMagic.size());
+  std::memcpy(to + kMagicAt, kSegmentMagic.data(), kSegmentMagic.size());
 }
 
 Result<SegmentFooter> DecodeSegmentFooter(std::string_view bytes, uint64_t file_number,
                                           uint64_t footer_offset) {
-  if (bytes.size() != kSegmentFooterBytes || bytes.substr(kMagicAt) != kMagic) {
+  if (bytes.size() != kSegmentFooterBytes || bytes.substr(kMagicAt) != kSegmentMagic) {
     return Damaged(file_number, "does not end like a segment (cut off, or not a segment)");
   }
   const char* from = bytes.data();

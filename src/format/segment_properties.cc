@@ -8,32 +8,32 @@ namespace {
 
 // Reach disk: never renumber. A field is varint tag, varint length, bytes; numbers are varints
 // within.
-enum Tag : uint64_t {
-  kFormatVersionTag = 1,
-  kCompressionTag = 2,
-  kEntryCountTag = 3,
-  kTombstoneCountTag = 4,
-  kKeyBytesTag = 5,
-  kValueBytesTag = 6,
-  kLogicalBytesTag = 7,
-  kSmallestKeyTag = 8,
-  kLargestKeyTag = 9,
-  kSmallestSequenceTag = 10,
-  kLargestSequenceTag = 11,
-  kDataBytesTag = 12,
-  kBlockCountTag = 13,
-  kPointIndexOffsetTag = 14,
-  kPointIndexPageCountTag = 15,
-  kHashSaltTag = 16,
-  kExpiryTag = 17,
+enum PropertyTag : uint64_t {
+  kFormatVersionPropertyTag = 1,
+  kCompressionPropertyTag = 2,
+  kEntryCountPropertyTag = 3,
+  kTombstoneCountPropertyTag = 4,
+  kKeyBytesPropertyTag = 5,
+  kValueBytesPropertyTag = 6,
+  kLogicalBytesPropertyTag = 7,
+  kSmallestKeyPropertyTag = 8,
+  kLargestKeyPropertyTag = 9,
+  kSmallestSequencePropertyTag = 10,
+  kLargestSequencePropertyTag = 11,
+  kDataBytesPropertyTag = 12,
+  kBlockCountPropertyTag = 13,
+  kPointIndexOffsetPropertyTag = 14,
+  kPointIndexPageCountPropertyTag = 15,
+  kHashSaltPropertyTag = 16,
+  kExpiryPropertyTag = 17,
 };
 
-void AppendNumber(Tag tag, uint64_t value, std::string* to) {
+void AppendNumber(PropertyTag tag, uint64_t value, std::string* to) {
   AppendVarint(to, tag);
   AppendVarint(to, static_cast<uint64_t>(VarintLength(value)));
   AppendVarint(to, value);
 }
-void AppendBytes(Tag tag, std::string_view bytes, std::string* to) {
+void AppendBytes(PropertyTag tag, std::string_view bytes, std::string* to) {
   AppendVarint(to, tag);
   AppendLengthPrefixed(to, bytes);
 }
@@ -51,41 +51,41 @@ bool ReadField(uint64_t tag, std::string_view field, SegmentProperties* p) {
   constexpr uint64_t kAny = ~uint64_t{0};
   constexpr uint64_t kAny32 = ~uint32_t{0};
   switch (tag) {
-    case kFormatVersionTag:
+    case kFormatVersionPropertyTag:
       return ReadNumber(field, kAny32, &p->format_version);
-    case kCompressionTag:
+    case kCompressionPropertyTag:
       return ReadNumber(field, static_cast<uint64_t>(Compression::kZstd), &p->compression);
-    case kEntryCountTag:
+    case kEntryCountPropertyTag:
       return ReadNumber(field, kAny, &p->entry_count);
-    case kTombstoneCountTag:
+    case kTombstoneCountPropertyTag:
       return ReadNumber(field, kAny, &p->tombstone_count);
-    case kKeyBytesTag:
+    case kKeyBytesPropertyTag:
       return ReadNumber(field, kAny, &p->key_bytes);
-    case kValueBytesTag:
+    case kValueBytesPropertyTag:
       return ReadNumber(field, kAny, &p->value_bytes);
-    case kLogicalBytesTag:
+    case kLogicalBytesPropertyTag:
       return ReadNumber(field, kAny, &p->logical_bytes);
-    case kSmallestKeyTag:
+    case kSmallestKeyPropertyTag:
       p->smallest_key = field;
       return true;
-    case kLargestKeyTag:
+    case kLargestKeyPropertyTag:
       p->largest_key = field;
       return true;
-    case kSmallestSequenceTag:
+    case kSmallestSequencePropertyTag:
       return ReadNumber(field, kMaxSequence, &p->smallest_sequence);
-    case kLargestSequenceTag:
+    case kLargestSequencePropertyTag:
       return ReadNumber(field, kMaxSequence, &p->largest_sequence);
-    case kDataBytesTag:
+    case kDataBytesPropertyTag:
       return ReadNumber(field, kAny, &p->data_bytes);
-    case kBlockCountTag:
+    case kBlockCountPropertyTag:
       return ReadNumber(field, kAny, &p->block_count);
-    case kPointIndexOffsetTag:
+    case kPointIndexOffsetPropertyTag:
       return ReadNumber(field, kAny, &p->point_index_offset);
-    case kPointIndexPageCountTag:
+    case kPointIndexPageCountPropertyTag:
       return ReadNumber(field, kAny32, &p->point_index_page_count);
-    case kHashSaltTag:
+    case kHashSaltPropertyTag:
       return ReadNumber(field, kAny, &p->hash_salt);
-    case kExpiryTag:
+    case kExpiryPropertyTag:
       return ConsumeExpirySummary(&field, &p->expiry) && field.empty();
     default:
       return true;  // of a later minor version: harmless to whoever does not know it
@@ -96,26 +96,26 @@ bool ReadField(uint64_t tag, std::string_view field, SegmentProperties* p) {
 
 std::string EncodeSegmentProperties(const SegmentProperties& p) {
   std::string raw;
-  AppendNumber(kFormatVersionTag, p.format_version, &raw);
-  AppendNumber(kCompressionTag, static_cast<uint64_t>(p.compression), &raw);
-  AppendNumber(kEntryCountTag, p.entry_count, &raw);
-  AppendNumber(kTombstoneCountTag, p.tombstone_count, &raw);
-  AppendNumber(kKeyBytesTag, p.key_bytes, &raw);
-  AppendNumber(kValueBytesTag, p.value_bytes, &raw);
-  AppendNumber(kLogicalBytesTag, p.logical_bytes, &raw);
-  AppendBytes(kSmallestKeyTag, p.smallest_key, &raw);
-  AppendBytes(kLargestKeyTag, p.largest_key, &raw);
-  AppendNumber(kSmallestSequenceTag, p.smallest_sequence, &raw);
-  AppendNumber(kLargestSequenceTag, p.largest_sequence, &raw);
-  AppendNumber(kDataBytesTag, p.data_bytes, &raw);
-  AppendNumber(kBlockCountTag, p.block_count, &raw);
-  AppendNumber(kPointIndexOffsetTag, p.point_index_offset, &raw);
-  AppendNumber(kPointIndexPageCountTag, p.point_index_page_count, &raw);
-  AppendNumber(kHashSaltTag, p.hash_salt, &raw);
+  AppendNumber(kFormatVersionPropertyTag, p.format_version, &raw);
+  AppendNumber(kCompressionPropertyTag, static_cast<uint64_t>(p.compression), &raw);
+  AppendNumber(kEntryCountPropertyTag, p.entry_count, &raw);
+  AppendNumber(kTombstoneCountPropertyTag, p.tombstone_count, &raw);
+  AppendNumber(kKeyBytesPropertyTag, p.key_bytes, &raw);
+  AppendNumber(kValueBytesPropertyTag, p.value_bytes, &raw);
+  AppendNumber(kLogicalBytesPropertyTag, p.logical_bytes, &raw);
+  AppendBytes(kSmallestKeyPropertyTag, p.smallest_key, &raw);
+  AppendBytes(kLargestKeyPropertyTag, p.largest_key, &raw);
+  AppendNumber(kSmallestSequencePropertyTag, p.smallest_sequence, &raw);
+  AppendNumber(kLargestSequencePropertyTag, p.largest_sequence, &raw);
+  AppendNumber(kDataBytesPropertyTag, p.data_bytes, &raw);
+  AppendNumber(kBlockCountPropertyTag, p.block_count, &raw);
+  AppendNumber(kPointIndexOffsetPropertyTag, p.point_index_offset, &raw);
+  AppendNumber(kPointIndexPageCountPropertyTag, p.point_index_page_count, &raw);
+  AppendNumber(kHashSaltPropertyTag, p.hash_salt, &raw);
   if (!p.expiry.empty()) {
     std::string summary;
     AppendExpirySummary(p.expiry, &summary);
-    AppendBytes(kExpiryTag, summary, &raw);
+    AppendBytes(kExpiryPropertyTag, summary, &raw);
   }
   return raw;
 }

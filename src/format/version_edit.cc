@@ -9,24 +9,24 @@ namespace {
 
 // Reach disk: never renumber. A field is a varint tag followed by its parts; who does not know a
 // tag cannot know what the store consists of, and must not open it.
-enum Tag : uint64_t {
-  kFormatVersionTag = 1,
-  kNextFileNumberTag = 2,
-  kLastSequenceTag = 3,
-  kOldestLogTag = 4,
-  kHashSaltTag = 5,
-  kAddedRunTag = 6,
-  kRemovedRunTag = 7,
-  kAddedSegmentTag = 8,
-  kRemovedSegmentTag = 9,
-  kSegmentTrimTag = 10,
-  kDurableLogTag = 11,
-  kAddedRangeTombstoneTag = 12,
-  kRemovedRangeTombstoneTag = 13,
-  kAddedValueLogTag = 14,
-  kRemovedValueLogTag = 15,
-  kSegmentExpiryTag = 16,  // of the added segment before it
-  kFileOriginTag = 17,
+enum EditTag : uint64_t {
+  kFormatVersionEditTag = 1,
+  kNextFileNumberEditTag = 2,
+  kLastSequenceEditTag = 3,
+  kOldestLogEditTag = 4,
+  kHashSaltEditTag = 5,
+  kAddedRunEditTag = 6,
+  kRemovedRunEditTag = 7,
+  kAddedSegmentEditTag = 8,
+  kRemovedSegmentEditTag = 9,
+  kSegmentTrimEditTag = 10,
+  kDurableLogEditTag = 11,
+  kAddedRangeTombstoneEditTag = 12,
+  kRemovedRangeTombstoneEditTag = 13,
+  kAddedValueLogEditTag = 14,
+  kRemovedValueLogEditTag = 15,
+  kSegmentExpiryEditTag = 16,  // of the added segment before it
+  kFileOriginEditTag = 17,
 };
 
 // Each kind of part knows how to write and to read itself; a field is written and read as the same
@@ -42,7 +42,7 @@ bool Get(std::string_view* from, std::string* bytes) {
 }
 
 template <typename... Parts>
-void PutField(std::string* to, Tag tag, const Parts&... parts) {
+void PutField(std::string* to, EditTag tag, const Parts&... parts) {
   AppendVarint(to, tag);
   (Put(to, parts), ...);
 }
@@ -52,7 +52,7 @@ bool GetParts(std::string_view* from, Parts*... parts) {
 }
 
 template <typename T>
-void PutOptional(std::string* to, Tag tag, const std::optional<T>& value) {
+void PutOptional(std::string* to, EditTag tag, const std::optional<T>& value) {
   if (value) PutField(to, tag, uint64_t{*value});
 }
 bool GetOptional(std::string_view* from, std::optional<uint64_t>* value) {
@@ -60,7 +60,7 @@ bool GetOptional(std::string_view* from, std::optional<uint64_t>* value) {
 }
 
 void PutSegment(std::string* to, const SegmentMeta& s) {
-  PutField(to, kAddedSegmentTag, s.run_id, s.file_number, s.file_bytes, s.smallest_key,
+  PutField(to, kAddedSegmentEditTag, s.run_id, s.file_number, s.file_bytes, s.smallest_key,
            s.largest_key, s.smallest_sequence, s.largest_sequence, s.entry_count, s.tombstone_count,
            s.logical_bytes, s.filtered_sequence, uint64_t{s.value_refs.size()});
   for (const ValueLogRef& ref : s.value_refs) {
@@ -68,7 +68,7 @@ void PutSegment(std::string* to, const SegmentMeta& s) {
     Put(to, ref.bytes);
   }
   if (s.expiry.empty()) return;
-  AppendVarint(to, kSegmentExpiryTag);
+  AppendVarint(to, kSegmentExpiryEditTag);
   AppendExpirySummary(s.expiry, to);
 }
 bool GetValueRefs(std::string_view* from, std::vector<ValueLogRef>* refs) {
@@ -96,52 +96,52 @@ bool GetTombstone(std::string_view* from, RangeTombstone* t) {
 // Reads the field of a known tag.
 bool GetField(uint64_t tag, std::string_view* from, VersionEdit* e) {
   switch (tag) {
-    case kFormatVersionTag: {
+    case kFormatVersionEditTag: {
       uint64_t version;
       if (!Get(from, &version) || version > ~uint32_t{0}) return false;
       e->format_version = static_cast<uint32_t>(version);
       return true;
     }
-    case kNextFileNumberTag:
+    case kNextFileNumberEditTag:
       return GetOptional(from, &e->next_file_number);
-    case kLastSequenceTag:
+    case kLastSequenceEditTag:
       return GetOptional(from, &e->last_sequence) && *e->last_sequence <= kMaxSequence;
-    case kOldestLogTag:
+    case kOldestLogEditTag:
       return GetOptional(from, &e->oldest_log_number);
-    case kHashSaltTag:
+    case kHashSaltEditTag:
       return GetOptional(from, &e->hash_salt);
-    case kAddedRunTag:
+    case kAddedRunEditTag:
       return Get(from, &e->added_runs.emplace_back());
-    case kRemovedRunTag:
+    case kRemovedRunEditTag:
       return Get(from, &e->removed_runs.emplace_back());
-    case kAddedSegmentTag:
+    case kAddedSegmentEditTag:
       return GetSegment(from, &e->added_segments.emplace_back());
-    case kRemovedSegmentTag: {
+    case kRemovedSegmentEditTag: {
       SegmentRef& ref = e->removed_segments.emplace_back();
       return GetParts(from, &ref.run_id, &ref.file_number);
     }
-    case kSegmentTrimTag: {
+    case kSegmentTrimEditTag: {
       SegmentTrim& trim = e->segment_trims.emplace_back();
       return GetParts(from, &trim.file_number, &trim.bound);
     }
-    case kDurableLogTag: {
+    case kDurableLogEditTag: {
       DurableLog& log = e->durable_log.emplace();
       return GetParts(from, &log.number, &log.end);
     }
-    case kAddedRangeTombstoneTag:
+    case kAddedRangeTombstoneEditTag:
       return GetTombstone(from, &e->added_range_tombstones.emplace_back());
-    case kRemovedRangeTombstoneTag:
+    case kRemovedRangeTombstoneEditTag:
       return GetTombstone(from, &e->removed_range_tombstones.emplace_back());
-    case kAddedValueLogTag: {
+    case kAddedValueLogEditTag: {
       ValueLogFileMeta& file = e->added_value_logs.emplace_back();
       return GetParts(from, &file.file_number, &file.file_bytes);
     }
-    case kRemovedValueLogTag:
+    case kRemovedValueLogEditTag:
       return Get(from, &e->removed_value_logs.emplace_back());
-    case kSegmentExpiryTag:
+    case kSegmentExpiryEditTag:
       return !e->added_segments.empty() &&
              ConsumeExpirySummary(from, &e->added_segments.back().expiry);
-    case kFileOriginTag: {
+    case kFileOriginEditTag: {
       FileOrigin& origin = e->origins.emplace_back();
       return ConsumeFixed(from, &origin.id) && Get(from, &origin.first_file_number);
     }
@@ -150,39 +150,39 @@ bool GetField(uint64_t tag, std::string_view* from, VersionEdit* e) {
   }
 }
 
-bool IsKnownTag(uint64_t tag) { return tag >= kFormatVersionTag && tag <= kFileOriginTag; }
+bool IsKnownTag(uint64_t tag) { return tag >= kFormatVersionEditTag && tag <= kFileOriginEditTag; }
 
 }  // namespace
 
 std::string EncodeVersionEdit(const VersionEdit& e) {
   std::string to;
-  PutOptional(&to, kFormatVersionTag, e.format_version);
-  PutOptional(&to, kNextFileNumberTag, e.next_file_number);
-  PutOptional(&to, kLastSequenceTag, e.last_sequence);
-  PutOptional(&to, kOldestLogTag, e.oldest_log_number);
-  PutOptional(&to, kHashSaltTag, e.hash_salt);
-  if (e.durable_log) PutField(&to, kDurableLogTag, e.durable_log->number, e.durable_log->end);
-  for (uint64_t run : e.added_runs) PutField(&to, kAddedRunTag, run);
-  for (uint64_t run : e.removed_runs) PutField(&to, kRemovedRunTag, run);
+  PutOptional(&to, kFormatVersionEditTag, e.format_version);
+  PutOptional(&to, kNextFileNumberEditTag, e.next_file_number);
+  PutOptional(&to, kLastSequenceEditTag, e.last_sequence);
+  PutOptional(&to, kOldestLogEditTag, e.oldest_log_number);
+  PutOptional(&to, kHashSaltEditTag, e.hash_salt);
+  if (e.durable_log) PutField(&to, kDurableLogEditTag, e.durable_log->number, e.durable_log->end);
+  for (uint64_t run : e.added_runs) PutField(&to, kAddedRunEditTag, run);
+  for (uint64_t run : e.removed_runs) PutField(&to, kRemovedRunEditTag, run);
   for (const SegmentMeta& s : e.added_segments) PutSegment(&to, s);
   for (const SegmentRef& s : e.removed_segments) {
-    PutField(&to, kRemovedSegmentTag, s.run_id, s.file_number);
+    PutField(&to, kRemovedSegmentEditTag, s.run_id, s.file_number);
   }
   for (const SegmentTrim& t : e.segment_trims) {
-    PutField(&to, kSegmentTrimTag, t.file_number, t.bound);
+    PutField(&to, kSegmentTrimEditTag, t.file_number, t.bound);
   }
   for (const RangeTombstone& t : e.added_range_tombstones) {
-    PutField(&to, kAddedRangeTombstoneTag, t.begin, t.end, t.sequence);
+    PutField(&to, kAddedRangeTombstoneEditTag, t.begin, t.end, t.sequence);
   }
   for (const RangeTombstone& t : e.removed_range_tombstones) {
-    PutField(&to, kRemovedRangeTombstoneTag, t.begin, t.end, t.sequence);
+    PutField(&to, kRemovedRangeTombstoneEditTag, t.begin, t.end, t.sequence);
   }
   for (const ValueLogFileMeta& f : e.added_value_logs) {
-    PutField(&to, kAddedValueLogTag, f.file_number, f.file_bytes);
+    PutField(&to, kAddedValueLogEditTag, f.file_number, f.file_bytes);
   }
-  for (uint64_t file : e.removed_value_logs) PutField(&to, kRemovedValueLogTag, file);
+  for (uint64_t file : e.removed_value_logs) PutField(&to, kRemovedValueLogEditTag, file);
   for (const FileOrigin& origin : e.origins) {
-    AppendVarint(&to, kFileOriginTag);
+    AppendVarint(&to, kFileOriginEditTag);
     AppendFixed(&to, origin.id);
     Put(&to, origin.first_file_number);
   }

@@ -10,16 +10,16 @@ namespace varve {
 
 namespace {
 
-constexpr std::string_view kMagic = "VARVEWAL";
+constexpr std::string_view kLogMagic = "VARVEWAL";
 
 // Layout of the file header. Reaches disk.
-constexpr size_t kVersionAt = 8;
-constexpr size_t kFlagsAt = 12;
-constexpr size_t kLogNumberAt = 16;
-constexpr size_t kSaltAt = 24;
-constexpr size_t kPreviousLogAt = 32;
-constexpr size_t kPreviousEndAt = 40;
-constexpr size_t kChecksumAt = 56;  // zeros before it
+constexpr size_t kHeaderVersionAt = 8;
+constexpr size_t kHeaderFlagsAt = 12;
+constexpr size_t kHeaderLogNumberAt = 16;
+constexpr size_t kHeaderSaltAt = 24;
+constexpr size_t kHeaderPreviousLogAt = 32;
+constexpr size_t kHeaderPreviousEndAt = 40;
+constexpr size_t kHeaderChecksumAt = 56;  // zeros before it
 
 constexpr uint32_t kPreviousIsSynced = 1;
 
@@ -36,14 +36,14 @@ Status BadHeader(StatusCode code, uint64_t log_number, const std::string& what) 
 
 void EncodeWalFileHeader(const WalFileHeader& header, char* to) {
   std::memset(to, 0, kWalFileHeaderBytes);
-  std::memcpy(to, kMagic.data(), kMagic.size());
-  StoreFixed(to + kVersionAt, kFormatVersion);
-  StoreFixed(to + kFlagsAt, header.previous_is_synced ? kPreviousIsSynced : 0);
-  StoreFixed(to + kLogNumberAt, header.log_number);
-  StoreFixed(to + kSaltAt, header.salt);
-  StoreFixed(to + kPreviousLogAt, header.previous_log_number);
-  StoreFixed(to + kPreviousEndAt, header.previous_end_offset);
-  StoreFixed(to + kChecksumAt, Hash64({to, kChecksumAt}, PlaceSeed(header.log_number, 0)));
+  std::memcpy(to, kLogMagic.data(), kLogMagic.size());
+  StoreFixed(to + kHeaderVersionAt, kFormatVersion);
+  StoreFixed(to + kHeaderFlagsAt, header.previous_is_synced ? kPreviousIsSynced : 0);
+  StoreFixed(to + kHeaderLogNumberAt, header.log_number);
+  StoreFixed(to + kHeaderSaltAt, header.salt);
+  StoreFixed(to + kHeaderPreviousLogAt, header.previous_log_number);
+  StoreFixed(to + kHeaderPreviousEndAt, header.previous_end_offset);
+  StoreFixed(to + kHeaderChecksumAt, Hash64({to, kHeaderChecksumAt}, PlaceSeed(header.log_number, 0)));
 }
 
 Result<WalFileHeader> DecodeWalFileHeader(std::string_view image, uint64_t log_number) {
@@ -54,22 +54,22 @@ Result<WalFileHeader> DecodeWalFileHeader(std::string_view image, uint64_t log_n
   if (bytes.size() < kWalFileHeaderBytes) {
     return BadHeader(StatusCode::kCorruption, log_number, "file header is cut off");
   }
-  if (bytes.substr(0, kMagic.size()) != kMagic) {
+  if (bytes.substr(0, kLogMagic.size()) != kLogMagic) {
     return BadHeader(StatusCode::kCorruption, log_number, "does not begin like a log");
   }
   const char* from = bytes.data();
   WalFileHeader header;
-  header.log_number = LoadFixed<uint64_t>(from + kLogNumberAt);
-  if (LoadFixed<uint64_t>(from + kChecksumAt) !=
-      Hash64(bytes.substr(0, kChecksumAt), PlaceSeed(header.log_number, 0))) {
+  header.log_number = LoadFixed<uint64_t>(from + kHeaderLogNumberAt);
+  if (LoadFixed<uint64_t>(from + kHeaderChecksumAt) !=
+      Hash64(bytes.substr(0, kHeaderChecksumAt), PlaceSeed(header.log_number, 0))) {
     return BadHeader(StatusCode::kCorruption, log_number,
                      "checksum of the file header does not match");
   }
-  header.format_version = LoadFixed<uint32_t>(from + kVersionAt);
-  header.previous_is_synced = (LoadFixed<uint32_t>(from + kFlagsAt) & kPreviousIsSynced) != 0;
-  header.salt = LoadFixed<uint64_t>(from + kSaltAt);
-  header.previous_log_number = LoadFixed<uint64_t>(from + kPreviousLogAt);
-  header.previous_end_offset = LoadFixed<uint64_t>(from + kPreviousEndAt);
+  header.format_version = LoadFixed<uint32_t>(from + kHeaderVersionAt);
+  header.previous_is_synced = (LoadFixed<uint32_t>(from + kHeaderFlagsAt) & kPreviousIsSynced) != 0;
+  header.salt = LoadFixed<uint64_t>(from + kHeaderSaltAt);
+  header.previous_log_number = LoadFixed<uint64_t>(from + kHeaderPreviousLogAt);
+  header.previous_end_offset = LoadFixed<uint64_t>(from + kHeaderPreviousEndAt);
   if (header.format_version > kFormatVersion) {
     return BadHeader(StatusCode::kNotSupported, log_number,
                      "format version " + std::to_string(header.format_version) + " is newer than " +

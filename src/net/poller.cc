@@ -11,7 +11,7 @@ namespace varve::net {
 
 namespace {
 constexpr uint64_t kWakeKey = 0;
-constexpr int kMaxEvents = 256;
+constexpr int kMaxReady = 256;
 constexpr uint64_t kMaxWaitMillis = 60'000;
 
 epoll_event EventOf(uint64_t key, bool wants_write) {
@@ -47,8 +47,8 @@ void Poller::SetWantsWrite(int descriptor, uint64_t key, bool wants_write) {
 void Poller::Wait(uint64_t timeout_nanos, std::vector<Event>* events) {
   events->clear();
   const uint64_t millis = std::min(timeout_nanos / 1'000'000 + (timeout_nanos % 1'000'000 != 0), kMaxWaitMillis);
-  std::array<epoll_event, kMaxEvents> ready;
-  const int count = ::epoll_wait(epoll_.get(), ready.data(), kMaxEvents, static_cast<int>(millis));
+  std::array<epoll_event, kMaxReady> ready;
+  const int count = ::epoll_wait(epoll_.get(), ready.data(), kMaxReady, static_cast<int>(millis));
   for (int i = 0; i < count; ++i) {
     if (ready[i].data.u64 == kWakeKey) {
       uint64_t wakes = 0;

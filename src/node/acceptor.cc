@@ -13,11 +13,8 @@ namespace {
 constexpr int kBacklog = 128;
 constexpr int kMaxAccepts = 64;
 constexpr Nanos kPauseNanos = 100 * kMilli;
-constexpr Nanos kNever = ~Nanos{0};
 // How long one that was refused may take to read why.
 constexpr Nanos kRefusalNanos = 1 * kSecond;
-
-std::string Name(NodeId id) { return "node " + std::to_string(Value(id)); }
 
 }  // namespace
 
@@ -159,7 +156,7 @@ void Acceptor::Take(StreamSocket socket, std::string address, Nanos now) {
 
 Status Acceptor::Approve(const Hello& theirs, const tls::Session* tls) const {
   const NodeId node = theirs.identity.node;
-  if (node == context_.options->identity.node) return Status::InvalidArgument("I am " + Name(node) + " myself");
+  if (node == context_.options->identity.node) return Status::InvalidArgument("I am " + NameOf(node) + " myself");
   if (tls != nullptr && context_.options->name_of && !tls->IsPeer(context_.options->name_of(node)) &&
       !VARVE_PLANTED_BUG("acceptor.name_not_checked")) {
     return Status::InvalidArgument("the certificate is not for " + context_.options->name_of(node));
@@ -167,7 +164,7 @@ Status Acceptor::Approve(const Hello& theirs, const tls::Session* tls) const {
   const auto latest = incarnations_.find(node);
   if (latest != incarnations_.end() && theirs.identity.incarnation < latest->second &&
       !VARVE_PLANTED_BUG("acceptor.older_incarnation_accepted")) {
-    return Status::InvalidArgument(Name(node) + " was here with a later incarnation");
+    return Status::InvalidArgument(NameOf(node) + " was here with a later incarnation");
   }
   return Status::Ok();
 }
@@ -192,7 +189,7 @@ void Acceptor::End(uint64_t key, const std::string& why) {
   if (open != open_.end() && open->second == key) open_.erase(open);
   if (!why.empty()) {
     context_.counters->broken.fetch_add(1, std::memory_order_relaxed);
-    context_.log("from " + (node == cluster::kNoNode ? guest.address : Name(node)) + ": " + why);
+    context_.log("from " + (node == cluster::kNoNode ? guest.address : NameOf(node)) + ": " + why);
   }
   guests_.erase(found);
 }

@@ -10,9 +10,7 @@ namespace varve::node {
 namespace {
 // Connecting waits, for names too, and so has threads of its own.
 constexpr size_t kConnectThreads = 8;
-constexpr Nanos kNever = ~Nanos{0};
 
-std::string Name(NodeId id) { return "node " + std::to_string(Value(id)); }
 }  // namespace
 
 // The way to one peer.
@@ -24,7 +22,7 @@ class Dialer::Link : public Channel::Owner {
 
   Status Approve(const Hello& theirs, const tls::Session*) override {
     // By TLS the certificate was checked for the name that the peer must have.
-    if (theirs.identity.node != id) return Status::InvalidArgument("is " + Name(theirs.identity.node));
+    if (theirs.identity.node != id) return Status::InvalidArgument("is " + NameOf(theirs.identity.node));
     return Status::Ok();
   }
   void OnOpen() override { state = State::kOpen; }
@@ -173,7 +171,7 @@ bool Dialer::Handle(const net::Poller::Event& event, std::span<char> scratch, Na
       if (!std::exchange(link->is_reachable, true)) {
         link->backoff.Reset();
         link->last_reason.clear();
-        context_.log(Name(link->id) + " is reachable");
+        context_.log(NameOf(link->id) + " is reachable");
         context_.on_change(link->id, true, now);
       }
     }
@@ -202,7 +200,7 @@ void Dialer::Lose(Link* link, const std::string& why, Nanos now) {
   link->state = Link::State::kWaits;
   link->due = now + (VARVE_PLANTED_BUG("dialer.no_backoff") ? 0 : link->backoff.Next(context_.random));
   // The same reason again and again is said once.
-  if (link->last_reason != why) context_.log(Name(link->id) + " is unreachable: " + why);
+  if (link->last_reason != why) context_.log(NameOf(link->id) + " is unreachable: " + why);
   link->last_reason = why;
   if (!std::exchange(link->is_reachable, false)) return;
   context_.on_change(link->id, false, link->last_heard);

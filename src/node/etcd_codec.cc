@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMaxReasonBytes = 300;
+constexpr size_t kMaxErrorBytes = 300;
 
 // The first key behind all that begin with `prefix`; "\0" is etcd's word for the end of all keys.
 std::string PrefixEnd(std::string prefix) {
@@ -31,7 +31,7 @@ std::optional<std::string> Bytes(const json* member) {
 }
 
 uint64_t HeaderRevision(const json* answer) {
-  return Number(Member(Member(answer, "header"), "revision")).value_or(0);
+  return Number(JsonMember(JsonMember(answer, "header"), "revision")).value_or(0);
 }
 
 // Adds the records of a "kvs" list. False: it makes no sense.
@@ -39,10 +39,10 @@ bool TakeRecords(const json* kvs, std::map<std::string, Record>* records) {
   if (kvs == nullptr) return true;
   if (!kvs->is_array()) return false;
   for (const json& kv : *kvs) {
-    std::optional<std::string> key = Bytes(Member(&kv, "key"));
-    const bool has_value = Member(&kv, "value") != nullptr;
-    std::optional<std::string> value = has_value ? Bytes(Member(&kv, "value")) : std::string();
-    const uint64_t revision = Number(Member(&kv, "mod_revision")).value_or(0);
+    std::optional<std::string> key = Bytes(JsonMember(&kv, "key"));
+    const bool has_value = JsonMember(&kv, "value") != nullptr;
+    std::optional<std::string> value = has_value ? Bytes(JsonMember(&kv, "value")) : std::string();
+    const uint64_t revision = Number(JsonMember(&kv, "mod_revision")).value_or(0);
     if (!key || !value || revision == 0) return false;
     records->insert_or_assign(*std::move(key), Record{*std::move(value), revision});
   }
@@ -92,8 +92,8 @@ Result<TopologySnapshot> ParseEtcdRange(std::string_view text) {
   const std::optional<json> answer = ParseJson(text);
   TopologySnapshot snapshot;
   snapshot.revision = answer ? HeaderRevision(&*answer) : 0;
-  if (snapshot.revision == 0 || !TakeRecords(Member(&*answer, "kvs"), &snapshot.records)) {
-    return Status::Corruption("etcd's answer makes no sense: " + std::string(text.substr(0, kMaxReasonBytes)));
+  if (snapshot.revision == 0 || !TakeRecords(JsonMember(&*answer, "kvs"), &snapshot.records)) {
+    return Status::Corruption("etcd's answer makes no sense: " + std::string(text.substr(0, kMaxErrorBytes)));
   }
   return snapshot;
 }
@@ -103,64 +103,64 @@ CommitResult ParseEtcdTxn(std::string_view text) {
   CommitResult result{.outcome = CommitResult::Outcome::kUnknown};
   result.revision = answer ? HeaderRevision(&*answer) : 0;
   if (result.revision == 0) {
-    result.reason = "etcd's answer makes no sense: " + std::string(text.substr(0, kMaxReasonBytes));
+    result.reason = "etcd's answer makes no sense: " + std::string(text.substr(0, kMaxErrorBytes));
     return result;
   }
-  if (IsTrue(Member(&*answer, "succeeded"))) {
+  if (IsTrue(JsonMember(&*answer, "succeeded"))) {
     result.outcome = CommitResult::Outcome::kDone;
     return result;
   }
   result.outcome = CommitResult::Outcome::kConflict;
   result.reason = "somebody else has changed it";
-  const json* const responses = Member(&*answer, "responses");
+  const json* const responses = JsonMember(&*answer, "responses");
   if (responses == nullptr || !responses->is_array()) return result;
   for (const json& response : *responses) {
-    static_cast<void>(TakeRecords(Member(Member(&response, "response_range"), "kvs"), &result.current));
+    static_cast<void>(TakeRecords(JsonMember(JsonMember(&response, "response_range"), "kvs"), &result.current));
   }
   return result;
 }
 
 std::optional<std::string> ParseEtcdToken(std::string_view text) {
   const std::optional<json> answer = ParseJson(text);
-  return answer ? Text(Member(&*answer, "token")) : std::nullopt;
+  return answer ? Text(JsonMember(&*answer, "token")) : std::nullopt;
 }
 
 std::string ParseEtcdError(std::string_view text) {
   const std::optional<json> answer = ParseJson(text);
   if (answer) {
-    if (std::optional<std::string> message = Text(Member(&*answer, "message"))) return *message;
-    if (std::optional<std::string> error = Text(Member(&*answer, "error"))) return *error;
-    if (std::optional<std::string> message = Text(Member(Member(&*answer, "error"), "message"))) return *message;
+    if (std::optional<std::string> message = Text(JsonMember(&*answer, "message"))) return *message;
+    if (std::optional<std::string> error = Text(JsonMember(&*answer, "error"))) return *error;
+    if (std::optional<std::string> message = Text(JsonMember(JsonMember(&*answer, "error"), "message"))) return *message;
   }
-  return std::string(text.substr(0, kMaxReasonBytes));
+  return std::string(text.substr(0, kMaxErrorBytes));
 }
 
 EtcdWatchMessage ParseEtcdWatch(std::string_view text) {
   EtcdWatchMessage message;
   const std::optional<json> answer = ParseJson(text);
-  const json* const result = answer ? Member(&*answer, "result") : nullptr;
+  const json* const result = answer ? JsonMember(&*answer, "result") : nullptr;
   if (result == nullptr) {
     message.end = ParseEtcdError(text);
     if (message.end.empty()) message.end = "an error without a message";
     return message;
   }
   message.revision = HeaderRevision(result);
-  message.is_created = IsTrue(Member(result, "created"));
-  if (IsTrue(Member(result, "canceled"))) {
-    const std::optional<uint64_t> compacted = Number(Member(result, "compact_revision"));
+  message.is_created = IsTrue(JsonMember(result, "created"));
+  if (IsTrue(JsonMember(result, "canceled"))) {
+    const std::optional<uint64_t> compacted = Number(JsonMember(result, "compact_revision"));
     message.end = compacted ? "compacted up to revision " + std::to_string(*compacted) : "canceled";
-    if (const auto reason = Text(Member(result, "cancel_reason"))) message.end += ": " + *reason;
+    if (const auto reason = Text(JsonMember(result, "cancel_reason"))) message.end += ": " + *reason;
     return message;
   }
-  const json* const events = Member(result, "events");
+  const json* const events = JsonMember(result, "events");
   if (events == nullptr || !events->is_array()) return message;
   for (const json& event : *events) {
-    const json* const kv = Member(&event, "kv");
-    std::optional<std::string> key = Bytes(Member(kv, "key"));
-    const uint64_t revision = Number(Member(kv, "mod_revision")).value_or(0);
-    const bool is_delete = Text(Member(&event, "type")).value_or("PUT") == "DELETE";
+    const json* const kv = JsonMember(&event, "kv");
+    std::optional<std::string> key = Bytes(JsonMember(kv, "key"));
+    const uint64_t revision = Number(JsonMember(kv, "mod_revision")).value_or(0);
+    const bool is_delete = Text(JsonMember(&event, "type")).value_or("PUT") == "DELETE";
     std::optional<std::string> value;
-    if (!is_delete) value = Member(kv, "value") == nullptr ? std::string() : Bytes(Member(kv, "value"));
+    if (!is_delete) value = JsonMember(kv, "value") == nullptr ? std::string() : Bytes(JsonMember(kv, "value"));
     if (!key || revision == 0 || (!is_delete && !value)) {
       message.end = "an event that makes no sense";
       return message;

@@ -20,7 +20,7 @@ inline std::optional<nlohmann::json> ParseJson(std::string_view text) {
 }
 
 // The member `name` of an object; nullptr: there is none, or `json` is none.
-inline const nlohmann::json* Member(const nlohmann::json* json, const char* name) {
+inline const nlohmann::json* JsonMember(const nlohmann::json* json, const char* name) {
   if (json == nullptr || !json->is_object()) return nullptr;
   const auto found = json->find(name);
   return found == json->end() ? nullptr : &*found;

@@ -19,7 +19,6 @@ constexpr size_t kEventsOfOthers = 64;
 constexpr size_t kMovesPerNode = 16;
 constexpr Nanos kMovePeriod = 100 * kMilli;
 
-std::string NameOf(cluster::NodeId node) { return "node " + std::to_string(Value(node)); }
 
 }  // namespace
 

@@ -24,8 +24,8 @@ void PutBytes(nlohmann::json* record, const std::string& name, const std::string
 }
 
 std::optional<std::string> TakeBytes(const nlohmann::json& record, const std::string& name) {
-  if (std::optional<std::string> text = Text(Member(&record, name.c_str()))) return text;
-  const std::optional<std::string> base64 = Text(Member(&record, (name + "64").c_str()));
+  if (std::optional<std::string> text = Text(JsonMember(&record, name.c_str()))) return text;
+  const std::optional<std::string> base64 = Text(JsonMember(&record, (name + "64").c_str()));
   return base64 ? DecodeBase64(*base64) : std::nullopt;
 }
 
@@ -49,22 +49,22 @@ std::string EncodeTopologyFile(const TopologySnapshot& snapshot) {
 Result<TopologySnapshot> DecodeTopologyFile(std::string_view text) {
   const std::optional<nlohmann::json> file = ParseJson(text);
   if (!file || !file->is_object()) return Status::Corruption("no JSON object");
-  const std::optional<uint64_t> format = Number(Member(&*file, "format"));
+  const std::optional<uint64_t> format = Number(JsonMember(&*file, "format"));
   if (!format) return Status::Corruption("no format");
   if (*format != kFormat) return Status::NotSupported("of format " + std::to_string(*format));
   TopologySnapshot snapshot{.revision = 1, .records = {}};
-  if (Member(&*file, "revision") != nullptr) {
-    const std::optional<uint64_t> revision = Number(Member(&*file, "revision"));
+  if (JsonMember(&*file, "revision") != nullptr) {
+    const std::optional<uint64_t> revision = Number(JsonMember(&*file, "revision"));
     if (!revision) return Status::Corruption("the revision is no number");
     snapshot.revision = *revision;
   }
-  const nlohmann::json* const records = Member(&*file, "records");
+  const nlohmann::json* const records = JsonMember(&*file, "records");
   if (records == nullptr || !records->is_array()) return Status::Corruption("no list of records");
   for (const nlohmann::json& line : *records) {
     std::optional<std::string> key = TakeBytes(line, "key");
     std::optional<std::string> value = TakeBytes(line, "value");
-    const bool has_revision = Member(&line, "revision") != nullptr;
-    const uint64_t revision = has_revision ? Number(Member(&line, "revision")).value_or(0) : snapshot.revision;
+    const bool has_revision = JsonMember(&line, "revision") != nullptr;
+    const uint64_t revision = has_revision ? Number(JsonMember(&line, "revision")).value_or(0) : snapshot.revision;
     if (!key || key->empty() || !value || revision == 0 || revision > snapshot.revision) {
       return Status::Corruption("a record without a key, a value, or with a revision that cannot be");
     }

@@ -16,6 +16,7 @@ namespace varve::node {
 
 inline constexpr Nanos kMilli = 1'000'000;
 inline constexpr Nanos kSecond = 1'000 * kMilli;
+inline constexpr Nanos kNever = ~Nanos{0};
 
 // Where a peer listens: a name or an address, and the port.
 struct PeerAddress {

@@ -27,7 +27,7 @@ Status Users(Call& call) {
   return Status::Ok();
 }
 
-Status List(Call& call) {
+Status AclList(Call& call) {
   const auto users = call.service.acl().All();
   call.reply.Array(users.size());
   for (const Acl::User& user : users) call.reply.Bulk(user->Describe());
@@ -228,7 +228,7 @@ Status Load(Call& call) {
   return call.Ok();
 }
 
-Status Help(Call& call) {
+Status AclHelp(Call& call) {
   call.reply.Array(2);
   call.reply.Simple("ACL CAT DELUSER DRYRUN GENPASS GETUSER LIST LOAD LOG SAVE SETUSER USERS WHOAMI");
   call.reply.Simple("    Users, and what they may do. SAVE keeps them in the store.");
@@ -252,7 +252,7 @@ std::vector<CommandSpec> AclCommands() {
            .subcommands = {
                sub("whoami", 2, kPlain, "6.0.0", "Returns the user of the connection", WhoAmI),
                sub("users", 2, kAdmin, "6.0.0", "Lists the names of the users", Users),
-               sub("list", 2, kAdmin, "6.0.0", "Lists the users with their rules", List),
+               sub("list", 2, kAdmin, "6.0.0", "Lists the users with their rules", AclList),
                sub("cat", -2, kPlain, "6.0.0", "Lists categories, or what is in one", Cat),
                sub("getuser", 3, kAdmin, "6.0.0", "Returns the rules of a user", GetUser),
                sub("setuser", -3, kAdmin, "6.0.0", "Makes or changes a user", SetUser),
@@ -262,7 +262,7 @@ std::vector<CommandSpec> AclCommands() {
                sub("log", -2, kAdmin, "6.0.0", "Returns what was refused", Log),
                sub("save", 2, kAdmin, "6.0.0", "Keeps the users in the store", Save),
                sub("load", 2, kAdmin, "6.0.0", "Goes back to the users that are kept", Load),
-               sub("help", 2, "loading stale", "6.0.0", "Helps", Help),
+               sub("help", 2, "loading stale", "6.0.0", "Helps", AclHelp),
            }}};
 }
 

@@ -65,7 +65,7 @@ Status SetInfo(Call& call) {
   return call.Ok();
 }
 
-Status Info(Call& call) {
+Status ClientInfo(Call& call) {
   call.reply.Verbatim("txt", Describe(call.session.client(), call.now) + "\n");
   return Status::Ok();
 }
@@ -82,7 +82,7 @@ bool TakeType(Call& call, size_t i, bool* is_normal) {
   return true;
 }
 
-Status List(Call& call) {
+Status ClientList(Call& call) {
   bool is_normal = true;
   std::vector<uint64_t> ids;
   if (call.count() == 4 && call.Is(2, "type")) {
@@ -246,7 +246,7 @@ Status TrackingInfo(Call& call) {
   return Status::Ok();
 }
 
-Status Help(Call& call) {
+Status ClientHelp(Call& call) {
   call.reply.Array(2);
   call.reply.Simple("CLIENT <subcommand>: ID GETNAME SETNAME SETINFO INFO LIST KILL PAUSE UNPAUSE REPLY");
   call.reply.Simple("    NO-EVICT UNBLOCK GETREDIR TRACKINGINFO");
@@ -273,8 +273,8 @@ std::vector<CommandSpec> ClientCommands() {
                sub("getname", 2, kPlain, "", "2.6.9", "Returns the name of the connection", GetName),
                sub("setname", 3, kPlain, "", "2.6.9", "Names the connection", SetName),
                sub("setinfo", 4, kPlain, "", "7.2.0", "Tells which library the client is", SetInfo),
-               sub("info", 2, kPlain, kVaries, "6.2.0", "Describes the connection", Info),
-               sub("list", -2, kAdmin, kVaries, "2.4.0", "Describes all connections", List),
+               sub("info", 2, kPlain, kVaries, "6.2.0", "Describes the connection", ClientInfo),
+               sub("list", -2, kAdmin, kVaries, "2.4.0", "Describes all connections", ClientList),
                sub("kill", -3, kAdmin, "", "2.4.0", "Closes connections", Kill),
                sub("pause", -3, kAdmin, "", "2.9.50", "Lets clients wait", Pause),
                sub("unpause", 2, kAdmin, "", "6.2.0", "Lets clients go on", Unpause),
@@ -283,7 +283,7 @@ std::vector<CommandSpec> ClientCommands() {
                sub("unblock", -3, kAdmin, "", "5.0.0", "Ends the wait of a client; none ever waits", Unblock),
                sub("getredir", 2, kPlain, "", "6.0.0", "Where invalidations go; nowhere", GetRedir),
                sub("trackinginfo", 2, kPlain, "", "6.2.0", "What is tracked; nothing", TrackingInfo),
-               sub("help", 2, "loading stale", "", "5.0.0", "Helps", Help),
+               sub("help", 2, "loading stale", "", "5.0.0", "Helps", ClientHelp),
            }}};
 }
 

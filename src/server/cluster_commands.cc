@@ -112,7 +112,7 @@ Status Nodes(Call& call, ClusterFace& face) {
   return Status::Ok();
 }
 
-Status Info(Call& call, ClusterFace& face) {
+Status ClusterInfo(Call& call, ClusterFace& face) {
   const std::shared_ptr<const ClusterView> held = face.View();
   const ClusterView& view = *held;
   uint32_t assigned = 0;
@@ -172,7 +172,7 @@ constexpr Subcommand kEntries[] = {
     {"delslots", -3, true, false},        {"delslotsrange", -4, true, false},
     {"failover", -2, true, false},        {"flushslots", 2, true, false},
     {"forget", 3, true, false},           {"getkeysinslot", 4, false, true},
-    {"info", 2, false, true, InCluster<Info>}, {"keyslot", 3, false, false, InCluster<KeySlot>},
+    {"info", 2, false, true, InCluster<ClusterInfo>}, {"keyslot", 3, false, false, InCluster<KeySlot>},
     {"links", 2, false, true},            {"meet", -4, true, false},
     {"myid", 2, false, false, InCluster<MyId>}, {"nodes", 2, false, true, InCluster<Nodes>},
     {"replicate", 3, true, false},        {"saveconfig", 2, true, false},

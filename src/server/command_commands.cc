@@ -67,7 +67,7 @@ Status All(Call& call) {
 
 Status Count(Call& call) { return call.Integer(static_cast<int64_t>(AllCommands().size())); }
 
-Status Info(Call& call) {
+Status CommandInfo(Call& call) {
   if (call.count() == 2) return All(call);
   call.reply.Array(call.count() - 2);
   for (size_t i = 2; i < call.count(); ++i) ReplyInfo(call, FindCommandByFullName(call.arg(i)));
@@ -104,7 +104,7 @@ Status Docs(Call& call) {
   return Status::Ok();
 }
 
-Status List(Call& call) {
+Status CommandList(Call& call) {
   const auto keep = [&](const Command& command) {
     if (call.count() == 2) return true;
     if (call.Is(3, "module")) return false;
@@ -151,7 +151,7 @@ Status ReplyKeys(Call& call, bool with_flags) {
 Status GetKeys(Call& call) { return ReplyKeys(call, false); }
 Status GetKeysAndFlags(Call& call) { return ReplyKeys(call, true); }
 
-Status Help(Call& call) {
+Status CommandHelp(Call& call) {
   call.reply.Array(2);
   call.reply.Simple("COMMAND [<subcommand>]: COUNT DOCS GETKEYS GETKEYSANDFLAGS INFO LIST");
   call.reply.Simple("    What commands there are, and where their keys stand.");
@@ -182,9 +182,9 @@ std::vector<CommandSpec> CommandCommands() {
                sub("getkeys", -4, "", "2.8.13", "Returns the keys of a command line", GetKeys),
                sub("getkeysandflags", -4, "", "7.0.0",
                    "Returns the keys of a command line and what is done with them", GetKeysAndFlags),
-               sub("help", 2, "", "5.0.0", "Helps", Help),
-               sub("info", -2, kTip, "2.8.13", "Describes commands", Info),
-               sub("list", -2, kTip, "7.0.0", "Lists the names of commands", List),
+               sub("help", 2, "", "5.0.0", "Helps", CommandHelp),
+               sub("info", -2, kTip, "2.8.13", "Describes commands", CommandInfo),
+               sub("list", -2, kTip, "7.0.0", "Lists the names of commands", CommandList),
            }}};
 }
 

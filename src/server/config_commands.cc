@@ -114,7 +114,7 @@ const Parameter* Find(std::string_view name) {
 }
 
 // A name without wildcards comes back as it was written.
-Status Get(Call& call) {
+Status ConfigGet(Call& call) {
   std::map<const Parameter*, std::string_view> found;
   for (size_t i = 2; i < call.count(); ++i) {
     const bool is_pattern = call.arg(i).find_first_of("[*?") != std::string_view::npos;
@@ -140,7 +140,7 @@ Status Failure(Call& call, size_t i, std::string_view why) {
 }
 
 // All or none: what is set first is put back when a later one is refused.
-Status Set(Call& call) {
+Status ConfigSet(Call& call) {
   if (call.count() % 2 == 1) return call.SyntaxError();
   std::set<const Parameter*> seen;
   for (size_t i = 2; i < call.count(); i += 2) {
@@ -172,7 +172,7 @@ Status ResetStat(Call& call) {
 
 Status Rewrite(Call& call) { return call.Error("The server is running without a config file"); }
 
-Status Help(Call& call) {
+Status ConfigHelp(Call& call) {
   call.reply.Array(2);
   call.reply.Simple("CONFIG GET <pattern>... | SET <name> <value>... | RESETSTAT");
   call.reply.Simple("    Parameters, and counters.");
@@ -193,12 +193,12 @@ std::vector<CommandSpec> ConfigCommands() {
            .group = "server",
            .summary = "Parameters of the server",
            .subcommands = {
-               sub("get", -3, kAdmin, "", "2.0.0", "Returns parameters", Get),
+               sub("get", -3, kAdmin, "", "2.0.0", "Returns parameters", ConfigGet),
                sub("set", -4, kAdmin, "request_policy:all_nodes response_policy:all_succeeded", "2.0.0",
-                   "Changes parameters", Set),
+                   "Changes parameters", ConfigSet),
                sub("resetstat", 2, kAdmin, "", "2.0.0", "Sets the counters to zero", ResetStat),
                sub("rewrite", 2, kAdmin, "", "2.8.0", "There is no file to rewrite", Rewrite),
-               sub("help", 2, "loading stale", "", "5.0.0", "Helps", Help),
+               sub("help", 2, "loading stale", "", "5.0.0", "Helps", ConfigHelp),
            }}};
 }
 

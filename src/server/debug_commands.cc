@@ -69,7 +69,7 @@ Status Protocol(Call& call) {
   return Status::Ok();
 }
 
-Status Help(Call& call) {
+Status DebugHelp(Call& call) {
   call.reply.Array(2);
   call.reply.Simple("DEBUG ERROR <text> | OBJECT <key> | PROTOCOL <type> | SET-ACTIVE-EXPIRE <0|1> | SLEEP <seconds>");
   call.reply.Simple("    For tests of clients. What would harm the server is not there.");
@@ -78,7 +78,7 @@ Status Help(Call& call) {
 
 Status Debug(Call& call) {
   const bool has_one = call.count() == 3;
-  if (call.count() == 2 && call.Is(1, "help")) return Help(call);
+  if (call.count() == 2 && call.Is(1, "help")) return DebugHelp(call);
   if (has_one && call.Is(1, "sleep")) return Sleep(call);
   if (has_one && call.Is(1, "object")) return Object(call);
   if (has_one && call.Is(1, "protocol")) return Protocol(call);

@@ -135,7 +135,7 @@ Status Histogram(Call& call) {
   return Status::Ok();
 }
 
-Status Help(Call& call) {
+Status LatencyHelp(Call& call) {
   call.reply.Array(2);
   call.reply.Simple("LATENCY LATEST | HISTORY <event> | GRAPH <event> | RESET [<event>...] | DOCTOR | HISTOGRAM [<command>...]");
   call.reply.Simple("    What was slow: commands, and flushes of the log. CONFIG SET latency-monitor-threshold.");
@@ -165,7 +165,7 @@ std::vector<CommandSpec> LatencyCommands() {
                sub("graph", 3, kFlags, kNodes, "2.8.13", "Draws the events of a kind", Graph),
                sub("doctor", 2, kFlags, kNodes, "2.8.13", "Says what was slow, and where to look", Doctor),
                sub("histogram", -2, kFlags, kNodes, "7.0.0", "Returns how long calls of commands took", Histogram),
-               sub("help", 2, "loading stale", "", "2.8.13", "Helps", Help),
+               sub("help", 2, "loading stale", "", "2.8.13", "Helps", LatencyHelp),
            }}};
 }
 

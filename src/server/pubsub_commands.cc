@@ -96,7 +96,7 @@ Status NumPat(Call& call) {
   return call.Integer(call.service.pubsub().NameCount(Subscription::kPattern));
 }
 
-Status Help(Call& call) {
+Status PubsubHelp(Call& call) {
   call.reply.Array(2);
   call.reply.Simple("PUBSUB CHANNELS [<pattern>] | NUMSUB [<channel>...] | NUMPAT");
   call.reply.Simple("    Who has subscribed. SHARDCHANNELS and SHARDNUMSUB: to shard channels.");
@@ -137,7 +137,7 @@ std::vector<CommandSpec> PubSubCommands() {
            sub("numpat", 2, "2.8.0", "Counts patterns", NumPat),
            sub("shardchannels", -2, "7.0.0", "Lists shard channels that somebody hears", ShardChannels),
            sub("shardnumsub", -2, "7.0.0", "Counts who hears shard channels", ShardNumSub),
-           {"help", 2, "loading stale", "", "", "", "6.2.0", "pubsub", "Helps", Help},
+           {"help", 2, "loading stale", "", "", "", "6.2.0", "pubsub", "Helps", PubsubHelp},
        }},
   };
 }

@@ -11,7 +11,7 @@
 namespace varve::server {
 namespace {
 
-Status Info(Call& call) {
+Status ServerInfo(Call& call) {
   const std::vector<std::string_view> sections(call.args.begin() + 1, call.args.end());
   VARVE_ASSIGN_OR_RETURN(const std::string text, InfoText(call.service, sections));
   call.reply.Verbatim("txt", text);
@@ -94,7 +94,7 @@ std::vector<CommandSpec> ServerCommands() {
   return {
       {"info", -1, "loading stale", "dangerous", "",
        "nondeterministic_output request_policy:all_shards response_policy:special", "1.0.0", "server",
-       "Describes the server in many lines", Info},
+       "Describes the server in many lines", ServerInfo},
       {"time", 1, "loading stale fast", "", "", kVaries, "2.6.0", "server", "Returns the time", Time},
       {"wait", 3, "noscript", "connection", "",
        "request_policy:all_shards response_policy:agg_min", "3.0.0", "generic",

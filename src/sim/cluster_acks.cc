@@ -10,14 +10,12 @@ using cluster::Level;
 using cluster::NodeId;
 using cluster::PartitionId;
 using cluster::ReplicaSets;
-using Kind = Acknowledgement::Kind;
 
 constexpr Nanos kKept = 30 * kSecond;  // no request is under way for longer
 
-std::string Name(NodeId node) { return "node " + std::to_string(Value(node)); }
-std::string Name(const AnsweredRequest& answered) {
+std::string NameOf(const AnsweredRequest& answered) {
   return std::string(answered.is_write ? "write" : "read") + " of " + answered.key + " (begun at " +
-         std::to_string(answered.begun / kMicrosecond) + " us), which " + Name(answered.coordinator) + " coordinates";
+         std::to_string(answered.begun / kMicrosecond) + " us), which " + NameOf(answered.coordinator) + " coordinates";
 }
 
 uint64_t Bit(NodeId node) { return uint64_t{1} << (Value(node) % 64); }
@@ -51,9 +49,9 @@ std::map<Epoch, std::vector<NodeId>> AckWatch::Counted(const AnsweredRequest& an
     for (auto it = lately->second.rbegin(); it != lately->second.rend() && it->at >= answered.begun; ++it) {
       if (it->to != answered.coordinator) continue;
       if (answered.is_write) {
-        const bool counts = it->kind == Kind::kWrite || (it->kind == Kind::kHint && answered.sloppy);
+        const bool counts = it->kind == Acknowledgement::Kind::kWrite || (it->kind == Acknowledgement::Kind::kHint && answered.sloppy);
         if (!counts || !it->context.Covers(answered.written)) continue;
-      } else if (it->kind == Kind::kHint) {
+      } else if (it->kind == Acknowledgement::Kind::kHint) {
         continue;
       }
       nodes[it->since].push_back(it->replica);
@@ -94,7 +92,7 @@ Status AckWatch::OnAnswered(const AnsweredRequest& answered, Nanos now) {
     complete.push_back({since, bits, answered.is_write, now});
   }
   if (complete.empty()) {
-    return Status::Corruption("I9: ok without a quorum of one version: " + Name(answered));
+    return Status::Corruption("I9: ok without a quorum of one version: " + NameOf(answered));
   }
   // With numbers of which nothing is promised, or of which it is not known under which version it was, there is no more to say.
   if (answered.level == Level::kOne || answered.sloppy || complete.size() > 1) return Status::Ok();
@@ -114,7 +112,7 @@ Status AckWatch::Meet(const AnsweredRequest& answered, const CompleteQuorum& quo
     if (!is_same && !is_too_late) continue;
     return Status::Corruption("I9: a quorum of version " + std::to_string(Value(quorum.since)) +
                               " meets none that has acknowledged a write under version " +
-                              std::to_string(Value(other.since)) + ": " + Name(answered));
+                              std::to_string(Value(other.since)) + ": " + NameOf(answered));
   }
   if (!is_known) others.push_back(quorum);
   return Status::Ok();
@@ -123,13 +121,13 @@ Status AckWatch::Meet(const AnsweredRequest& answered, const CompleteQuorum& quo
 Status AckWatch::OnUpdateAsked(NodeId maker, PartitionId partition, Epoch since) const {
   const ReplicaSets* sets = SetsAt(partition, since);
   if (sets == nullptr || cluster::IsIn(maker, sets->Readable())) return Status::Ok();
-  return Status::Corruption("I8: " + Name(maker) + " is asked for a dot, and may lack what it had made before");
+  return Status::Corruption("I8: " + NameOf(maker) + " is asked for a dot, and may lack what it had made before");
 }
 
 Status AckWatch::OnUpdateMade(NodeId maker, PartitionId partition, Epoch since) const {
   const ReplicaSets* sets = SetsAt(partition, since);
   if (sets == nullptr || cluster::IsIn(maker, sets->Readable())) return Status::Ok();
-  return Status::Corruption("I8: " + Name(maker) + " makes a dot, and may lack what it had made before");
+  return Status::Corruption("I8: " + NameOf(maker) + " makes a dot, and may lack what it had made before");
 }
 
 }  // namespace varve::sim

@@ -8,9 +8,6 @@
 namespace varve::sim {
 namespace {
 
-std::string Name(cluster::NodeId node) { return "node " + std::to_string(Value(node)); }
-std::string Name(cluster::PartitionId partition) { return "partition " + std::to_string(Value(partition)); }
-
 // As everybody sees it, whatever the floors.
 Result<cluster::KeyState> FilledState(const ReplicaView& replica, const std::string& key,
                                       const cluster::VersionVector& floor) {
@@ -29,7 +26,7 @@ Status CheckPair(const ReplicaView& one, const ReplicaView& other) {
   if (one.floor == other.floor) {
     if (one.root == other.root && one.stored == other.stored) return Status::Ok();
     if (one.stored == other.stored) {
-      return Status::Corruption("I6: " + Name(one.node) + " and " + Name(other.node) + " are equal, their hashes are not");
+      return Status::Corruption("I6: " + NameOf(one.node) + " and " + NameOf(other.node) + " are equal, their hashes are not");
     }
   }
   cluster::VersionVector floor = one.floor;
@@ -45,7 +42,7 @@ Status CheckPair(const ReplicaView& one, const ReplicaView& other) {
     VARVE_ASSIGN_OR_RETURN(const cluster::KeyState left, FilledState(one, key, floor));
     VARVE_ASSIGN_OR_RETURN(const cluster::KeyState right, FilledState(other, key, floor));
     if (left == right && one.floor != other.floor) continue;
-    return Status::Corruption("I6: " + Name(one.node) + " and " + Name(other.node) + " differ in " + key);
+    return Status::Corruption("I6: " + NameOf(one.node) + " and " + NameOf(other.node) + " differ in " + key);
   }
   return Status::Ok();
 }
@@ -60,8 +57,8 @@ Status CheckEqual(const std::vector<ReplicaView>& replicas) {
 Status EpochWatch::OnFenceWritten(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const {
   const auto fence = fences_.find({node, partition});
   if (fence == fences_.end() || epoch >= fence->second) return Status::Ok();
-  return Status::Corruption("I9: " + Name(node) + " goes back to epoch " + std::to_string(Value(epoch)) + " of " +
-                            Name(partition) + " from " + std::to_string(Value(fence->second)));
+  return Status::Corruption("I9: " + NameOf(node) + " goes back to epoch " + std::to_string(Value(epoch)) + " of " +
+                            NameOf(partition) + " from " + std::to_string(Value(fence->second)));
 }
 
 void EpochWatch::OnFenceDurable(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) {
@@ -72,8 +69,8 @@ void EpochWatch::OnFenceDurable(cluster::NodeId node, cluster::PartitionId parti
 Status EpochWatch::OnAcknowledged(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const {
   const auto fence = fences_.find({node, partition});
   if (fence == fences_.end() || epoch >= fence->second) return Status::Ok();
-  return Status::Corruption("I9: " + Name(node) + " acknowledges under epoch " + std::to_string(Value(epoch)) + " of " +
-                            Name(partition) + " behind its fence " + std::to_string(Value(fence->second)));
+  return Status::Corruption("I9: " + NameOf(node) + " acknowledges under epoch " + std::to_string(Value(epoch)) + " of " +
+                            NameOf(partition) + " behind its fence " + std::to_string(Value(fence->second)));
 }
 
 void EpochsAsked::OnRequest(cluster::NodeId from, uint64_t request, cluster::Epoch epoch) {
@@ -96,7 +93,7 @@ cluster::Epoch EpochsAsked::OnReply(cluster::NodeId to, uint64_t request, cluste
 Status EpochWatch::OnCompared(cluster::NodeId node, cluster::PartitionId partition, cluster::Epoch epoch) const {
   const auto fence = fences_.find({node, partition});
   if (fence != fences_.end() && fence->second >= epoch) return Status::Ok();
-  return Status::Corruption("I9: " + Name(node) + " compares its copy of " + Name(partition) + " under epoch " +
+  return Status::Corruption("I9: " + NameOf(node) + " compares its copy of " + NameOf(partition) + " under epoch " +
                             std::to_string(Value(epoch)) + " before that fence is durable");
 }
 
@@ -114,14 +111,14 @@ Status TopologyWatch::OnVersion(const std::string& bytes) {
 
 Status TopologyWatch::CheckSettled() const {
   if (!last_->moves.empty()) {
-    return Status::Corruption("I6: " + Name(last_->moves.front().partition) + " still moves");
+    return Status::Corruption("I6: " + NameOf(last_->moves.front().partition) + " still moves");
   }
   if (!(last_->target == last_->placement)) return Status::Corruption("I6: copies are not where they shall be");
   for (const cluster::Member& member : last_->members) {
     // A cluster of few partitions may have nothing for one that joins.
     const bool is_under_way = member.state == cluster::MemberState::kLeaving ||
                               (member.state == cluster::MemberState::kJoining && last_->IsUsed(member.id));
-    if (is_under_way) return Status::Corruption("I6: " + Name(member.id) + " still joins or leaves");
+    if (is_under_way) return Status::Corruption("I6: " + NameOf(member.id) + " still joins or leaves");
   }
   return Status::Ok();
 }

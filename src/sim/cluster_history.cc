@@ -12,7 +12,6 @@ using cluster::CausalContext;
 using cluster::Dot;
 using cluster::Level;
 using cluster::Outcome;
-using Kind = ClientOperation::Kind;
 
 Status Violation(std::string what) { return Status::Corruption(std::move(what)); }
 
@@ -32,7 +31,7 @@ std::vector<Dot> NewDots(const CausalContext& before, const CausalContext& after
 
 std::string ClusterHistory::Name(size_t number) const {
   const ClientOperation& operation = operations_[number];
-  const char* kind = operation.kind == Kind::kGet ? "get" : operation.kind == Kind::kPut ? "put" : "delete";
+  const char* kind = operation.kind == ClientOperation::Kind::kGet ? "get" : operation.kind == ClientOperation::Kind::kPut ? "put" : "delete";
   std::string name = std::string(kind) + " " + std::to_string(number) + " of " + operation.key;
   if (!operation.value.empty()) name += " = " + operation.value;
   return name + " (begun at " + std::to_string(operation.begun / kMicrosecond) + " us)";
@@ -47,14 +46,14 @@ size_t ClusterHistory::Begin(ClientOperation operation) {
   const size_t number = operations_.size();
   Key& key = KeyNamed(operation.key);
   const auto place = static_cast<uint32_t>(key.writes.size());
-  if (operation.kind != Kind::kGet) {
+  if (operation.kind != ClientOperation::Kind::kGet) {
     const CausalContext& brought = operation.brought.context;
     for (size_t earlier = brought.empty() ? place : 0; earlier < place; ++earlier) {
       Write& write = key.writes[earlier];
       if (write.dot && brought.Covers(*write.dot)) write.overwriters.push_back(place);
     }
-    key.writes.push_back({.number = number, .is_put = operation.kind == Kind::kPut});
-    if (operation.kind == Kind::kPut) {
+    key.writes.push_back({.number = number, .is_put = operation.kind == ClientOperation::Kind::kPut});
+    if (operation.kind == ClientOperation::Kind::kPut) {
       const bool is_new = writer_of_.emplace(operation.value, number).second;
       VARVE_CHECK(is_new);
     }
@@ -80,7 +79,7 @@ Status ClusterHistory::End(size_t number, Nanos now, Outcome outcome, cluster::S
   operation.outcome = outcome;
   operation.seen = std::move(seen);
   operation.values = std::move(values);
-  if (operation.kind == Kind::kGet) return EndOfRead(number);
+  if (operation.kind == ClientOperation::Kind::kGet) return EndOfRead(number);
   WriteOf(number).has_failed = outcome == Outcome::kFailed;
   return EndOfWrite(number);
 }

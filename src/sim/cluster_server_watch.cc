@@ -10,9 +10,7 @@ namespace varve::sim {
 namespace {
 
 using cluster::ReplyCode;
-using Kind = Acknowledgement::Kind;
 
-std::string Name(cluster::NodeId node) { return "node " + std::to_string(Value(node)); }
 
 ReplyCode CodeOf(const cluster::Message& message) {
   return std::visit(
@@ -88,23 +86,23 @@ void ClusterServer::WatchReply(const cluster::NodeId to, const cluster::Message&
   }
   Acknowledgement ack{.replica = id_, .to = to, .since = epoch, .at = run_->now()};
   if (update != nullptr) {
-    ack.kind = Kind::kWrite;
+    ack.kind = Acknowledgement::Kind::kWrite;
     ack.context = ContextOf(update->state);
   } else if (std::holds_alternative<cluster::MergeReply>(message.body)) {
-    ack.kind = Kind::kWrite;
+    ack.kind = Acknowledgement::Kind::kWrite;
     ack.context = asked.context;
     if (!asked.is_ambiguous) CheckDurable(message.partition, asked.key, asked.context);
     MeetItself(message.partition, asked.context);
   } else if (const auto* read = std::get_if<cluster::ReadReply>(&message.body)) {
     CheckDurable(message.partition, asked.key, ContextOf(read->state));
   } else if (const auto* hint = std::get_if<cluster::HintReply>(&message.body)) {
-    ack.kind = Kind::kHint;
+    ack.kind = Acknowledgement::Kind::kHint;
     ack.replica = hint->owner;
     ack.context = asked.context;
   } else {
     return;
   }
-  if (ack.kind != Kind::kHint) run_->Report(run_->epochs.OnAcknowledged(id_, message.partition, epoch));
+  if (ack.kind != Acknowledgement::Kind::kHint) run_->Report(run_->epochs.OnAcknowledged(id_, message.partition, epoch));
   run_->acks.OnAcknowledged(ClusterRun::ClientKeyOf(asked.key), std::move(ack));
 }
 
@@ -130,7 +128,7 @@ bool ClusterServer::HasDurably(cluster::PartitionId partition, const std::string
 void ClusterServer::CheckDurable(cluster::PartitionId partition, const std::string& key,
                                  const cluster::CausalContext& context) {
   if (!run_->options.syncs || HasDurably(partition, key, context)) return;
-  run_->Report(Status::Corruption("I1: " + Name(id_) + " says that it has what is not durable there: " + key));
+  run_->Report(Status::Corruption("I1: " + NameOf(id_) + " says that it has what is not durable there: " + key));
 }
 
 void ClusterServer::WatchAnswer(const Call& call, const ClientAnswer& answer) {
@@ -165,7 +163,7 @@ void ClusterServer::WatchDots(cluster::PartitionId partition, const cluster::Key
   for (const cluster::Sibling& sibling : state.siblings()) {
     if (sibling.tombstone || !met_.contains({partition, sibling.dot.actor})) continue;
     if (run_->history.IsStored(sibling.value)) continue;
-    run_->Report(Status::Corruption("I8: " + Name(id_) + " has met dots that it does not know to have given, and gives more"));
+    run_->Report(Status::Corruption("I8: " + NameOf(id_) + " has met dots that it does not know to have given, and gives more"));
   }
 }
 

@@ -25,8 +25,6 @@
 namespace varve::torture {
 namespace {
 
-constexpr char kDir[] = "/store";
-
 struct Damage {
   enum class Kind : uint8_t { kFlip, kZero, kCut } kind;
   uint64_t at = 0;
@@ -58,12 +56,12 @@ class BitRotRun {
   Status Build(const std::vector<Command>& commands) {
     TurnTaking turns(seed_);
     const StoreOpener open = opener_(&turns);
-    Result<std::unique_ptr<Db>> db = open(kDir, &env_);
+    Result<std::unique_ptr<Db>> db = open(kStoreDir, &env_);
     for (const Command& command : commands) {
       if (!db.ok()) return Status::Corruption("open: " + db.status().ToString());
       if (command.kind == Command::Kind::kReopen) {
         db->reset();
-        db = open(kDir, &env_);
+        db = open(kStoreDir, &env_);
         continue;
       }
       const Status status = Execute(command, db->get());
@@ -135,7 +133,7 @@ class BitRotRun {
     std::string text;
     Options options;
     options.env = env;
-    const Status status = ReadWal(kDir, options, [&](const WalChange& change) {
+    const Status status = ReadWal(kStoreDir, options, [&](const WalChange& change) {
       text += std::to_string(change.sequence) + " " + std::string(change.kind) + "\t" + std::string(change.key) + "\t" +
               std::string(change.value) + "\n";
     });
@@ -145,7 +143,7 @@ class BitRotRun {
   // Every way to read. Wrong bytes are broken, and so is a loss that nothing tells of.
   Status Examine(CrashEnv* env) {
     TurnTaking turns(seed_);
-    const Result<std::unique_ptr<Db>> db = opener_(&turns)(kDir, env);
+    const Result<std::unique_ptr<Db>> db = opener_(&turns)(kStoreDir, env);
     if (!db.ok()) return Noticed("by opening");
     std::string missing;
     bool is_told = false;

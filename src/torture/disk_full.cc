@@ -27,7 +27,6 @@
 namespace varve::torture {
 namespace {
 
-constexpr char kDir[] = "/store";
 constexpr uint64_t kPlenty = uint64_t{256} << 20;
 constexpr int kAttempts = 200;  // with room a command succeeds within so many
 
@@ -192,7 +191,7 @@ class DiskFullRun {
   }
   Status Open() {
     turns_ = std::make_unique<TurnTaking>(seed_);
-    Result<std::unique_ptr<Db>> db = opener_(turns_.get())(kDir, env_.get());
+    Result<std::unique_ptr<Db>> db = opener_(turns_.get())(kStoreDir, env_.get());
     if (!db.ok()) return Status::Corruption("open: " + db.status().ToString());
     db_ = *std::move(db);
     counts_->Add("openings");

@@ -14,8 +14,6 @@
 namespace varve::torture {
 namespace {
 
-constexpr char kDir[] = "/store";
-
 Status Broken(const std::string& what) { return Status::Corruption(what); }
 
 // Reads beside the commands of store_script.h:
@@ -144,7 +142,7 @@ class EngineRun {
   Status Reopen() {
     held_.clear();
     db_.reset();
-    Result<std::unique_ptr<Db>> db = opener_(kDir, &env_);
+    Result<std::unique_ptr<Db>> db = opener_(kStoreDir, &env_);
     if (!db.ok()) return Broken("open: " + db.status().ToString());
     db_ = *std::move(db);
     counts_->Add("openings");

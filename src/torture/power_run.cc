@@ -11,8 +11,6 @@
 namespace varve::torture {
 namespace {
 
-constexpr char kDir[] = "/store";
-
 PowerCut CutOf(uint64_t number, uint64_t seed) {
   if (number == 0) return PowerCut::LoseUnsynced();
   if (number == 3) return PowerCut::KeepUnsynced();
@@ -47,7 +45,7 @@ Status PowerRun::Run(SimClock::Mode clock_mode) {
 Status PowerRun::RunSteps(CrashEnv* env) {
   TurnTaking turns(options_.seed);
   const StoreOpener open = opener_(options_.takes_turns ? &turns : nullptr);
-  Result<std::unique_ptr<Db>> db = open(kDir, env);
+  Result<std::unique_ptr<Db>> db = open(kStoreDir, env);
   for (size_t i = 0; i < steps_.size(); ++i) {
     if (!db.ok()) return Status::Corruption("without any fault: open: " + db.status().ToString());
     const PowerStep& step = steps_[i];
@@ -55,7 +53,7 @@ Status PowerRun::RunSteps(CrashEnv* env) {
     Status status;
     if (step.act == nullptr) {
       db->reset();
-      db = open(kDir, env);
+      db = open(kStoreDir, env);
     } else {
       status = step.act(db->get());
     }
@@ -144,7 +142,7 @@ Status PowerRun::CheckOpens(CrashEnv* env, const Window& window, const std::stri
 
 Status PowerRun::CheckOneOpening(CrashEnv* env, Contents* contents) {
   TurnTaking turns(options_.seed);
-  const Result<std::unique_ptr<Db>> db = opener_(options_.takes_turns ? &turns : nullptr)(kDir, env);
+  const Result<std::unique_ptr<Db>> db = opener_(options_.takes_turns ? &turns : nullptr)(kStoreDir, env);
   if (!db.ok()) return db.status();
   VARVE_ASSIGN_OR_RETURN(*contents, options_.read ? options_.read(db->get()) : ReadContents(db->get()));
   return Status::Ok();

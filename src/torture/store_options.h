@@ -13,6 +13,9 @@
 
 namespace varve::torture {
 
+// Where they are, in an environment that has nothing else.
+inline constexpr char kStoreDir[] = "/store";
+
 struct StoreConfig {
   Options options;
   Tuning tuning;
