@@ -13,7 +13,7 @@
 #include "base/random.h"
 
 namespace varve {
-namespace {
+namespace epoch_test {
 
 // Everything here shares the process-wide domain, so every test leaves it empty.
 class EpochTest : public ::testing::Test {
@@ -351,5 +351,5 @@ TEST_F(EpochDeathTest, DrainInsideAGuardIsRefused) {
       "EpochGuardIsHeld");
 }
 
-}  // namespace
+}  // namespace epoch_test
 }  // namespace varve

@@ -7,7 +7,7 @@
 #include "base/random.h"
 
 namespace varve {
-namespace {
+namespace hash_test {
 
 // Part of the file formats: a value hashed on one machine is checked on another.
 TEST(HashTest, LongAndPlainAgree) {
@@ -28,5 +28,5 @@ TEST(HashTest, LongAndPlainAgree) {
   EXPECT_EQ(Hash64Long("varve"), 14289426366727016303u);
 }
 
-}  // namespace
+}  // namespace hash_test
 }  // namespace varve

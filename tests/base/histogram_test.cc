@@ -9,7 +9,7 @@
 #include "base/random.h"
 
 namespace varve {
-namespace {
+namespace histogram_test {
 
 Histogram Of(const std::vector<uint64_t>& values) {
   Histogram histogram;
@@ -179,5 +179,5 @@ TEST(HistogramTest, ClearForgetsEverything) {
   EXPECT_EQ(histogram.Percentile(50), 44u);
 }
 
-}  // namespace
+}  // namespace histogram_test
 }  // namespace varve

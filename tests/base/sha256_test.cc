@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace varve {
-namespace {
+namespace sha256_test {
 
 // The examples of the standard, and lengths around those of a block.
 TEST(Sha256, KnownValues) {
@@ -21,5 +21,5 @@ TEST(Sha256, KnownValues) {
   EXPECT_EQ(Sha256Hex(std::string("\xff\0\x80", 3)), "ef192b7af54e943f206ab27075ec1805384c972c9959fc5820f1fa7d5268fcef");
 }
 
-}  // namespace
+}  // namespace sha256_test
 }  // namespace varve

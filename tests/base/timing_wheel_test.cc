@@ -9,7 +9,7 @@
 #include "base/random.h"
 
 namespace varve {
-namespace {
+namespace timing_wheel_test {
 
 using Due = std::vector<std::pair<uint64_t, uint64_t>>;  // deadline and item
 
@@ -93,5 +93,5 @@ TEST(TimingWheelTest, APendingDeadlineTakesLessThan24Bytes) {
   EXPECT_LT(wheel.memory_bytes() / kCount, 24u);
 }
 
-}  // namespace
+}  // namespace timing_wheel_test
 }  // namespace varve

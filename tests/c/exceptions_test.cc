@@ -9,7 +9,7 @@
 #include "tests/support/temp_dir.h"
 #include "varve/c.h"
 
-namespace {
+namespace exceptions_test {
 
 class CExceptionsTest : public ::testing::Test {
  protected:
@@ -56,4 +56,4 @@ TEST_F(CExceptionsTest, MessagesBelongToTheirThread) {
   EXPECT_EQ(varve_message(), mine);
 }
 
-}  // namespace
+}  // namespace exceptions_test

@@ -5,7 +5,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::cli {
-namespace {
+namespace arguments_test {
 
 class ArgumentsTest : public testing::Test {
  protected:
@@ -99,5 +99,5 @@ TEST(SuggestTest, AllowsOneSlipInAShortWordAndTwoInALongOne) {
   EXPECT_EQ(Suggest("cmpat_", verbs), std::nullopt);
 }
 
-}  // namespace
+}  // namespace arguments_test
 }  // namespace varve::cli

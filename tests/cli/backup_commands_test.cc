@@ -11,7 +11,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::cli {
-namespace {
+namespace backup_commands_test {
 
 class BackupCommandsTest : public testing::Test {
  protected:
@@ -122,5 +122,5 @@ TEST_F(BackupCommandsTest, Checkpoint) {
   EXPECT_EQ(Varve("data", {"checkpoint", dir_.Sub("point")}), kExitError);
 }
 
-}  // namespace
+}  // namespace backup_commands_test
 }  // namespace varve::cli

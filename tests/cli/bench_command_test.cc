@@ -4,7 +4,7 @@
 #include "tests/client/fake_server.h"
 
 namespace varve::cli {
-namespace {
+namespace bench_command_test {
 
 using client::Words;
 
@@ -53,5 +53,5 @@ TEST_F(BenchCommandTest, WhatMakesNoSenseIsRefused) {
   }
 }
 
-}  // namespace
+}  // namespace bench_command_test
 }  // namespace varve::cli

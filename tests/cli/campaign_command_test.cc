@@ -4,7 +4,7 @@
 #include "tests/cli/cli_fixture.h"
 
 namespace varve::cli {
-namespace {
+namespace campaign_command_test {
 
 class CampaignCommandTest : public CliTest {
  protected:
@@ -116,5 +116,5 @@ TEST_F(CampaignCommandTest, DisksAreJudged) {
   EXPECT_EQ(LevelOf(JudgeDisk(facts_), "meaning"), Level::kBad);
 }
 
-}  // namespace
+}  // namespace campaign_command_test
 }  // namespace varve::cli

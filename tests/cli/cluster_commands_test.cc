@@ -8,7 +8,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::cli {
-namespace {
+namespace cluster_commands_test {
 
 using cluster::MemberState;
 using cluster::NodeId;
@@ -297,5 +297,5 @@ TEST_F(VerdictTest, MovesAreYellowAndNeedBothSets) {
   EXPECT_EQ(Verdict().color, Color::kRed);
 }
 
-}  // namespace
+}  // namespace cluster_commands_test
 }  // namespace varve::cli

@@ -9,7 +9,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::cli {
-namespace {
+namespace commands_test {
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -458,5 +458,5 @@ TEST_F(StoreCommandsTest, ADamagedWalPrintsWhatIsSoundAndExitsWithSix) {
   EXPECT_EQ(out_, "WRITE\ta\t1\n");
 }
 
-}  // namespace
+}  // namespace commands_test
 }  // namespace varve::cli

@@ -12,7 +12,7 @@
 #undef LLVMFuzzerTestOneInput
 
 namespace varve::cli {
-namespace {
+namespace config_corpus_test {
 
 TEST(ConfigTest, LettersBeyondAsciiStandInQuotes) {
   for (const std::string right :
@@ -53,5 +53,5 @@ TEST(ConfigCorpusTest, CorpusAndChangesOfIt) {
   }
 }
 
-}  // namespace
+}  // namespace config_corpus_test
 }  // namespace varve::cli

@@ -6,7 +6,7 @@
 #include "tests/cli/cli_fixture.h"
 
 namespace varve::cli {
-namespace {
+namespace doctor_test {
 
 using Level = Finding::Level;
 
@@ -73,5 +73,5 @@ TEST(DoctorTest, PercentilesOfSyncs) {
   EXPECT_NE(text.find("51.0 ms (p50), 100 ms (p99), 100 ms (max of 100)"), std::string::npos) << text;
 }
 
-}  // namespace
+}  // namespace doctor_test
 }  // namespace varve::cli

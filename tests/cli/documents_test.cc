@@ -6,7 +6,7 @@
 #include "tests/cli/cli_fixture.h"
 
 namespace varve::cli {
-namespace {
+namespace documents_test {
 
 using DocumentsTest = CliTest;
 
@@ -44,5 +44,5 @@ TEST_F(DocumentsTest, OtherShellsAreRefused) {
   EXPECT_EQ(RunLine({"completion"}), kExitUsage);
 }
 
-}  // namespace
+}  // namespace documents_test
 }  // namespace varve::cli

@@ -3,7 +3,7 @@
 #include "tests/cli/cli_fixture.h"
 
 namespace varve::cli {
-namespace {
+namespace explain_command_test {
 
 class ExplainCommandTest : public CliTest {
  protected:
@@ -92,5 +92,5 @@ TEST_F(ExplainCommandTest, AStoreThatCannotSaysSo) {
   EXPECT_EQ(out_, "");
 }
 
-}  // namespace
+}  // namespace explain_command_test
 }  // namespace varve::cli

@@ -8,7 +8,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::cli {
-namespace {
+namespace json_test {
 
 struct Parsed {
   std::string key, value;
@@ -106,5 +106,5 @@ TEST(JsonRecordTest, RefusesWhatIsNotARecord) {
   }
 }
 
-}  // namespace
+}  // namespace json_test
 }  // namespace varve::cli

@@ -9,7 +9,7 @@
 #include "tests/cli/scripted_terminal.h"
 
 namespace varve::cli {
-namespace {
+namespace line_editor_test {
 
 class LineEditorTest : public testing::Test {
  protected:
@@ -165,5 +165,5 @@ TEST_F(LineEditorTest, ALongLineScrolls) {
   EXPECT_LE(last.find("\x1b[K"), 1u + 29u);
 }
 
-}  // namespace
+}  // namespace line_editor_test
 }  // namespace varve::cli

@@ -7,7 +7,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::cli {
-namespace {
+namespace namespace_commands_test {
 
 class NamespaceCommandsTest : public CliTest {
  protected:
@@ -112,5 +112,5 @@ TEST_F(NamespaceCommandsTest, WalShowsNames) {
       << out_;
 }
 
-}  // namespace
+}  // namespace namespace_commands_test
 }  // namespace varve::cli

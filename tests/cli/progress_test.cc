@@ -5,7 +5,7 @@
 #include <sstream>
 
 namespace varve::cli {
-namespace {
+namespace progress_test {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 
@@ -86,5 +86,5 @@ TEST_F(ProgressTest, PrintsALineForEachUpdateWhenAsked) {
   EXPECT_EQ(err_.str(), "loaded 1000 records\nloaded 1234 records\n");
 }
 
-}  // namespace
+}  // namespace progress_test
 }  // namespace varve::cli

@@ -9,7 +9,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::cli {
-namespace {
+namespace record_stream_test {
 
 using Contents = std::map<std::string, std::string>;
 
@@ -128,5 +128,5 @@ TEST(RecordStreamTest, TheExtensionTellsTheFormat) {
   EXPECT_EQ(GuessRecordFormat("json"), RecordFormat::kTsv);
 }
 
-}  // namespace
+}  // namespace record_stream_test
 }  // namespace varve::cli

@@ -2,7 +2,7 @@
 #include "tests/cli/cli_fixture.h"
 
 namespace varve::cli {
-namespace {
+namespace repair_command_test {
 
 using RepairCommandTest = CliTest;
 
@@ -56,5 +56,5 @@ TEST_F(RepairCommandTest, ProgressIsDrawnOnATerminal) {
   EXPECT_EQ(Varve({"repair"}), kExitOk);
 }
 
-}  // namespace
+}  // namespace repair_command_test
 }  // namespace varve::cli

@@ -7,7 +7,7 @@
 #include "varve/version.h"
 
 namespace varve::cli {
-namespace {
+namespace run_test {
 
 using RunTest = CliTest;
 
@@ -176,5 +176,5 @@ TEST_F(RunTest, OutputThatCannotBeWrittenIsAnError) {
   EXPECT_EQ(err.str().find("varve: writing the output failed"), 0u) << err.str();
 }
 
-}  // namespace
+}  // namespace run_test
 }  // namespace varve::cli

@@ -9,7 +9,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::cli {
-namespace {
+namespace server_settings_test {
 
 class ServerSettingsTest : public CliTest {
  protected:
@@ -145,5 +145,5 @@ TEST_F(ServerSettingsTest, WrongValuesAreRefusedAndNamed) {
   EXPECT_TRUE(Contains(err_, "cannot be opened"));
 }
 
-}  // namespace
+}  // namespace server_settings_test
 }  // namespace varve::cli

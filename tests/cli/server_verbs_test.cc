@@ -6,7 +6,7 @@
 #include "tests/client/fake_server.h"
 
 namespace varve::cli {
-namespace {
+namespace server_verbs_test {
 
 using client::FakeServer;
 using client::Words;
@@ -230,5 +230,5 @@ TEST_F(ServerVerbsTest, ErrorsOfTheServerAreShownAsTheyAre) {
   EXPECT_EQ(err_, "{\"error\":\"invalid argument\",\"message\":\"MISCONF disk\"}\n");
 }
 
-}  // namespace
+}  // namespace server_verbs_test
 }  // namespace varve::cli

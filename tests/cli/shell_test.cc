@@ -8,7 +8,7 @@
 #include "tests/client/fake_server.h"
 
 namespace varve::cli {
-namespace {
+namespace shell_test {
 
 using client::Words;
 
@@ -198,5 +198,5 @@ TEST(ReplyTextTest, EveryKindOfReply) {
   }
 }
 
-}  // namespace
+}  // namespace shell_test
 }  // namespace varve::cli

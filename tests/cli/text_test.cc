@@ -5,7 +5,7 @@
 #include <random>
 
 namespace varve::cli {
-namespace {
+namespace text_test {
 
 std::string AllBytes() {
   std::string bytes;
@@ -114,5 +114,5 @@ TEST(NumbersForPeopleTest, HaveSeparatorsAndUnits) {
   EXPECT_EQ(HumanDuration(125'000'000'000), "2:05 min");
 }
 
-}  // namespace
+}  // namespace text_test
 }  // namespace varve::cli

@@ -8,7 +8,7 @@
 #include "tests/client/fake_server.h"
 
 namespace varve::cli {
-namespace {
+namespace top_test {
 
 TopSample Sample(uint64_t seconds, uint64_t commands, const std::string& more = "") {
   return {seconds * 1'000'000'000,
@@ -104,5 +104,5 @@ TEST_F(TopTest, WhatMakesNoSenseIsRefused) {
   EXPECT_EQ(RunLine({"top", "--socket", "/nonexistent/socket"}), kExitConnection);
 }
 
-}  // namespace
+}  // namespace top_test
 }  // namespace varve::cli

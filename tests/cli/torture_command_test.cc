@@ -2,7 +2,7 @@
 #include "tests/cli/cli_fixture.h"
 
 namespace varve::cli {
-namespace {
+namespace torture_command_test {
 
 class TortureCommandTest : public CliTest {
  protected:
@@ -84,5 +84,5 @@ TEST_F(TortureCommandTest, ProgressIsDrawnOnATerminal) {
   EXPECT_EQ(RunLine({"torture", "cluster"}), kExitOk);
 }
 
-}  // namespace
+}  // namespace torture_command_test
 }  // namespace varve::cli

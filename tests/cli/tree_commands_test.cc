@@ -3,7 +3,7 @@
 #include "tests/cli/cli_fixture.h"
 
 namespace varve::cli {
-namespace {
+namespace tree_commands_test {
 
 // What needs a real store, deleting and renaming, is tried by docs/tree.md, whose examples are run.
 class TreeCommandsTest : public CliTest {
@@ -61,5 +61,5 @@ TEST_F(TreeCommandsTest, SlipsAreUsageErrorsAndLeaveNothingBehind) {
   EXPECT_EQ(RunLine({"--dir", "new", "tree", "get", "a"}), kExitError);
 }
 
-}  // namespace
+}  // namespace tree_commands_test
 }  // namespace varve::cli

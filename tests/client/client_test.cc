@@ -11,7 +11,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::client {
-namespace {
+namespace client_test {
 
 std::unique_ptr<Client> Open(const FakeServer& server, const ClientOptions& options = {}) {
   Result<std::unique_ptr<Client>> client = Client::Connect(server.endpoint(), options);
@@ -190,5 +190,5 @@ TEST(ClientTest, AwaitsWhatNobodyAskedFor) {
   EXPECT_FALSE(client->is_broken());
 }
 
-}  // namespace
+}  // namespace client_test
 }  // namespace varve::client

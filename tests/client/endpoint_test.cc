@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace varve::client {
-namespace {
+namespace endpoint_test {
 
 Endpoint At(std::string host, uint16_t port) {
   Endpoint endpoint;
@@ -85,5 +85,5 @@ TEST(EndpointTest, TlsIsTheSameWithAnotherWord) {
   }
 }
 
-}  // namespace
+}  // namespace endpoint_test
 }  // namespace varve::client

@@ -10,7 +10,7 @@
 #include "tests/client/fake_server.h"
 
 namespace varve::client {
-namespace {
+namespace load_generator_test {
 
 // Each look at it takes a millisecond; tests move it further.
 class TickingClock : public Clock {
@@ -157,5 +157,5 @@ TEST(LoadWorkloadTest, TheSeedDecides) {
   EXPECT_NE(bytes(1), bytes(2));
 }
 
-}  // namespace
+}  // namespace load_generator_test
 }  // namespace varve::client

@@ -10,7 +10,7 @@
 #include "varve/tree.h"
 
 namespace varve::client {
-namespace {
+namespace remote_db_test {
 
 // With and without V.RANGE.
 class RemoteDbTest : public testing::TestWithParam<bool> {
@@ -281,5 +281,5 @@ TEST_P(RemoteDbTest, TreesWorkOverIt) {
   EXPECT_EQ(remote->MoveTree(*db_, "shop", "taken", false, {}).code(), StatusCode::kConflict);
 }
 
-}  // namespace
+}  // namespace remote_db_test
 }  // namespace varve::client

@@ -14,7 +14,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace causal_exhaustive_test {
 
 constexpr int kReplicas = 3;
 constexpr int kKeys = 2;
@@ -297,5 +297,5 @@ TEST(CausalExhaustiveTest, ThreeReplicasTwoKeysSixEvents) {
   EXPECT_EQ(worlds, events == kMostEvents ? 1'364'391u : 83'627u);
 }
 
-}  // namespace
+}  // namespace causal_exhaustive_test
 }  // namespace varve::cluster::test

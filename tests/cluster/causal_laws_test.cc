@@ -11,7 +11,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace causal_laws_test {
 
 std::vector<Step> RandomSteps(Random* random, size_t count) {
   std::vector<Step> steps(count);
@@ -102,5 +102,5 @@ TEST(CausalLawsTest, MergeIsAJoin) {
   }
 }
 
-}  // namespace
+}  // namespace causal_laws_test
 }  // namespace varve::cluster::test

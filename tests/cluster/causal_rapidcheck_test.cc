@@ -33,7 +33,7 @@ namespace varve::cluster::test {
 
 void showValue(const Step& step, std::ostream& os) { os << ToString(step); }  // rapidcheck's name
 
-namespace {
+namespace causal_rapidcheck_test {
 
 // The same runs every time, unless RC_PARAMS says otherwise.
 void FixSeed() {
@@ -55,7 +55,7 @@ TEST(CausalRapidcheckTest, SiblingsAgreeWithCausalHistories) {
 }
 TEST(CausalRapidcheckTest, LwwAgreesWithCausalHistories) { EXPECT_TRUE(Holds(ConflictPolicy::kLww)); }
 
-}  // namespace
+}  // namespace causal_rapidcheck_test
 }  // namespace varve::cluster::test
 
 #endif  // rapidcheck

@@ -8,7 +8,7 @@
 #include "cluster/key_state.h"
 
 namespace varve::cluster {
-namespace {
+namespace causal_regression_test {
 
 constexpr ActorId kA{1};
 constexpr ActorId kB{2};
@@ -204,5 +204,5 @@ TEST(CausalRegressionTest, SlowClockDoesNotLoseWritesUnderLww) {
   EXPECT_EQ(ValuesOf(state), Values{"by a slow clock"});
 }
 
-}  // namespace
+}  // namespace causal_regression_test
 }  // namespace varve::cluster

@@ -12,7 +12,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace causal_small_worlds_test {
 
 std::vector<Step> Alphabet(const CausalWorld::Shape& shape) {
   std::vector<Step> steps;
@@ -91,5 +91,5 @@ TEST(CausalSmallWorldsTest, ThreeReplicasTwoKeys) {
   EXPECT_GT(Explore({.replicas = 3, .keys = 2, .clients = 1}, Deeper(3)), 2000u);
 }
 
-}  // namespace
+}  // namespace causal_small_worlds_test
 }  // namespace varve::cluster::test

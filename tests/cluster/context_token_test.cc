@@ -7,7 +7,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::cluster {
-namespace {
+namespace context_token_test {
 
 constexpr ContextTokens::Secret kOld{1, {11, 12}};
 constexpr ContextTokens::Secret kNew{2, {21, 22}};
@@ -71,5 +71,5 @@ TEST(ContextTokenTest, SecretsAreChangedWithoutLosingAWrite) {
   EXPECT_FALSE(retired->has_value());
 }
 
-}  // namespace
+}  // namespace context_token_test
 }  // namespace varve::cluster

@@ -9,7 +9,7 @@
 #include "tests/cluster/core_world.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace coordinator_test {
 
 using Values = std::vector<std::string>;
 
@@ -344,5 +344,5 @@ TEST(HintKeeperTest, BoundsAreRefusalsAndNeverLosses) {
   EXPECT_EQ(keeper.bytes(), 50u);
 }
 
-}  // namespace
+}  // namespace coordinator_test
 }  // namespace varve::cluster::test

@@ -11,7 +11,7 @@
 #include "tests/cluster/core_world.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace exchange_test {
 
 // A world in which node 4, which holds nothing, runs exchanges between replicas.
 class ExchangeTest : public ::testing::Test {
@@ -188,5 +188,5 @@ TEST(HashTreeTest, ChangesInAnyOrderGiveTheSameTree) {
   EXPECT_NE(hash("a", "1") ^ hash("b", "2"), hash("a", "2") ^ hash("b", "1"));
 }
 
-}  // namespace
+}  // namespace exchange_test
 }  // namespace varve::cluster::test

@@ -10,7 +10,7 @@
 #include "tests/cluster/core_world.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace get_operation_test {
 
 // Without a network: whom reads ask. Node 1 coordinates, nodes 1, 2 and 3 are the replicas.
 class ReadsTest : public ::testing::Test {
@@ -117,5 +117,5 @@ TEST_F(ReadsTest, OfLinearLevelAskAll) {
   }
 }
 
-}  // namespace
+}  // namespace get_operation_test
 }  // namespace varve::cluster::test

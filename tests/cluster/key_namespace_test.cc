@@ -8,7 +8,7 @@
 #include "cluster/slot.h"
 
 namespace varve::cluster {
-namespace {
+namespace key_namespace_test {
 
 TEST(KeyNamespaceTest, KeysSayTheirNamespace) {
   EXPECT_EQ(NamespaceOf("@orders/17"), "orders");
@@ -46,5 +46,5 @@ TEST(KeyNamespaceTest, TagsOfSlotsWorkInNamespaces) {
   EXPECT_EQ(SlotOfReplicaKey(ReplicaKey("{user7}mail", ConflictPolicy::kLww)), SlotOf("user7"));
 }
 
-}  // namespace
+}  // namespace key_namespace_test
 }  // namespace varve::cluster

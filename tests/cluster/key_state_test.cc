@@ -10,7 +10,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::cluster {
-namespace {
+namespace key_state_test {
 
 constexpr ActorId kA{1};
 constexpr ActorId kB{2};
@@ -213,5 +213,5 @@ TEST(KeyStateTest, MalformedBytes) {
   EXPECT_STATUS(kCorruption, decode({1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0}));       // more than there is
 }
 
-}  // namespace
+}  // namespace key_state_test
 }  // namespace varve::cluster

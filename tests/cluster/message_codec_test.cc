@@ -10,7 +10,7 @@
 #include "cluster/hash_tree.h"
 
 namespace varve::cluster {
-namespace {
+namespace message_codec_test {
 
 // VARVE_TEST_SEED, or 1.
 uint64_t Seed() {
@@ -179,5 +179,5 @@ TEST(MessageBytesTest, AnyBytes) {
   }
 }
 
-}  // namespace
+}  // namespace message_codec_test
 }  // namespace varve::cluster

@@ -11,7 +11,7 @@
 #undef LLVMFuzzerTestOneInput
 
 namespace varve::cluster {
-namespace {
+namespace message_corpus_test {
 
 TEST(MessageCorpusTest, CorpusAndMutationsOfIt) {
   const std::vector<varve::test::CorpusInput> inputs = varve::test::ReadCorpus("message");
@@ -32,5 +32,5 @@ TEST(MessageCorpusTest, CorpusAndMutationsOfIt) {
   }
 }
 
-}  // namespace
+}  // namespace message_corpus_test
 }  // namespace varve::cluster

@@ -21,7 +21,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::cluster {
-namespace {
+namespace move_test {
 
 constexpr size_t kNodes = 6;
 constexpr size_t kVersions = 12;
@@ -413,5 +413,5 @@ TEST(ReplicaSetsTest, FenceServesItsOwnVersionOnly) {
   EXPECT_EQ(Admit(Epoch{5}, Epoch{4}), Admission::kReceiverIsBehind);
 }
 
-}  // namespace
+}  // namespace move_test
 }  // namespace varve::cluster

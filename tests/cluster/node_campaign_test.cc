@@ -12,7 +12,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace node_campaign_test {
 
 constexpr size_t kNodes = 6;
 constexpr int kKeys = 8;
@@ -198,5 +198,5 @@ TEST(NodeCampaignTest, SloppyWritesArriveInTheEnd) {
 }
 TEST(NodeCampaignTest, LinearReadsNeverGoBack) { PlayAll(ConflictPolicy::kSiblings, 3'000, Level::kLinear); }
 
-}  // namespace
+}  // namespace node_campaign_test
 }  // namespace varve::cluster::test

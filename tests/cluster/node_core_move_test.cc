@@ -10,7 +10,7 @@
 #include "tests/cluster/node_world.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace node_core_move_test {
 
 std::string Name(int key) { return "key" + std::to_string(key); }
 
@@ -95,5 +95,5 @@ TEST(NodeCoreMoveTest, WhoHasMadeNothingComesBackAsItself) {
   EXPECT_EQ(world.core(1).status().actor, actor);
 }
 
-}  // namespace
+}  // namespace node_core_move_test
 }  // namespace varve::cluster::test

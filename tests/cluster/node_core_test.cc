@@ -10,7 +10,7 @@
 #include "tests/cluster/node_world.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace node_core_test {
 
 using Values = std::vector<std::string>;
 
@@ -429,5 +429,5 @@ TEST_F(NodeCoreTest, GarbageIsCountedAndNothingElse) {
   EXPECT_EQ(world_.core(0).status().epoch, world_.topology().epoch);
 }
 
-}  // namespace
+}  // namespace node_core_test
 }  // namespace varve::cluster::test

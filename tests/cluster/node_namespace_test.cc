@@ -9,7 +9,7 @@
 #include "tests/cluster/node_world.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace node_namespace_test {
 
 using Values = std::vector<std::string>;
 
@@ -69,5 +69,5 @@ TEST(NodeNamespaceTest, MovesUnderWayGoByRulesThatBecomeStricter) {
   }
 }
 
-}  // namespace
+}  // namespace node_namespace_test
 }  // namespace varve::cluster::test

@@ -8,7 +8,7 @@
 #include "tests/cluster/node_world.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace node_replace_test {
 
 // What `varve cluster replace` commits, also for a member that never came up.
 void Replace(NodeWorld* world, NodeId lost, NodeId joins) {
@@ -60,5 +60,5 @@ TEST(NodeReplaceTest, OneThatIsLostWhileItJoinsIsReplaced) {
   EXPECT_LT(waited, 12u) << "it was never lost when it had everything";
 }
 
-}  // namespace
+}  // namespace node_replace_test
 }  // namespace varve::cluster::test

@@ -15,7 +15,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::cluster {
-namespace {
+namespace planner_test {
 
 using test::At;
 using test::PlannerOracle;
@@ -349,5 +349,5 @@ TEST(PlacementTest, SlotsOfAPartition) {
   }
 }
 
-}  // namespace
+}  // namespace planner_test
 }  // namespace varve::cluster

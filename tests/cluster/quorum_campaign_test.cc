@@ -10,7 +10,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::cluster::test {
-namespace {
+namespace quorum_campaign_test {
 
 constexpr int kReplicas = 3;
 
@@ -228,5 +228,5 @@ TEST(QuorumCampaignTest, Linear) { RunSeeds(Level::kLinear, false); }
 TEST(QuorumCampaignTest, SloppyQuorum) { RunSeeds(Level::kQuorum, true); }
 TEST(QuorumCampaignTest, Lww) { RunSeeds(Level::kQuorum, false, ConflictPolicy::kLww); }
 
-}  // namespace
+}  // namespace quorum_campaign_test
 }  // namespace varve::cluster::test

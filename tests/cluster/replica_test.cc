@@ -9,7 +9,7 @@
 #include "tests/cluster/stored_keys.h"
 
 namespace varve::cluster {
-namespace {
+namespace replica_test {
 
 constexpr NodeId kSelf{1};
 constexpr NodeId kPeer{2};
@@ -373,5 +373,5 @@ TEST_F(ReplicaTest, TreeTellsWhatDiffers) {
   EXPECT_EQ(replica_->tree().Root(), expected.Root());
 }
 
-}  // namespace
+}  // namespace replica_test
 }  // namespace varve::cluster

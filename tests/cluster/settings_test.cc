@@ -8,7 +8,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::cluster {
-namespace {
+namespace settings_test {
 
 TEST(ClusterSettingsTest, TextIsReadBackAsItWas) {
   ClusterSettings settings{.copies = 5, .read_quorum = 1, .write_quorum = 4, .policy = ConflictPolicy::kLww,
@@ -92,5 +92,5 @@ TEST(ClusterSettingsTest, MovesKeepTheLeastThatEverHeld) {
   EXPECT_EQ(rules(seven), (Rules{0, 2}));
 }
 
-}  // namespace
+}  // namespace settings_test
 }  // namespace varve::cluster

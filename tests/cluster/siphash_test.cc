@@ -5,7 +5,7 @@
 #include <string>
 
 namespace varve::cluster {
-namespace {
+namespace siphash_test {
 
 // The authors' vectors: key 00 01 .. 0f, input 00 01 .. n-1.
 TEST(SipHashTest, KnownVectors) {
@@ -21,5 +21,5 @@ TEST(SipHashTest, KnownVectors) {
   EXPECT_EQ(hash(63), 0x958a324ceb064572u);
 }
 
-}  // namespace
+}  // namespace siphash_test
 }  // namespace varve::cluster

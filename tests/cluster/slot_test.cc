@@ -10,7 +10,7 @@
 #include "base/random.h"
 
 namespace varve::cluster {
-namespace {
+namespace slot_test {
 
 // The remainder of the polynomial division, bit by bit, without a table.
 uint16_t PlainCrc16(std::string_view bytes) {
@@ -84,5 +84,5 @@ TEST(SlotTest, SlotsAreHitEvenly) {
   EXPECT_LT(squares / (kKeys / kSlots), kSlots + 5 * 181);
 }
 
-}  // namespace
+}  // namespace slot_test
 }  // namespace varve::cluster

@@ -16,7 +16,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::cluster {
-namespace {
+namespace topology_test {
 
 using varve::test::Scaled;
 
@@ -291,5 +291,5 @@ TEST(TopologyChangeTest, SplitWaitsForMoves) {
   EXPECT_STATUS(kBusy, change.Split());
 }
 
-}  // namespace
+}  // namespace topology_test
 }  // namespace varve::cluster

@@ -5,7 +5,7 @@
 #include <type_traits>
 
 namespace varve::cluster {
-namespace {
+namespace types_test {
 
 TEST(TypesTest, NumbersOfOneKindDoNotPassForAnother) {
   static_assert(!std::is_convertible_v<uint64_t, NodeId>);
@@ -16,5 +16,5 @@ TEST(TypesTest, NumbersOfOneKindDoNotPassForAnother) {
   EXPECT_EQ(Value(PartitionId{16383}), 16383u);
 }
 
-}  // namespace
+}  // namespace types_test
 }  // namespace varve::cluster

@@ -14,7 +14,7 @@
 #include "tests/support/tasks.h"
 
 namespace varve::test {
-namespace {
+namespace async_test {
 
 using Value = Result<std::string>;
 using Values = std::vector<Result<std::string>>;
@@ -588,5 +588,5 @@ TEST_P(AsyncTest, CloseEndsCoroutinesThatNeverStop) {
 INSTANTIATE_TEST_SUITE_P(Reads, AsyncTest, ::testing::Values(AsyncReads::kAuto, AsyncReads::kThreads),
                          AsyncVariantName);
 
-}  // namespace
+}  // namespace async_test
 }  // namespace varve::test

@@ -16,7 +16,7 @@
 #include "env/env.h"
 
 namespace varve {
-namespace {
+namespace block_cache_test {
 
 constexpr size_t kBlock = 4080;
 constexpr uint64_t kCharge = FrameAllocator::Charge(kBlock);
@@ -580,5 +580,5 @@ TEST_F(BlockCacheTest, ConcurrentReadersPinsErasesAndResizes) {
   for (auto& segment : segments) delete segment.load();
 }
 
-}  // namespace
+}  // namespace block_cache_test
 }  // namespace varve

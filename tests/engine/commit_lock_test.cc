@@ -10,7 +10,7 @@
 #include "env/env.h"
 
 namespace varve {
-namespace {
+namespace commit_lock_test {
 
 // Every look at it shows `step` nanoseconds more; counts the looks of each thread.
 class SteppingClock : public Clock {
@@ -121,5 +121,5 @@ TEST(CommitLockTest, SleeperGetsTheLockWhenItIsLeftFree) {
   }
 }
 
-}  // namespace
+}  // namespace commit_lock_test
 }  // namespace varve

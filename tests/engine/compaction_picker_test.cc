@@ -7,7 +7,7 @@
 #include <vector>
 
 namespace varve {
-namespace {
+namespace compaction_picker_test {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 
@@ -189,5 +189,5 @@ TEST(HasManyExpiredTest, TheOldestRunWithManyExpiredEntriesIsWrittenAgainAlone) 
   EXPECT_EQ(pick->last, 1u);
 }
 
-}  // namespace
+}  // namespace compaction_picker_test
 }  // namespace varve

@@ -15,7 +15,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace conditional_writes_test {
 
 using ::testing::HasSubstr;
 
@@ -324,5 +324,5 @@ TEST(TurnQueueTest, TurnsAreHeldOneAtATimeByAll) {
   EXPECT_EQ(total, 8 * 500);
 }
 
-}  // namespace
+}  // namespace conditional_writes_test
 }  // namespace varve

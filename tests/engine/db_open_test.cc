@@ -12,7 +12,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace db_open_test {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -202,5 +202,5 @@ TEST_F(DbOpenTest, RecordsBehindATornOneDoNotComeBackOnAFullDisk) {
   EXPECT_STATUS(kNotFound, (*db)->Get("behind"));
 }
 
-}  // namespace
+}  // namespace db_open_test
 }  // namespace varve

@@ -18,7 +18,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace db_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -824,5 +824,5 @@ TEST_P(DbTest, AgreesWithAMap) {
   }
 }
 
-}  // namespace
+}  // namespace db_test
 }  // namespace varve

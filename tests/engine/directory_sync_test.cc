@@ -6,7 +6,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::test {
-namespace {
+namespace directory_sync_test {
 
 TEST(DirectorySyncTest, FailureIsFinal) {
   CrashEnv env;
@@ -18,5 +18,5 @@ TEST(DirectorySyncTest, FailureIsFinal) {
   EXPECT_FALSE(directory.Sync().ok()) << "names may be lost although a second sync succeeds";
 }
 
-}  // namespace
+}  // namespace directory_sync_test
 }  // namespace varve::test

@@ -24,7 +24,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace expiry_listener_test {
 
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
@@ -656,5 +656,5 @@ TEST_F(ExpiryListenerTest, MemoryIsCountedAndGivenBack) {
   EXPECT_LT(db_->Stats().index_bytes, kKeys * 8);
 }
 
-}  // namespace
+}  // namespace expiry_listener_test
 }  // namespace varve

@@ -10,7 +10,7 @@
 #include "env/crash_env.h"
 
 namespace varve {
-namespace {
+namespace expiry_notes_test {
 
 class ExpiryNotesTest : public ::testing::Test {
  protected:
@@ -98,5 +98,5 @@ TEST_F(ExpiryNotesTest, OffForgets) {
   EXPECT_TRUE(taken.late.empty());
 }
 
-}  // namespace
+}  // namespace expiry_notes_test
 }  // namespace varve

@@ -17,7 +17,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace explain_test {
 
 using namespace std::chrono_literals;
 using Answer = Explanation::Answer;
@@ -391,5 +391,5 @@ TEST_F(ExplainTest, AgreesWithGetOverARandomHistory) {
   }
 }
 
-}  // namespace
+}  // namespace explain_test
 }  // namespace varve

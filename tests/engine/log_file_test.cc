@@ -11,7 +11,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::test {
-namespace {
+namespace log_file_test {
 
 // The parameter: whether the log is mapped, where the file system allows it.
 class LogFileTest : public ::testing::TestWithParam<bool> {
@@ -83,5 +83,5 @@ TEST_P(LogFileTest, ClosingComesAfterTheSyncOfAnotherThread) {
   }
 }
 
-}  // namespace
+}  // namespace log_file_test
 }  // namespace varve::test

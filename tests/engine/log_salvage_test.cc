@@ -13,7 +13,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace log_salvage_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -173,5 +173,5 @@ TEST_F(LogSalvageTest, HeadersThatAreDamagedNewOrWereNeverWritten) {
   EXPECT_TRUE(damage_[0].is_harmless);
 }
 
-}  // namespace
+}  // namespace log_salvage_test
 }  // namespace varve

@@ -9,7 +9,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace log_zeros_test {
 
 constexpr uint64_t kCapacity = 1 << 20;
 constexpr uint64_t kWindow = 128 << 10;
@@ -111,5 +111,5 @@ TEST_F(LogZerosTest, WhatIsSyncedOverZerosSurvives) {
   }
 }
 
-}  // namespace
+}  // namespace log_zeros_test
 }  // namespace varve

@@ -13,7 +13,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace memory_test {
 
 std::string Key(uint64_t i) { return "key" + std::to_string(10'000'000 + i); }
 
@@ -144,5 +144,5 @@ TEST_P(ExpectedKeysTest, WhatThereIsNoSpaceForIsNoError) {
 INSTANTIATE_TEST_SUITE_P(Logs, ExpectedKeysTest, ::testing::Bool(),
                          [](const auto& test) { return test.param ? "Mapped" : "Written"; });
 
-}  // namespace
+}  // namespace memory_test
 }  // namespace varve

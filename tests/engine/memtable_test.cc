@@ -18,7 +18,7 @@
 #include "env/env.h"
 
 namespace varve {
-namespace {
+namespace memtable_test {
 
 std::string BigEndian(uint64_t number) {
   std::string bytes(8, '\0');
@@ -525,5 +525,5 @@ std::string NameOf(const ::testing::TestParamInfo<KeyShape>& info) { return info
 INSTANTIATE_TEST_SUITE_P(Keys, MemTableShapeTest, ::testing::ValuesIn(kShapes), NameOf);
 INSTANTIATE_TEST_SUITE_P(Keys, MemTableConcurrencyTest, ::testing::ValuesIn(kShapes), NameOf);
 
-}  // namespace
+}  // namespace memtable_test
 }  // namespace varve

@@ -13,7 +13,7 @@
 #include "format/expiry.h"
 
 namespace varve {
-namespace {
+namespace merge_filter_test {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -212,5 +212,5 @@ TEST(MergeFilterExpiryTest, WhatHasExpiredBecomesATombstone) {
   }
 }
 
-}  // namespace
+}  // namespace merge_filter_test
 }  // namespace varve

@@ -13,7 +13,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace merging_iterator_test {
 
 using ::testing::ElementsAre;
 using Row = std::pair<std::string, SequenceNumber>;
@@ -214,5 +214,5 @@ TEST(MergingIteratorTest, SingleSourceIsPassedThrough) {
   EXPECT_EQ(NewMergingIterator(std::move(sources)).get(), only);
 }
 
-}  // namespace
+}  // namespace merging_iterator_test
 }  // namespace varve

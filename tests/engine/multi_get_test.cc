@@ -13,7 +13,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace multi_get_test {
 
 class MultiGetTest : public ::testing::Test {
  protected:
@@ -95,5 +95,5 @@ TEST_F(MultiGetTest, ManyRunsAndMixedSizes) {
   ExpectAgreement(names);
 }
 
-}  // namespace
+}  // namespace multi_get_test
 }  // namespace varve

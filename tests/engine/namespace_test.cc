@@ -17,7 +17,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace namespace_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -542,5 +542,5 @@ TEST_F(NamespaceTest, NoWriteOutlivesItsNamespace) {
   EXPECT_EQ(db_->Stats().entry_count, 1u);
 }
 
-}  // namespace
+}  // namespace namespace_test
 }  // namespace varve

@@ -14,7 +14,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace namespace_ttl_test {
 
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
@@ -296,5 +296,5 @@ TEST_P(NamespaceTtlTest, TheLogNamesNamespacesAndDeadlines) {
 INSTANTIATE_TEST_SUITE_P(Kinds, NamespaceTtlTest,
                          ::testing::Combine(::testing::Bool(), ::testing::Bool()));
 
-}  // namespace
+}  // namespace namespace_ttl_test
 }  // namespace varve

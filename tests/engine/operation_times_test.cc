@@ -15,7 +15,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace operation_times_test {
 
 Statistics Collected(const OperationTimes& times) {
   Statistics stats;
@@ -403,5 +403,5 @@ TEST_F(OperationStatisticsTest, SpaceAmplificationIsOneWithoutGarbage) {
   EXPECT_DOUBLE_EQ(db_->Stats().SpaceAmplification(), 1);
 }
 
-}  // namespace
+}  // namespace operation_times_test
 }  // namespace varve

@@ -16,7 +16,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace prefetch_test {
 
 using Access = Namespace::Access;
 
@@ -127,5 +127,5 @@ TEST_F(PrefetchTest, OfADroppedNamespace) {
   EXPECT_TRUE((*space)->Get("k").status().IsNotFound());
 }
 
-}  // namespace
+}  // namespace prefetch_test
 }  // namespace varve

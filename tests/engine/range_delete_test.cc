@@ -15,7 +15,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace range_delete_test {
 
 using ::testing::IsEmpty;
 using Rows = std::vector<std::pair<std::string, std::string>>;
@@ -188,5 +188,5 @@ TEST_F(RangeDeleteTest, ScansAgreeWithAMap) {
   EXPECT_THAT(Forwards(), IsEmpty());
 }
 
-}  // namespace
+}  // namespace range_delete_test
 }  // namespace varve

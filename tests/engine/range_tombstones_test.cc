@@ -10,7 +10,7 @@
 #include "base/random.h"
 
 namespace varve {
-namespace {
+namespace range_tombstones_test {
 
 using ::testing::ElementsAre;
 
@@ -207,5 +207,5 @@ TEST(RangeTombstoneSetTest, AgreesWithLookingAtEveryDelete) {
   }
 }
 
-}  // namespace
+}  // namespace range_tombstones_test
 }  // namespace varve

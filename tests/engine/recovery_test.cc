@@ -13,7 +13,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace recovery_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -251,5 +251,5 @@ TEST_F(RecoveryTest, EveryFailingReadIsReported) {
   EXPECT_THAT(applied_, ElementsAre("1a", "2b"));
 }
 
-}  // namespace
+}  // namespace recovery_test
 }  // namespace varve

@@ -18,7 +18,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace repair_test {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -431,5 +431,5 @@ TEST_F(RepairTest, SaysSoInTheEventLogAndReportsProgress) {
   EXPECT_THAT(*env_.ReadFileForTest("/store.repaired/EVENTS"), HasSubstr("repaired from /store: 2500 keys"));
 }
 
-}  // namespace
+}  // namespace repair_test
 }  // namespace varve::test

@@ -12,7 +12,7 @@
 #include "tests/support/store_options.h"
 
 namespace varve::test {
-namespace {
+namespace scrub_test {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -189,5 +189,5 @@ TEST_F(ScrubTest, RefusesOptionsOutOfRange) {
   db_->StopScrub();  // none is running: nothing happens
 }
 
-}  // namespace
+}  // namespace scrub_test
 }  // namespace varve::test

@@ -13,7 +13,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace statistics_test {
 
 using test::ParsePrometheus;
 using test::PrometheusFamily;
@@ -153,5 +153,5 @@ TEST(StatisticsTest, RatiosAreByKeysAndLiveBytes) {
   EXPECT_DOUBLE_EQ(stats.SpaceAmplification(), 1.5);
 }
 
-}  // namespace
+}  // namespace statistics_test
 }  // namespace varve

@@ -10,7 +10,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace sync_group_test {
 
 // A log of which positions count: appended, and made durable by the group's work.
 class SyncGroupTest : public ::testing::Test {
@@ -134,5 +134,5 @@ TEST_F(SyncGroupTest, ManyThreadsNeverReturnEarlyAndNeverHang) {
   EXPECT_LE(work_count_, 16000);
 }
 
-}  // namespace
+}  // namespace sync_group_test
 }  // namespace varve

@@ -22,7 +22,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace transaction_test {
 
 using ::testing::HasSubstr;
 using test::Contents;
@@ -933,5 +933,5 @@ TEST_P(TransactionModelTest, BehavesLikeAMapOverAMap) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, TransactionModelTest, ::testing::Range<uint64_t>(1, 21));
 
-}  // namespace
+}  // namespace transaction_test
 }  // namespace varve

@@ -14,7 +14,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace ttl_test {
 
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
@@ -421,5 +421,5 @@ TEST_P(TtlTest, TheLogShowsDeadlines) {
 
 INSTANTIATE_TEST_SUITE_P(Logs, TtlTest, ::testing::Bool());
 
-}  // namespace
+}  // namespace ttl_test
 }  // namespace varve

@@ -12,7 +12,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace value_log_set_test {
 
 // Calls back in the middle of every write of a record, before its bytes go to the file.
 class HookedEnv : public test::ForwardingEnv {
@@ -171,5 +171,5 @@ TEST_F(ValueLogSetTest, BlocksKeptReadyAreGivenBackAtTheEnd) {
   EXPECT_EQ(env_.truncated, std::vector<uint64_t>{end});
 }
 
-}  // namespace
+}  // namespace value_log_set_test
 }  // namespace varve

@@ -19,7 +19,7 @@
 #include "tests/support/store_options.h"
 
 namespace varve::test {
-namespace {
+namespace verify_test {
 
 using ::testing::Contains;
 using ::testing::HasSubstr;
@@ -264,5 +264,5 @@ TEST_F(VerifyTest, OrphansAreNamed) {
   EXPECT_THAT(report.problems, IsEmpty());
 }
 
-}  // namespace
+}  // namespace verify_test
 }  // namespace varve::test

@@ -17,7 +17,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::test {
-namespace {
+namespace async_reader_test {
 
 enum class Kind { kUring, kThreads };
 
@@ -224,5 +224,5 @@ TEST(WorkerPoolTest, RunsEverythingBeforeItGoes) {
   EXPECT_GE(count.load(), 1000);
 }
 
-}  // namespace
+}  // namespace async_reader_test
 }  // namespace varve::test

@@ -4,7 +4,7 @@
 #include "tests/env/crash_fixture.h"
 
 namespace varve::test {
-namespace {
+namespace crash_device_test {
 
 using ::testing::HasSubstr;
 
@@ -120,5 +120,5 @@ TEST_F(CrashDeviceTest, EqualEnvironmentsDrawEqualSeeds) {
   EXPECT_NE(first.CloneAfterProcessCrash()->RandomSeed(), seed);
 }
 
-}  // namespace
+}  // namespace crash_device_test
 }  // namespace varve::test

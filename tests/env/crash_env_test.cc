@@ -9,7 +9,7 @@
 #include "tests/env/crash_fixture.h"
 
 namespace varve::test {
-namespace {
+namespace crash_env_test {
 
 using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
@@ -345,5 +345,5 @@ TEST_F(CrashEnvTest, AFileThatWasOnlyOpenIsGone) {
   EXPECT_THAT(env_.CloneAfterProcessCrash()->FileNames(), ElementsAre());
 }
 
-}  // namespace
+}  // namespace crash_env_test
 }  // namespace varve::test

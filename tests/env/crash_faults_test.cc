@@ -10,7 +10,7 @@
 #include "tests/env/crash_fixture.h"
 
 namespace varve::test {
-namespace {
+namespace crash_faults_test {
 
 using ::testing::HasSubstr;
 
@@ -265,5 +265,5 @@ TEST_F(CrashFaultsTest, AtomicReplacementSurvivesACutAtEveryCall) {
   EXPECT_EQ(ContentAfter(kLose, "CURRENT"), "new");
 }
 
-}  // namespace
+}  // namespace crash_faults_test
 }  // namespace varve::test

@@ -9,7 +9,7 @@
 #include "tests/env/crash_fixture.h"
 
 namespace varve::test {
-namespace {
+namespace crash_threads_test {
 
 class CrashThreadsTest : public CrashEnvTest {
  protected:
@@ -115,5 +115,5 @@ TEST_F(CrashThreadsTest, ClonesOfABusyWorldAreWhole) {
   EXPECT_EQ(failures, 0);
 }
 
-}  // namespace
+}  // namespace crash_threads_test
 }  // namespace varve::test

@@ -15,7 +15,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace env_contract_test {
 
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
@@ -469,5 +469,5 @@ TEST(JoinPathTest, PutsOneSlashBetween) {
   EXPECT_EQ(JoinPath("", "name"), "name");
 }
 
-}  // namespace
+}  // namespace env_contract_test
 }  // namespace varve

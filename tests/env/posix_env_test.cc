@@ -29,7 +29,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace posix_env_test {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -314,5 +314,5 @@ TEST_F(PosixEnvTest, StoresSurviveTheKilledProcess) {
   EXPECT_EQ(std::string(buffer, 4), "kept");
 }
 
-}  // namespace
+}  // namespace posix_env_test
 }  // namespace varve

@@ -7,7 +7,7 @@
 #include <vector>
 
 namespace varve {
-namespace {
+namespace process_usage_test {
 
 TEST(ProcessUsage, GrowsWithUse) {
   const ProcessUsage before = ReadProcessUsage();
@@ -23,5 +23,5 @@ TEST(ProcessUsage, GrowsWithUse) {
   EXPECT_GE(after.user_micros, before.user_micros);
 }
 
-}  // namespace
+}  // namespace process_usage_test
 }  // namespace varve

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace varve {
-namespace {
+namespace sim_clock_test {
 
 TEST(SimClockTest, AManualClockMovesOnlyWhenTold) {
   SimClock clock(SimClock::Mode::kManual);
@@ -54,5 +54,5 @@ TEST(SimClockTest, ACopyShowsTheSameTime) {
   EXPECT_EQ(copy.WallMillis(), SimClock::kFirstWallMillis + 7);
 }
 
-}  // namespace
+}  // namespace sim_clock_test
 }  // namespace varve

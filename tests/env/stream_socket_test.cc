@@ -7,7 +7,7 @@
 #include <string>
 
 namespace varve {
-namespace {
+namespace stream_socket_test {
 
 constexpr uint64_t kLong = 60'000'000'000;
 
@@ -93,5 +93,5 @@ TEST(StreamSocketConnectTest, NoSuchHostIsNotFound) {
   EXPECT_NE(status.message().find("host 'aaa"), std::string_view::npos) << status.ToString();
 }
 
-}  // namespace
+}  // namespace stream_socket_test
 }  // namespace varve

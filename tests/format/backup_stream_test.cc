@@ -16,7 +16,7 @@
 #include "varve/version.h"
 
 namespace varve {
-namespace {
+namespace backup_stream_test {
 
 using test::PlanOfThree;
 using test::StringSink;
@@ -209,5 +209,5 @@ TEST(BackupStreamTest, SourcesThatReadTooMuchAreRefused) {
   EXPECT_STATUS(kInvalidArgument, VerifyBackup(first));
 }
 
-}  // namespace
+}  // namespace backup_stream_test
 }  // namespace varve

@@ -17,7 +17,7 @@
 #include "varve/version.h"
 
 namespace varve {
-namespace {
+namespace backup_test {
 
 using test::Hex;
 using test::StringSink;
@@ -157,5 +157,5 @@ TEST(BackupFormatTest, PlansThatContradictThemselvesAreCorruption) {
   EXPECT_STATUS(kCorruption, DecodeBackupPlan(EncodeBackupPlan(SmallPlan()) + "x"));
 }
 
-}  // namespace
+}  // namespace backup_test
 }  // namespace varve

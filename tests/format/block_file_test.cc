@@ -12,7 +12,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace block_file_test {
 
 using test::HalfRandomBytes;
 using test::Hex;
@@ -198,5 +198,5 @@ TEST(BlockFileTest, CompressedBlockOfAnotherSizeThanItSaysIsCorruption) {
   }
 }
 
-}  // namespace
+}  // namespace block_file_test
 }  // namespace varve

@@ -11,7 +11,7 @@
 #include "tests/format/test_bytes.h"
 
 namespace varve {
-namespace {
+namespace block_test {
 
 using test::Hex;
 using test::RandomBytes;
@@ -291,5 +291,5 @@ TEST(BlockTest, AnyFlippedByteIsReadWithinTheBlock) {
   }
 }
 
-}  // namespace
+}  // namespace block_test
 }  // namespace varve

@@ -5,7 +5,7 @@
 #include <memory>
 
 namespace varve {
-namespace {
+namespace expiry_places_test {
 
 constexpr uint64_t kNow = 1'700'000'000'000;
 
@@ -55,5 +55,5 @@ TEST(ExpiryPlacesBoxTest, IsTakenOnce) {
   EXPECT_EQ(box.Take(), nullptr);
 }
 
-}  // namespace
+}  // namespace expiry_places_test
 }  // namespace varve

@@ -10,7 +10,7 @@
 #include "tests/format/test_bytes.h"
 
 namespace varve {
-namespace {
+namespace expiry_test {
 
 constexpr uint64_t kNow = 1'700'000'000'000;
 
@@ -91,5 +91,5 @@ TEST(ExpiryTest, TheRuleOfLife) {
   EXPECT_FALSE(IsLive(EntryKind::kDelete, "", never_asked));
 }
 
-}  // namespace
+}  // namespace expiry_test
 }  // namespace varve

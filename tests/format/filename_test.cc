@@ -5,7 +5,7 @@
 #include <string>
 
 namespace varve {
-namespace {
+namespace filename_test {
 
 TEST(FileNameTest, NamesAreThoseOfTheFormat) {
   EXPECT_EQ(SegmentFileName(7), "000007.seg");
@@ -67,5 +67,5 @@ TEST(FileNameTest, DamagedCurrentDoesNotParse) {
   }
 }
 
-}  // namespace
+}  // namespace filename_test
 }  // namespace varve

@@ -47,7 +47,7 @@
 #undef LLVMFuzzerTestOneInput
 
 namespace varve {
-namespace {
+namespace fuzz_corpus_test {
 
 struct FuzzTarget {
   const char* name;  // of the folder of its corpus
@@ -113,5 +113,5 @@ TEST_P(FuzzCorpusTest, MutationsOfTheCorpusRun) {
 INSTANTIATE_TEST_SUITE_P(All, FuzzCorpusTest, testing::ValuesIn(kTargets),
                          [](const auto& target) { return std::string(target.param.name); });
 
-}  // namespace
+}  // namespace fuzz_corpus_test
 }  // namespace varve

@@ -12,7 +12,7 @@
 #include "varve/version.h"
 
 namespace varve {
-namespace {
+namespace manifest_test {
 
 using test::Hex;
 using test::Unhex;
@@ -316,5 +316,5 @@ TEST_F(ManifestTest, RecordOfAnotherManifestIsNotRead) {
   EXPECT_EQ(Read(image_).result, ManifestReadResult::kTorn);
 }
 
-}  // namespace
+}  // namespace manifest_test
 }  // namespace varve

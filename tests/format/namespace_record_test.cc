@@ -5,7 +5,7 @@
 #include "format/expiry.h"
 
 namespace varve {
-namespace {
+namespace namespace_record_test {
 
 TEST(NamespaceRecordTest, RoundTrips) {
   for (const NamespaceRecord& record :
@@ -48,5 +48,5 @@ TEST(NamespaceRecordTest, RefusesWhatItDoesNotUnderstand) {
   EXPECT_TRUE(DecodeNextNamespaceId("123").status().IsCorruption());
 }
 
-}  // namespace
+}  // namespace namespace_record_test
 }  // namespace varve

@@ -12,7 +12,7 @@
 #include "tests/format/test_bytes.h"
 
 namespace varve {
-namespace {
+namespace point_index_test {
 
 using test::Hex;
 
@@ -176,5 +176,5 @@ TEST(PointIndexTest, AnyBytesAreProbedWithinThePage) {
   }
 }
 
-}  // namespace
+}  // namespace point_index_test
 }  // namespace varve

@@ -20,7 +20,7 @@
 #include "varve/version.h"
 
 namespace varve {
-namespace {
+namespace segment_nonsense_test {
 
 using test::MemoryFile;
 
@@ -233,5 +233,5 @@ TEST(WalNonsenseTest, LogsShorterThanARecordAreEmpty) {
   }
 }
 
-}  // namespace
+}  // namespace segment_nonsense_test
 }  // namespace varve

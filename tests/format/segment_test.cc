@@ -24,7 +24,7 @@
 #include "varve/version.h"
 
 namespace varve {
-namespace {
+namespace segment_test {
 
 using test::HalfRandomBytes;
 using test::MemoryFile;
@@ -502,5 +502,5 @@ TEST(SegmentBuilderDeathTest, EntriesOutOfOrderAreAProgrammerError) {
   add_both({"a", "", 2}, {"a", "", 1});
 }
 
-}  // namespace
+}  // namespace segment_test
 }  // namespace varve

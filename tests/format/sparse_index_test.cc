@@ -11,7 +11,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve {
-namespace {
+namespace sparse_index_test {
 
 using test::Hex;
 using test::RandomBytes;
@@ -192,5 +192,5 @@ TEST(SparseIndexTest, MalformedIndexesAreRefused) {
                 SegmentIndex::Parse(Encode({{{"b", 9}}, {{"b", 7}}, {{"b", 8}}}), 3 * kBlockBytes));
 }
 
-}  // namespace
+}  // namespace sparse_index_test
 }  // namespace varve

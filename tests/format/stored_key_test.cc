@@ -7,7 +7,7 @@
 #include "base/random.h"
 
 namespace varve {
-namespace {
+namespace stored_key_test {
 
 // Keys of the bytes at which the mapping could go wrong: all of up to three of them, and random longer ones.
 std::vector<std::string> TrickyKeys() {
@@ -126,5 +126,5 @@ TEST(StoredKeyTest, AfterKeysWithPrefixEndsThem) {
   EXPECT_EQ(AfterKeysWithPrefix(""), std::nullopt);
 }
 
-}  // namespace
+}  // namespace stored_key_test
 }  // namespace varve

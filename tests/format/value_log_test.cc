@@ -12,7 +12,7 @@
 #include "varve/version.h"
 
 namespace varve {
-namespace {
+namespace value_log_test {
 
 using test::Hex;
 using test::RandomBytes;
@@ -170,5 +170,5 @@ TEST(ValuePointerTest, ComesBackAndHasTheBytesOfTheFormat) {
   EXPECT_FALSE(DecodeValuePointer({bytes, sizeof(bytes) - 1}, &decoded));
 }
 
-}  // namespace
+}  // namespace value_log_test
 }  // namespace varve

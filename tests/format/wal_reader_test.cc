@@ -13,7 +13,7 @@
 #include "varve/version.h"
 
 namespace varve {
-namespace {
+namespace wal_reader_test {
 
 using test::RandomBytes;
 
@@ -282,5 +282,5 @@ TEST_F(WalReaderTest, AnyTruncationGivesAPrefix) {
   }
 }
 
-}  // namespace
+}  // namespace wal_reader_test
 }  // namespace varve

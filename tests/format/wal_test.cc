@@ -11,7 +11,7 @@
 #include "varve/version.h"
 
 namespace varve {
-namespace {
+namespace wal_test {
 
 using test::Hex;
 using test::Unhex;
@@ -203,5 +203,5 @@ TEST(WalOpTest, MalformedPayloadsAreNoticed) {
   EXPECT_FALSE(is_ok(Unhex("01 ffffffffffffffffff01"), 1));
 }
 
-}  // namespace
+}  // namespace wal_test
 }  // namespace varve

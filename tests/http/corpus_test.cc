@@ -11,7 +11,7 @@
 #undef LLVMFuzzerTestOneInput
 
 namespace varve::http {
-namespace {
+namespace corpus_test {
 
 void Feed(const std::string& input) { test::FeedFuzzTarget(&FuzzHttp, input); }
 
@@ -37,5 +37,5 @@ TEST(HttpCorpusTest, CorpusAndMutationsOfIt) {
   }
 }
 
-}  // namespace
+}  // namespace corpus_test
 }  // namespace varve::http

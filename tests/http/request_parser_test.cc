@@ -8,7 +8,7 @@
 #include "http/handler.h"
 
 namespace varve::http {
-namespace {
+namespace request_parser_test {
 
 Outcome Parse(const std::string& input) {
   Request request;
@@ -100,5 +100,5 @@ TEST(HttpHandlerTest, AnswersOnceAndCloses) {
   EXPECT_EQ(output, "");
 }
 
-}  // namespace
+}  // namespace request_parser_test
 }  // namespace varve::http

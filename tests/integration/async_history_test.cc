@@ -13,7 +13,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace async_history_test {
 
 // Thread-safe.
 class History {
@@ -183,5 +183,5 @@ TEST_P(AsyncHistoryTest, TheSameAsWithPlainCalls) {
 INSTANTIATE_TEST_SUITE_P(Reads, AsyncHistoryTest,
                          ::testing::Values(AsyncReads::kAuto, AsyncReads::kThreads), AsyncVariantName);
 
-}  // namespace
+}  // namespace async_history_test
 }  // namespace varve::test

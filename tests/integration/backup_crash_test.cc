@@ -13,7 +13,7 @@
 #include "tests/support/store_options.h"
 
 namespace varve::test {
-namespace {
+namespace backup_crash_test {
 
 constexpr char kDir[] = "/store";
 constexpr char kCopy[] = "/copy";
@@ -174,5 +174,5 @@ TEST_F(BackupCrashTest, CheckpointThatMeetsAnErrorCanBeTriedAgain) {
   FailEverywhere(&env_, [&] { return (*db)->Checkpoint(kCopy); }, *expected);
 }
 
-}  // namespace
+}  // namespace backup_crash_test
 }  // namespace varve::test

@@ -19,7 +19,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::test {
-namespace {
+namespace backup_load_test {
 
 constexpr int kAccounts = 20;
 constexpr int64_t kEach = 1000;
@@ -217,5 +217,5 @@ TEST(BackupDescriptorTest, ThroughASocketIntoAnotherStore) {
   ::close(ends[0]);
 }
 
-}  // namespace
+}  // namespace backup_load_test
 }  // namespace varve::test

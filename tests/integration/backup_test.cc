@@ -20,7 +20,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace backup_test {
 
 constexpr char kDir[] = "/store";
 constexpr char kCopy[] = "/copy";
@@ -659,5 +659,5 @@ TEST_F(BackupTest, CheckpointElsewhereSaysWhatToDo) {
   EXPECT_OK(db->Checkpoint(kCopy));
 }
 
-}  // namespace
+}  // namespace backup_test
 }  // namespace varve::test

@@ -15,7 +15,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace corruption_test {
 
 constexpr char kDir[] = "/store";
 
@@ -320,5 +320,5 @@ TEST(CorruptionHarnessTest, SilentLossOfATailIsFound) {
   EXPECT_NE(CutFiles(&store, 20), "");
 }
 
-}  // namespace
+}  // namespace corruption_test
 }  // namespace varve::test

@@ -15,7 +15,7 @@
 #include "torture/power_run.h"
 
 namespace varve::test {
-namespace {
+namespace crash_test {
 
 struct Report {
   std::string failure;  // empty: none
@@ -155,5 +155,5 @@ INSTANTIATE_TEST_SUITE_P(Bugs, CrashFindsTest,
                                            FakeBug::kTornBatch, FakeBug::kForgetsDeletes,
                                            FakeBug::kBuffersWrites));
 
-}  // namespace
+}  // namespace crash_test
 }  // namespace varve::test

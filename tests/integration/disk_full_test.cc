@@ -20,7 +20,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace disk_full_test {
 
 using SteadyClock = std::chrono::steady_clock;
 
@@ -362,5 +362,5 @@ TEST(DiskFullHarnessTest, StoreThatSwallowsErrorsIsFound) {
   EXPECT_NE(RunOnCrashEnv(FakeOpener(FakeBug::kSwallowsErrors), 1 << 20, {}), "");
 }
 
-}  // namespace
+}  // namespace disk_full_test
 }  // namespace varve::test

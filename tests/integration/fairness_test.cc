@@ -15,7 +15,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace fairness_test {
 
 using SteadyClock = std::chrono::steady_clock;
 
@@ -140,5 +140,5 @@ TEST(FairnessTest, JainIndexOfEqualAndUnequalShares) {
   EXPECT_DOUBLE_EQ(JainIndex({{99, 0}, {5, 0}, {5, 0}}, 1), 1.0);
 }
 
-}  // namespace
+}  // namespace fairness_test
 }  // namespace varve::test

@@ -15,7 +15,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace fault_test {
 
 constexpr char kDir[] = "/store";
 
@@ -298,5 +298,5 @@ INSTANTIATE_TEST_SUITE_P(Bugs, FaultFindsTest,
                          ::testing::Values(FakeBug::kForgivesSync, FakeBug::kSwallowsErrors,
                                            FakeBug::kNoSync));
 
-}  // namespace
+}  // namespace fault_test
 }  // namespace varve::test

@@ -8,7 +8,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace kill_test {
 
 // Children are this program again; they leave it here, before any test.
 class ChildMode : public ::testing::Environment {
@@ -76,5 +76,5 @@ INSTANTIATE_TEST_SUITE_P(Bugs, KillFindsTest,
                          ::testing::Values(FakeBug::kTornBatch, FakeBug::kForgetsDeletes,
                                            FakeBug::kBuffersWrites));
 
-}  // namespace
+}  // namespace kill_test
 }  // namespace varve::test

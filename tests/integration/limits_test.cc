@@ -12,7 +12,7 @@
 #include "varve/varve.h"
 
 namespace varve::test {
-namespace {
+namespace limits_test {
 
 class LimitsTest : public ::testing::Test {
  protected:
@@ -218,5 +218,5 @@ TEST_F(LimitsTest, AtReturnsTheValueOrThrows) {
   EXPECT_THROW(db_->At("absent"), std::out_of_range);
 }
 
-}  // namespace
+}  // namespace limits_test
 }  // namespace varve::test

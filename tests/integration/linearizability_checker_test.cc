@@ -11,7 +11,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::test {
-namespace {
+namespace linearizability_checker_test {
 
 // Collects a history in a few words: times are given by hand.
 class HistoryOf {
@@ -325,5 +325,5 @@ TEST_F(KnownHistoriesTest, AppendSeenOnceAndMissedLaterFails) {
   EXPECT_GT(mutated, 0u);
 }
 
-}  // namespace
+}  // namespace linearizability_checker_test
 }  // namespace varve::test

@@ -15,7 +15,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace linearizability_test {
 
 struct Load {
   int threads = 4;
@@ -153,5 +153,5 @@ TEST(LinearizabilityHarnessTest, PlantedStaleReadIsFound) {
   EXPECT_EQ(CheckLinearizability(history).verdict, Verdict::kNotLinearizable);
 }
 
-}  // namespace
+}  // namespace linearizability_test
 }  // namespace varve::test

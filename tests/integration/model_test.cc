@@ -11,7 +11,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::test {
-namespace {
+namespace model_test {
 
 constexpr size_t kStepsPerSeed = 2000;
 
@@ -71,5 +71,5 @@ INSTANTIATE_TEST_SUITE_P(Bugs, ModelFindsTest,
                                            FakeBug::kSeekForPrevIsSeek, FakeBug::kLiveSnapshots,
                                            FakeBug::kForgetsDeletes));
 
-}  // namespace
+}  // namespace model_test
 }  // namespace varve::test

@@ -21,7 +21,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace namespace_test {
 
 // --- One namespace, with all the operations of the model of a whole store.
 
@@ -473,5 +473,5 @@ TEST(NamespaceCrashTest, EveryChangeIsWholeAfterACrashAnywhere) {
   }
 }
 
-}  // namespace
+}  // namespace namespace_test
 }  // namespace varve::test

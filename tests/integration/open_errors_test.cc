@@ -18,7 +18,7 @@
 #include "varve/varve.h"
 
 namespace varve::test {
-namespace {
+namespace open_errors_test {
 
 namespace fs = std::filesystem;
 
@@ -301,5 +301,5 @@ TEST_F(NewerVersionTest, NewerValueFileIsReportedByVerify) {
   EXPECT_FALSE(report->problems.empty());
 }
 
-}  // namespace
+}  // namespace open_errors_test
 }  // namespace varve::test

@@ -14,7 +14,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace regression_merge_test {
 
 constexpr char kDir[] = "/store";
 constexpr WriteOptions kSynced{.durability = Durability::kSync};
@@ -309,5 +309,5 @@ TEST_F(RegressionMergeTest, BatchWithARangeDeleteIsSeenWhole) {
   EXPECT_EQ(half_count, 0);
 }
 
-}  // namespace
+}  // namespace regression_merge_test
 }  // namespace varve::test

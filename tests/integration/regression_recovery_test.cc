@@ -19,7 +19,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::test {
-namespace {
+namespace regression_recovery_test {
 
 constexpr char kDir[] = "/store";
 constexpr WriteOptions kSynced{.durability = Durability::kSync};
@@ -289,5 +289,5 @@ TEST(RegressionForkTest, RefusedOpenInAForkedProcessEnds) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
-}  // namespace
+}  // namespace regression_recovery_test
 }  // namespace varve::test

@@ -20,7 +20,7 @@
 #include "varve/db.h"
 
 namespace varve::test {
-namespace {
+namespace serializability_test {
 
 using ::testing::HasSubstr;
 
@@ -419,5 +419,5 @@ TEST(SerializabilityTest, CountingARangeAndInsertingIntoItGivesEachNumberOnce) {
   EXPECT_STATUS(kNotFound, db->Get("row1240"));
 }
 
-}  // namespace
+}  // namespace serializability_test
 }  // namespace varve::test

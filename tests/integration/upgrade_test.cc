@@ -21,7 +21,7 @@
 #include "varve/version.h"
 
 namespace varve::test {
-namespace {
+namespace upgrade_test {
 
 namespace fs = std::filesystem;
 
@@ -185,5 +185,5 @@ TEST(UpgradeTest, BackupsOfAllVersionsAreRestored) {
   }
 }
 
-}  // namespace
+}  // namespace upgrade_test
 }  // namespace varve::test

@@ -21,7 +21,7 @@
 #include "torture/wire_client.h"
 
 namespace varve::test {
-namespace {
+namespace wire_history_test {
 
 using torture::MonotonicNow;
 using torture::WireClient;
@@ -100,5 +100,5 @@ TEST_P(WireHistoryTest, IsLinearizableOverTheDeathsOfTheServer) {
 INSTANTIATE_TEST_SUITE_P(Durability, WireHistoryTest, ::testing::Values("", "--sync"),
                          [](const auto& parameter) { return parameter.param[0] == '\0' ? "Process" : "Sync"; });
 
-}  // namespace
+}  // namespace wire_history_test
 }  // namespace varve::test

@@ -11,7 +11,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::net {
-namespace {
+namespace output_buffer_test {
 
 // What Pieces shows up to `end`.
 std::string Shown(const OutputBuffer& buffer, uint64_t end, int max_pieces) {
@@ -83,5 +83,5 @@ TEST(OutputBufferTest, WhatWaitsIsNotMovedWhenMoreComes) {
   EXPECT_LT(buffer.capacity(), buffer.size() * 2 + 200'000);
 }
 
-}  // namespace
+}  // namespace output_buffer_test
 }  // namespace varve::net

@@ -24,7 +24,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::net {
-namespace {
+namespace server_test {
 
 // What "wait" waits for.
 std::atomic<bool> may_go_on{false};
@@ -585,5 +585,5 @@ TEST_F(NetFlushTest, MuchThatIsReadSlowlyComesWhole) {
   flusher.join();
 }
 
-}  // namespace
+}  // namespace server_test
 }  // namespace varve::net

@@ -13,7 +13,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::node {
-namespace {
+namespace channel_test {
 
 constexpr Nanos kNow = 1'000'000'000;
 
@@ -374,5 +374,5 @@ TEST(LogLimiterTest, SaysHowMuchItKeepsBack) {
   EXPECT_EQ(lines[20], "30 more lines");
 }
 
-}  // namespace
+}  // namespace channel_test
 }  // namespace varve::node

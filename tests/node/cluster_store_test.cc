@@ -5,7 +5,7 @@
 #include "node/member_address.h"
 
 namespace varve::node {
-namespace {
+namespace cluster_store_test {
 
 TEST(MemberAddressTest, TextIsReadBackAsItWas) {
   for (const char* text : {"10.0.0.5:7379/6379", "[::1]:7001/6001", "a-b.example:1/c:65535", "a:1/[fe80::1]:2"}) {
@@ -23,5 +23,5 @@ TEST(MemberAddressTest, NonsenseIsRefused) {
   }
 }
 
-}  // namespace
+}  // namespace cluster_store_test
 }  // namespace varve::node

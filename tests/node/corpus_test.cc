@@ -11,7 +11,7 @@
 #undef LLVMFuzzerTestOneInput
 
 namespace varve::node {
-namespace {
+namespace corpus_test {
 
 void Feed(const std::string& input) { test::FeedFuzzTarget(&FuzzNode, input); }
 
@@ -34,5 +34,5 @@ TEST(NodeCorpusTest, CorpusAndMutationsOfIt) {
   }
 }
 
-}  // namespace
+}  // namespace corpus_test
 }  // namespace varve::node

@@ -9,7 +9,7 @@
 #include "tests/node/topology_fixture.h"
 
 namespace varve::node::test {
-namespace {
+namespace etcd_test {
 
 using Outcome = CommitResult::Outcome;
 
@@ -264,5 +264,5 @@ TEST_F(RealEtcdTest, KilledStoppedAndCompactedItIsFollowed) {
   EXPECT_TRUE(Await([&] { return follower.records().contains("/v/c"); }));
 }
 
-}  // namespace
+}  // namespace etcd_test
 }  // namespace varve::node::test

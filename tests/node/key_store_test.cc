@@ -9,7 +9,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::node {
-namespace {
+namespace key_store_test {
 
 using cluster::ActorId;
 using cluster::Epoch;
@@ -43,7 +43,7 @@ class KeyStoreTest : public testing::Test {
     return contents;
   }
 
-  test::TempDir dir_;
+  varve::test::TempDir dir_;
   std::unique_ptr<Db> db_;
   std::unique_ptr<KeyStore> keys_;
   Status opened_;
@@ -160,5 +160,5 @@ TEST_F(KeyStoreTest, AStoreBelongsToOneNodeOfOneCluster) {
   EXPECT_OK(opened_);
 }
 
-}  // namespace
+}  // namespace key_store_test
 }  // namespace varve::node

@@ -18,7 +18,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace varve::node {
-namespace {
+namespace member_test {
 
 using cluster::NodeId;
 using Fault = MemoryTopologyStore::Fault;
@@ -78,7 +78,7 @@ class MemberTest : public testing::Test {
     return values.get_future().get();
   }
 
-  test::TempDir dir_;
+  varve::test::TempDir dir_;
   MemoryTopologyStore* const memory_;
   ClusterStore store_;
   const std::string host_;  // that no other process has
@@ -169,5 +169,5 @@ TEST_F(MemberTest, WhoKnewNothingWaits) {
   EXPECT_EQ(Member::ReadOrRecall(&store_, db_.get()).status().code(), StatusCode::kUnavailable);
 }
 
-}  // namespace
+}  // namespace member_test
 }  // namespace varve::node

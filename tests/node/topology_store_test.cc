@@ -16,7 +16,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::node::test {
-namespace {
+namespace topology_store_test {
 
 using Outcome = CommitResult::Outcome;
 
@@ -351,5 +351,5 @@ TEST(FileTopologyStoreTest, PowerCutsLeaveTheOldOrTheNew) {
   }
 }
 
-}  // namespace
+}  // namespace topology_store_test
 }  // namespace varve::node::test

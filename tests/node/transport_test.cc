@@ -12,7 +12,7 @@
 #include "tests/tls/certificates.h"
 
 namespace varve::node::test {
-namespace {
+namespace transport_test {
 
 std::string Pattern(size_t size, uint64_t seed) {
   Random random(seed);
@@ -481,5 +481,5 @@ TEST_F(TransportTlsTest, NewCertificatesAreForNewConnections) {
   EXPECT_TRUE(a_->AwaitReach(b_->id)) << a_->lines.text();
 }
 
-}  // namespace
+}  // namespace transport_test
 }  // namespace varve::node::test

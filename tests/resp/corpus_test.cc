@@ -11,7 +11,7 @@
 #undef LLVMFuzzerTestOneInput
 
 namespace varve::resp {
-namespace {
+namespace corpus_test {
 
 void Feed(const std::string& input) { test::FeedFuzzTarget(&FuzzResp, input); }
 
@@ -36,5 +36,5 @@ TEST(RespCorpusTest, CorpusAndMutationsOfIt) {
   }
 }
 
-}  // namespace
+}  // namespace corpus_test
 }  // namespace varve::resp

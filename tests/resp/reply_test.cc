@@ -10,7 +10,7 @@
 #include "resp/reply_writer.h"
 
 namespace varve::resp {
-namespace {
+namespace reply_test {
 
 // Everything that the writer can write.
 std::string Everything(int version) {
@@ -115,5 +115,5 @@ TEST(NumberTest, OneWayOfWritingEach) {
   }
 }
 
-}  // namespace
+}  // namespace reply_test
 }  // namespace varve::resp

@@ -7,7 +7,7 @@
 #include <vector>
 
 namespace varve::resp {
-namespace {
+namespace request_parser_test {
 
 using Outcome = RequestParser::Outcome;
 
@@ -134,5 +134,5 @@ TEST(RequestParserTest, WantedIsTheSizeOfALargeArgument) {
   EXPECT_EQ(parser.wanted(), std::string_view("*2\r\n$3\r\nGET\r\n$1000\r\n").size() + 1002);
 }
 
-}  // namespace
+}  // namespace request_parser_test
 }  // namespace varve::resp

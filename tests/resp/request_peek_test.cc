@@ -12,7 +12,7 @@
 #include "resp/request_parser.h"
 
 namespace varve::resp {
-namespace {
+namespace request_peek_test {
 
 std::string Encode(const std::vector<std::string>& args) {
   std::string bytes = "*" + std::to_string(args.size()) + "\r\n";
@@ -96,5 +96,5 @@ TEST(RequestPeekTest, BytesAtRandom) {
   }
 }
 
-}  // namespace
+}  // namespace request_peek_test
 }  // namespace varve::resp

@@ -15,7 +15,7 @@
 #include "tests/sched/scheduler.h"
 
 namespace varve {
-namespace {
+namespace commit_test {
 
 using sched::ExpectHolds;
 
@@ -178,5 +178,5 @@ TEST(CommitSchedules, AFailedSyncReachesAll) {
   });
 }
 
-}  // namespace
+}  // namespace commit_test
 }  // namespace varve

@@ -13,7 +13,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace db_test {
 
 using sched::ExpectHolds;
 
@@ -130,5 +130,5 @@ TEST(StoreSchedules, ReadsSeeWhatIsAcknowledgedWhenEveryWriteIsSynced) {
   ExpectHolds({.schedules = 5000}, [] { WriteReadAndFlush(false, Durability::kSync); });
 }
 
-}  // namespace
+}  // namespace db_test
 }  // namespace varve

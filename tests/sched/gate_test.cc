@@ -8,7 +8,7 @@
 #include "tests/sched/scheduler.h"
 
 namespace varve {
-namespace {
+namespace gate_test {
 
 using sched::ExpectHolds;
 
@@ -60,5 +60,5 @@ TEST(GateSchedules, TheTurnHasOneOwnerAndEnds) {
   });
 }
 
-}  // namespace
+}  // namespace gate_test
 }  // namespace varve

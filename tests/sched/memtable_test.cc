@@ -12,7 +12,7 @@
 #include "tests/sched/scheduler.h"
 
 namespace varve {
-namespace {
+namespace memtable_test {
 
 using sched::Alone;
 using sched::ExpectHolds;
@@ -164,5 +164,5 @@ TEST(MemTableSchedules, VersionsOfAKeyAreSeenAtTheirNumber) {
   });
 }
 
-}  // namespace
+}  // namespace memtable_test
 }  // namespace varve

@@ -11,7 +11,7 @@
 #include "tests/sched/scheduler.h"
 
 namespace varve {
-namespace {
+namespace toy_test {
 
 using sched::Explore;
 using sched::Finding;
@@ -169,5 +169,5 @@ TEST(SchedulerTest, WaitsWithALimitEnd) {
   });
 }
 
-}  // namespace
+}  // namespace toy_test
 }  // namespace varve

@@ -18,7 +18,7 @@
 #include "tests/sched/scheduler.h"
 
 namespace varve {
-namespace {
+namespace versions_test {
 
 using sched::ExpectHolds;
 
@@ -288,5 +288,5 @@ TEST(BlockCacheSchedules, ABlockIsWholeWhileTheCacheShrinks) {
   });
 }
 
-}  // namespace
+}  // namespace versions_test
 }  // namespace varve

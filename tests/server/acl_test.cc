@@ -6,7 +6,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace acl_test {
 
 using Args = std::vector<std::string_view>;
 
@@ -351,5 +351,5 @@ TEST_F(AclTest, PasswordsAreRandomAndOfTheLengthAskedFor) {
   EXPECT_EQ(client->Call({"ACL", "GENPASS", "4096"}).size(), 1024u + 9);
 }
 
-}  // namespace
+}  // namespace acl_test
 }  // namespace varve::server::test

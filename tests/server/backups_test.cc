@@ -4,7 +4,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace backups_test {
 
 class BackupsTest : public ServerTest {
  protected:
@@ -78,5 +78,5 @@ TEST_F(BackupsTest, IncrementsHaveWhatIsNew) {
   EXPECT_FALSE(env_.FileExists("/backups/wednesday"));
 }
 
-}  // namespace
+}  // namespace backups_test
 }  // namespace varve::server::test

@@ -5,7 +5,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace cluster_session_test {
 
 using Outcome = ClusterResult::Outcome;
 
@@ -318,5 +318,5 @@ TEST_F(ServerTest, WithoutAClusterThereAreNoContexts) {
   EXPECT_EQ(client->Call({"CLUSTER", "INFO"}), "-ERR This instance has cluster support disabled\r\n");
 }
 
-}  // namespace
+}  // namespace cluster_session_test
 }  // namespace varve::server::test

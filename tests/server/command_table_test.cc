@@ -4,7 +4,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace command_table_test {
 
 template <typename F>
 void ForEach(const F& visit) {
@@ -67,5 +67,5 @@ TEST_F(CommandTableTest, AuthenticationIsAskedForByAll) {
   EXPECT_EQ(open, (std::set<std::string>{"auth", "hello", "quit", "reset"}));
 }
 
-}  // namespace
+}  // namespace command_table_test
 }  // namespace varve::server::test

@@ -2,7 +2,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace debug_commands_test {
 
 class DebugCommandsTest : public ServerTest {};
 
@@ -37,5 +37,5 @@ TEST_F(DebugCommandsTest, SavesFlush) {
   }
 }
 
-}  // namespace
+}  // namespace debug_commands_test
 }  // namespace varve::server::test

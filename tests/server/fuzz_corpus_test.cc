@@ -13,7 +13,7 @@
 #undef LLVMFuzzerTestOneInput
 
 namespace varve::server::test {
-namespace {
+namespace fuzz_corpus_test {
 
 void Feed(const std::string& input) { varve::test::FeedFuzzTarget(&FuzzSession, input); }
 
@@ -44,5 +44,5 @@ TEST(SessionCorpusTest, CorpusAndChangesOfIt) {
   }
 }
 
-}  // namespace
+}  // namespace fuzz_corpus_test
 }  // namespace varve::server::test

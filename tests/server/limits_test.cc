@@ -2,7 +2,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace limits_test {
 
 class LimitsTest : public ServerTest {
  protected:
@@ -99,5 +99,5 @@ TEST_F(LimitsTest, NamesOfChannelsAreGivenBack) {
   }
 }
 
-}  // namespace
+}  // namespace limits_test
 }  // namespace varve::server::test

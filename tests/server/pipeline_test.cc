@@ -6,7 +6,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace pipeline_test {
 
 class PipelineTest : public ServerTest {
  protected:
@@ -211,5 +211,5 @@ TEST_F(PipelineTest, SetsInARowMayNotDoMoreThanTheirUser) {
   EXPECT_EQ(client->Send(Sets(3)), Repeat("+OK\r\n", 3));
 }
 
-}  // namespace
+}  // namespace pipeline_test
 }  // namespace varve::server::test

@@ -5,7 +5,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace pubsub_test {
 
 class PubSubTest : public ServerTest {};
 
@@ -172,5 +172,5 @@ TEST_F(PubSubTest, SlowlogKeepsTheNewest) {
   EXPECT_EQ(a->Call({"SLOWLOG", "LEN"}), ":0\r\n");
 }
 
-}  // namespace
+}  // namespace pubsub_test
 }  // namespace varve::server::test

@@ -8,7 +8,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::server::test {
-namespace {
+namespace scan_test {
 
 TEST(ScanCursors, PositionIsBehindTheKey) {
   ScanCursors cursors;
@@ -101,5 +101,5 @@ TEST(Glob, LiteralPrefix) {
   }
 }
 
-}  // namespace
+}  // namespace scan_test
 }  // namespace varve::server::test

@@ -5,7 +5,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace session_test {
 
 using Next = net::Turn::Next;
 
@@ -363,5 +363,5 @@ TEST_F(SessionTest, SubcommandsAreQueuedAndRefusedAsOthers) {
   EXPECT_TRUE(client->Call({"SLOWLOG", "RESET"}).starts_with("-ERR Can't execute 'slowlog|reset'"));
 }
 
-}  // namespace
+}  // namespace session_test
 }  // namespace varve::server::test

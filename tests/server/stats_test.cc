@@ -6,7 +6,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace stats_test {
 
 TEST(CommandTimes, BucketsCoverEverythingInOrder) {
   size_t last = 0;
@@ -147,5 +147,5 @@ TEST_F(StatsTest, GetsAreExplained) {
   EXPECT_TRUE(client->Call({"V.EXPLAIN", "k"}).starts_with("=")) << "a text for people";
 }
 
-}  // namespace
+}  // namespace stats_test
 }  // namespace varve::server::test

@@ -12,7 +12,7 @@
 #include "varve/db.h"
 
 namespace varve::server {
-namespace {
+namespace syncer_test {
 
 using varve::test::Gate;
 using varve::test::GateAt;
@@ -20,7 +20,7 @@ using varve::test::GateAt;
 class SyncerTest : public ::testing::Test {
  protected:
   std::unique_ptr<Db> Open(CrashEnv* env) {
-    Options options;
+    varve::Options options;
     options.env = env;
     options.durability = Durability::kSync;
     auto db = Db::Open("/db", options);
@@ -91,5 +91,5 @@ TEST_F(SyncerTest, AFailureIsSaid) {
   EXPECT_EQ(outcome, 0) << "its end waits for what was asked for";
 }
 
-}  // namespace
+}  // namespace syncer_test
 }  // namespace varve::server

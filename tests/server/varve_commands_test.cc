@@ -3,7 +3,7 @@
 #include "tests/server/server_fixture.h"
 
 namespace varve::server::test {
-namespace {
+namespace varve_commands_test {
 
 class VarveCommandsTest : public ServerTest {};
 
@@ -123,5 +123,5 @@ TEST(RdbString, DamageIsSeen) {
   }
 }
 
-}  // namespace
+}  // namespace varve_commands_test
 }  // namespace varve::server::test

@@ -10,7 +10,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::sim {
-namespace {
+namespace cluster_acks_test {
 
 using cluster::ActorId;
 using cluster::CausalContext;
@@ -177,5 +177,5 @@ TEST_F(AckWatchTest, OnlyWhoIsReadMakesDots) {
   EXPECT_TRUE(Breaks(watch_.OnUpdateMade(NodeId{1}, kPartition, settle_), "I8"));
 }
 
-}  // namespace
+}  // namespace cluster_acks_test
 }  // namespace varve::sim

@@ -13,7 +13,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::sim {
-namespace {
+namespace cluster_findings_test {
 
 using cluster::ActorId;
 using cluster::ConflictPolicy;
@@ -197,5 +197,5 @@ TEST(ClusterOperatorTest, AMachineThatLosesItsDiskWhileItJoinsIsGivenUp) {
   EXPECT_FALSE(next->target.IsReplica(PartitionId{0}, NodeId{4}));
 }
 
-}  // namespace
+}  // namespace cluster_findings_test
 }  // namespace varve::sim

@@ -12,7 +12,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::sim {
-namespace {
+namespace cluster_history_test {
 
 using cluster::ActorId;
 using cluster::ConflictPolicy;
@@ -377,5 +377,5 @@ TEST(ClusterChecksTest, I11Bounds) {
   EXPECT_BREAKS("I11", CheckBounds({1, 2, 3, 4, 6}, limits));
 }
 
-}  // namespace
+}  // namespace cluster_history_test
 }  // namespace varve::sim

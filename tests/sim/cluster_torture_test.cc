@@ -13,7 +13,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::sim {
-namespace {
+namespace cluster_torture_test {
 
 using varve::test::Scaled;
 
@@ -119,5 +119,5 @@ TEST(ClusterReplayTest, SchedulesNameMachinesThatAreThere) {
   EXPECT_STATUS(kInvalidArgument, CheckSchedule(options));
 }
 
-}  // namespace
+}  // namespace cluster_torture_test
 }  // namespace varve::sim

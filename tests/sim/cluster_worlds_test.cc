@@ -16,7 +16,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::sim {
-namespace {
+namespace cluster_worlds_test {
 
 ClusterOptions WithNamespaces() {
   ClusterOptions options;
@@ -184,5 +184,5 @@ TEST(ClusterVersionsTest, TwoVersionsLiveInOneCluster) {
   EXPECT_GE(later, 1u);
 }
 
-}  // namespace
+}  // namespace cluster_worlds_test
 }  // namespace varve::sim

@@ -10,7 +10,7 @@
 #include "tests/support/workload.h"
 
 namespace varve::sim {
-namespace {
+namespace explore_test {
 
 using test::Mistake;
 using test::RegisterScenario;
@@ -95,5 +95,5 @@ INSTANTIATE_TEST_SUITE_P(Register, MistakeTest,
                                            Mistake::kReadsFromOne, Mistake::kReadsWithoutWriteBack,
                                            Mistake::kGivesUp));
 
-}  // namespace
+}  // namespace explore_test
 }  // namespace varve::sim

@@ -13,7 +13,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::sim {
-namespace {
+namespace world_test {
 
 // Two endpoints. Number 0 sends a number to 1 every 10 ms, and counts its lives on its disk; both watch the store, which
 // 0 changes every second.
@@ -239,5 +239,5 @@ TEST(FaultTest, SchedulesKeepTheirLimitsAndComeBackFromText) {
   EXPECT_STATUS(kInvalidArgument, ParseSchedule("cut 1 2 99999999999 4 5\n"));
 }
 
-}  // namespace
+}  // namespace world_test
 }  // namespace varve::sim

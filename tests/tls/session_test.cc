@@ -10,7 +10,7 @@
 #include "tests/tls/certificates.h"
 
 namespace varve::tls {
-namespace {
+namespace session_test {
 
 class TlsTest : public ::testing::Test {
  protected:
@@ -177,5 +177,5 @@ TEST_F(TlsTest, FilesThatAreWrongAreNamed) {
                 Context::ForClient({.certificate = box_.certificate_file, .key = {}, .authorities = {}}).status());
 }
 
-}  // namespace
+}  // namespace session_test
 }  // namespace varve::tls

@@ -14,7 +14,7 @@
 #include "torture/store_script.h"
 
 namespace varve::torture {
-namespace {
+namespace campaigns_test {
 
 using test::Scaled;
 using test::TempDir;
@@ -166,5 +166,5 @@ TEST(StoreScriptTest, LinesAndTheirMeaning) {
   }
 }
 
-}  // namespace
+}  // namespace campaigns_test
 }  // namespace varve::torture

@@ -13,7 +13,7 @@
 #include "torture/set_history.h"
 
 namespace varve::torture {
-namespace {
+namespace history_checkers_test {
 
 SetChange AddOf(const std::string& element, uint64_t call, uint64_t end) {
   return {.is_add = true, .element = element, .call_time = call, .return_time = end};
@@ -179,5 +179,5 @@ TEST(HistoryCheckersTest, RandomHistoriesOfAMapAndWithOneOldRead) {
   }
 }
 
-}  // namespace
+}  // namespace history_checkers_test
 }  // namespace varve::torture

@@ -24,7 +24,7 @@
 #include "torture/store_script.h"
 
 namespace varve::torture {
-namespace {
+namespace reference_test {
 
 using test::Scaled;
 using test::TempDir;
@@ -223,5 +223,5 @@ TEST(ReferenceTest, Redis) {
   }
 }
 
-}  // namespace
+}  // namespace reference_test
 }  // namespace varve::torture

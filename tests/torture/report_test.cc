@@ -7,7 +7,7 @@
 #include <vector>
 
 namespace varve::torture {
-namespace {
+namespace report_test {
 
 size_t CountOf(const std::string& text, const std::string& part) {
   size_t count = 0;
@@ -64,5 +64,5 @@ TEST(ReportTest, LongHistoriesAndRunsStaySmall) {
   EXPECT_EQ(DrawHistory({}), "");
 }
 
-}  // namespace
+}  // namespace report_test
 }  // namespace varve::torture

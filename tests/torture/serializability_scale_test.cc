@@ -12,7 +12,7 @@
 #include "torture/serializability.h"
 
 namespace varve::torture {
-namespace {
+namespace serializability_scale_test {
 
 // Transactions that run at `moments` one after another, each within its time, of which some overlap: two to five reads
 // and up to two writes on `keys` keys.
@@ -57,5 +57,5 @@ TEST(SerializabilityScaleTest, ManyTransactions) {
   EXPECT_NE(FindAnomaly(history, Isolation::kSerializable).find("cycle"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace serializability_scale_test
 }  // namespace varve::torture

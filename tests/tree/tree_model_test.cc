@@ -17,7 +17,7 @@
 #include "varve/tree.h"
 
 namespace varve::test {
-namespace {
+namespace tree_model_test {
 
 // The order of names, spelt out: '/' right after '%', else by bytes.
 struct NameOrder {
@@ -276,5 +276,5 @@ TEST(TreeModelTest, StoreAgreesWithModel) {
   }
 }
 
-}  // namespace
+}  // namespace tree_model_test
 }  // namespace varve::test

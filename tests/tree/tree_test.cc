@@ -15,7 +15,7 @@
 #include "varve/db.h"
 
 namespace varve {
-namespace {
+namespace tree_test {
 
 using namespace std::string_literals;  // NOLINT: strings with zeros
 using ::testing::ElementsAre;
@@ -360,5 +360,5 @@ TEST_F(TreeTest, AChangeInTheSubtreeIsAConflictOfItsRename) {
   }
 }
 
-}  // namespace
+}  // namespace tree_test
 }  // namespace varve

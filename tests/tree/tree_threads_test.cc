@@ -14,7 +14,7 @@
 #include "varve/tree.h"
 
 namespace varve {
-namespace {
+namespace tree_threads_test {
 
 class TreeThreadsTest : public ::testing::Test {
  protected:
@@ -139,5 +139,5 @@ TEST_F(TreeThreadsTest, RenamesAndPutsLoseNothing) {
   EXPECT_EQ(names.size(), static_cast<size_t>(kPuts));
 }
 
-}  // namespace
+}  // namespace tree_threads_test
 }  // namespace varve

@@ -13,7 +13,7 @@
 #include "varve/codec.h"
 
 namespace varve::test {
-namespace {
+namespace codec_damage_test {
 
 // As long as it is, so that the address sanitizer sees a read past its end.
 template <typename T>
@@ -101,5 +101,5 @@ TYPED_TEST(CodecDamageTest, EveryChangeOfTheHeaderIsAnError) {
   }
 }
 
-}  // namespace
+}  // namespace codec_damage_test
 }  // namespace varve::test

@@ -20,7 +20,7 @@
 #include "tests/types/random_values.h"
 
 namespace varve::test {
-namespace {
+namespace key_codec_test {
 
 struct EventKey {
   std::string user;
@@ -210,5 +210,5 @@ static_assert(StorableKey<EventKey> && StorableKey<std::byte> && StorableKey<Des
 static_assert(!StorableKey<int*> && !StorableKey<std::vector<int*>> && !StorableKey<Everything>);
 static_assert(!StorableKey<std::map<int, int>> && !StorableKey<std::tuple<std::map<int, int>>>);
 
-}  // namespace
+}  // namespace key_codec_test
 }  // namespace varve::test

@@ -15,7 +15,7 @@
 #include "tests/support/status_matchers.h"
 
 namespace varve::test {
-namespace {
+namespace typed_db_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -245,5 +245,5 @@ TEST(TypedStoreTest, PlainCallsAreEnough) {
 
 static_assert(StoreLike<Db> && StoreLike<SmallStore> && !StoreLike<WriteBatch>);
 
-}  // namespace
+}  // namespace typed_db_test
 }  // namespace varve::test

@@ -12,7 +12,7 @@
 #include "varve/write_batch.h"
 
 namespace varve::test {
-namespace {
+namespace typed_stores_test {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -169,5 +169,5 @@ TEST_F(TypedStoresTest, AValueThatCannotBeEncodedChangesNothing) {
   EXPECT_EQ(*db.Get({"short"}), 2);
 }
 
-}  // namespace
+}  // namespace typed_stores_test
 }  // namespace varve::test
