@@ -15,7 +15,9 @@ if(NOT VARVE_SANITIZE)
   varve_check(check.headers ${tools}/check_headers.py ${CMAKE_CXX_COMPILER} ${CMAKE_SOURCE_DIR})
   # Without the benchmarks in the build, their sources would count as built by nobody.
   if(VARVE_BENCH)
-    set(built --compile-commands ${CMAKE_BINARY_DIR}/compile_commands.json)
+    get_property(left_out GLOBAL PROPERTY varve_left_out)
+    list(TRANSFORM left_out PREPEND --left-out=)
+    set(built --compile-commands ${CMAKE_BINARY_DIR}/compile_commands.json ${left_out})
   endif()
   varve_check(check.tidy ${tools}/tidy.py ${built} ${CMAKE_SOURCE_DIR})
   # Every planted bug is in the table of the documents.

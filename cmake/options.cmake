@@ -42,6 +42,10 @@ if(VARVE_PLANTED_BUGS)
   target_compile_definitions(varve_settings INTERFACE VARVE_PLANTED_BUGS)
 endif()
 
+# Where CMAKE_UNITY_BUILD is on (the builds that test), so many sources at once: most of the time that one takes alone
+# is its headers'. A source that others would disturb says so with SKIP_UNITY_BUILD_INCLUSION.
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+
 # Links are the memory-hungry step on small machines: one at a time.
 set_property(GLOBAL PROPERTY JOB_POOLS varve_link=1)
 set(CMAKE_JOB_POOL_LINK varve_link)
