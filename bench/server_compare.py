@@ -21,7 +21,7 @@ usage: server_compare.py [--varve NAME=PROGRAM[,OPTION...]]... [--rounds N] [--s
   --dir       where the servers keep their data (default: a temporary directory)
   --memory-keys  pairs in the row "memory" (default: 10000000)
 
-Needs redis-server and redis-benchmark, and two gigabytes of memory for the row "memory".
+Needs the package redis-tools, and two gigabytes of memory for the row "memory".
 """
 import argparse
 import json
@@ -39,6 +39,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TICK = os.sysconf("SC_CLK_TCK")
 KEYS = 1_000_000
+# redis-tools has the server's program under this name; which name it is called by decides what it does.
+REDIS_PROGRAM = "/usr/bin/redis-check-rdb"
 START_SECONDS = 60
 SETTLE_SECONDS = 30
 
@@ -72,14 +74,14 @@ def free_port():
 class Server:
     """A process that serves at self.port."""
 
-    def __init__(self, name, command, directory):
+    def __init__(self, name, command, directory, program=None):
         self.name = name
         self.port = free_port()
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True)
         command = [word.format(port=self.port, dir=self.directory) for word in command]
         with open(self.directory / "output", "wb") as output:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self.process = subprocess.Popen(command, executable=program, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         end = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -117,7 +119,7 @@ def start_all(arguments, fsync, directory):
     """Redis first."""
     redis = ["redis-server", "--port", "{port}", "--dir", "{dir}", "--save", "", "--appendonly", "yes",
              "--appendfsync", fsync]
-    servers = [Server("redis", redis, directory / "redis")]
+    servers = [Server("redis", redis, directory / "redis", REDIS_PROGRAM)]
     for text in arguments.varve:
         name, _, rest = text.partition("=")
         program, *options = rest.split(",")
@@ -274,9 +276,8 @@ def main():
         print("\n".join([row[0] for row in BUFFERED + FLUSHED + LARGE] + [LATENCY, MEMORY]))
         return 0
     arguments.varve = arguments.varve or [f"varve={ROOT / 'build' / 'release' / 'varve'}"]
-    for tool in ("redis-server", "redis-benchmark"):
-        if shutil.which(tool) is None:
-            sys.exit(f"{tool} is missing")
+    if not pathlib.Path(REDIS_PROGRAM).exists() or shutil.which("redis-benchmark") is None:
+        sys.exit("redis-tools is missing")
     names = [text.partition("=")[0] for text in arguments.varve]
     print_row("", ["Redis", "its CPU"] + [cell for name in names for cell in (name, "its CPU")])
     print("|" + "---|" * (3 + 2 * len(names)))
