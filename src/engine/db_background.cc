@@ -7,13 +7,6 @@
 
 namespace varve {
 
-void DbImpl::ReportBackgroundError(const char* what, const Status& status) {
-  events_.Add(std::string(what) + " failed: " + status.ToString());
-  MutexLock lock(&mu_);
-  background_error_ = status.WithContext(what);
-  progress_.NotifyAll();
-}
-
 // --- What merges may drop.
 
 std::vector<SequenceNumber> DbImpl::BoundariesLocked() {
@@ -165,6 +158,8 @@ Status DbImpl::ApplyEdit(VersionEdit edit, const std::vector<std::shared_ptr<Mem
           }
           immutable_count_.store(static_cast<uint32_t>(immutables_.size()),
                                  std::memory_order_relaxed);
+          // Together with what shows that the flush is done: who waits for it looks at both.
+          background_error_ = Status::Ok();
         }
         InstallSuperVersion();
         progress_.NotifyAll();

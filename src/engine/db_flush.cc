@@ -22,6 +22,8 @@ void DbImpl::FlushLoop() {
     Status status = FlushImmutables(slots);
     slots.clear();
     RetireLogs();
+    const bool has_failed = !status.ok() && status.code() != StatusCode::kAborted;
+    if (has_failed) events_.Add("flush failed: " + status.ToString());
     {
       MutexLock lock(&mu_);
       is_flushing_ = false;
@@ -31,8 +33,7 @@ void DbImpl::FlushLoop() {
       work_.NotifyAll();
       progress_.NotifyAll();
     }
-    if (status.ok() || status.code() == StatusCode::kAborted) continue;
-    ReportBackgroundError("flush", status);
+    if (!has_failed) continue;
     if (versions_.is_broken() || VARVE_PLANTED_BUG("flush.full_disk_is_final")) Fail(status);
     MutexLock lock(&mu_);
     if (!stop_.load(std::memory_order_relaxed)) work_.WaitFor(&mu_, kRetryMicros);

@@ -514,7 +514,6 @@ class DbImpl final : public Db {
   CompactionJobOptions JobFor(const Version& version, const CompactionPick& pick, bool idle);
   // Files with enough garbage that nothing in memory points into.
   std::set<uint64_t> ValueFilesToEmpty(const Version& version);
-  void ReportBackgroundError(const char* what, const Status& status) VARVE_EXCLUDES(mu_);
   bool IsIdle() VARVE_REQUIRES(mu_);
 
   const std::string dir_;

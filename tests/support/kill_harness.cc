@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <thread>
@@ -38,10 +39,7 @@ struct Slot {
   std::atomic<uint64_t> pending;
 };
 
-enum Progress : uint32_t { kStarting, kOpening, kWriting };
-
 struct Oracle {
-  std::atomic<uint32_t> progress;  // of the present child; a Progress
   std::atomic<uint64_t> opens;
   std::atomic<uint64_t> checks;
   std::atomic<uint64_t> operations;
@@ -87,11 +85,9 @@ class Child {
 
   [[noreturn]] void Run() {
     oracle_->opens++;
-    oracle_->progress = kOpening;
     db_ = Open();
     CheckAll();
     oracle_->checks++;
-    oracle_->progress = kWriting;
     if (only_checks_) Close();
     if (end_ != ChildEnd::kKilled) {
       operations_left_ = 200 + static_cast<int64_t>(Random(seed_).Uniform(2000));
@@ -304,10 +300,17 @@ class Parent {
   KillReport Run() {
     Random random(options_.seed);
     for (int round = 0; round < options_.rounds && report_.problem.empty(); round++) {
+      const uint64_t opens = oracle_->opens;
+      const uint64_t operations = oracle_->operations;
       const pid_t child = Start(options_.seed * 10'000 + static_cast<uint64_t>(round), false);
       if (options_.end == ChildEnd::kKilled) {
         // Half of the kills aim at the open and the recovery, half at the writes.
-        WaitFor(random.OneIn(2) ? kOpening : kWriting, child);
+        if (random.OneIn(2)) {
+          WaitUntil(child, [&] { return oracle_->opens > opens; });
+        } else {
+          // However slow the machine: there is something to lose.
+          WaitUntil(child, [&] { return oracle_->operations >= operations + 8; });
+        }
         Sleep(random.Uniform(options_.delay_us_max));
         ::kill(child, SIGKILL);
       }
@@ -330,7 +333,6 @@ class Parent {
   }
 
   pid_t Start(uint64_t seed, bool only_checks) {
-    oracle_->progress = kStarting;
     const std::string arguments =
         std::string(kVariable) + "=" + options_.dir + "\n" + options_.oracle + "\n" +
         options_.store + "\n" + std::to_string(seed) + "\n" +
@@ -352,9 +354,9 @@ class Parent {
     return child;
   }
 
-  // Until the child has come so far, or has ended already.
-  void WaitFor(Progress progress, pid_t child) {
-    while (oracle_->progress < progress) {
+  // Until it is so, or the child has ended already.
+  void WaitUntil(pid_t child, const std::function<bool()>& is_so) {
+    while (!is_so()) {
       siginfo_t info = {};
       const int waited =
           ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT);
