@@ -103,9 +103,9 @@ bool Connection::ReadAndTurn(std::span<char> scratch) {
     TakeEncrypted({room.data(), size});
   } else if (is_buffered) {
     input_.Added(size);
-    TakeTurn(input_.view(), true);
+    TakeTurn(input_.view(), true, size);
   } else {
-    TakeTurn({room.data(), size}, false);
+    TakeTurn({room.data(), size}, false, size);
   }
   return true;
 }
@@ -126,9 +126,9 @@ void Connection::TakeEncrypted(std::string_view bytes) {
       input_.Added(size);
       rest.remove_prefix(size);
     }
-    TakeTurn(input_.view(), true);
+    TakeTurn(input_.view(), true, bytes.size());
   } else if (!clear.empty()) {
-    TakeTurn(clear, false);
+    TakeTurn(clear, false, bytes.size());
   }
   // What it has asked for before the end is still answered; after an error the alert says why.
   if (!status.ok() || tls_->has_ended()) BeginClose();
@@ -144,10 +144,11 @@ void Connection::EncryptOutput() {
   if (state_ == State::kClosing) tls_->Close(output_.tail());
 }
 
-void Connection::TakeTurn(std::string_view input, bool is_buffered) {
+void Connection::TakeTurn(std::string_view input, bool is_buffered, size_t read) {
   if (state_ != State::kOpen) return;
   has_kept_ = is_paused_;
-  turn_bytes_ = 0;
+  is_new_ = false;
+  turn_bytes_ = read;
   if (is_paused_) {
     if (!is_buffered) input_.Append(input);
     CheckInput();
@@ -156,7 +157,7 @@ void Connection::TakeTurn(std::string_view input, bool is_buffered) {
   std::string* const output = NextOutput();
   const size_t size_before = output->size();
   const Turn turn = handler_->OnInput(input, output);
-  turn_bytes_ = turn.consumed + output->size() - size_before;
+  turn_bytes_ = std::max(turn.consumed, read) + output->size() - size_before;
   next_ = turn.next;
   wanted_ = turn.wanted;
   wait_millis_ = turn.wait_millis;

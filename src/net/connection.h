@@ -69,10 +69,12 @@ class Connection {
   // Reads once, with `scratch` when nothing waits, and takes a turn. False when there was nothing to do.
   bool ReadAndTurn(std::span<char> scratch);
   // A turn over what waits.
-  void TurnAgain() { TakeTurn(input_.view(), /*is_buffered=*/true); }
+  void TurnAgain() { TakeTurn(input_.view(), /*is_buffered=*/true, /*read=*/0); }
   Turn::Next next() const { return next_; }
-  // Bytes that its last turn has taken and written.
+  // Bytes that its last turn has read or taken, the more of both, and written.
   size_t turn_bytes() const { return turn_bytes_; }
+  // Has not had a turn yet.
+  bool is_new() const { return is_new_; }
   // Whether the other end had so much to read that nothing more is executed for it until it has read all.
   bool is_paused() const { return is_paused_; }
   // Whether there is something to execute, and it may be.
@@ -111,11 +113,12 @@ class Connection {
   // For the loop: what epoll has been told, and whether this is in its lists.
   uint32_t events = 0;
   bool is_turned = false;  // has written something that is not marked yet
-  bool is_due_again = false;
+  bool is_queued = false;
   uint64_t deadline = 0;  // of waiting or lingering; 0: none
 
  private:
-  void TakeTurn(std::string_view input, bool is_buffered);
+  // `read`: how much of the input has come for this turn.
+  void TakeTurn(std::string_view input, bool is_buffered, size_t read);
   void CheckInput();
   size_t unsent_bytes() const { return output_.size() + clear_output_.size(); }
   std::string* NextOutput() { return tls_ ? &clear_output_ : output_.tail(); }
@@ -137,6 +140,7 @@ class Connection {
   uint64_t wait_millis_ = 0;
   size_t wanted_ = 0;
   size_t turn_bytes_ = 0;
+  bool is_new_ = true;
   InputBuffer input_;
   const std::unique_ptr<tls::Session> tls_;  // nullptr: bytes are as they are
   std::string clear_output_;  // with TLS: what is not encrypted yet

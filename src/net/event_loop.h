@@ -2,12 +2,15 @@
 //
 // One wake-up: every connection that has input reads once and takes a turn; BeforeSend is called; then
 // all of them send. So what a connection has pipelined is answered by one write, and what BeforeSend costs
-// (a flush of the disk) is shared by all that were ready.
+// (a flush of the disk) is shared by all that were ready. Those whose last turn was large wait in a queue,
+// with those that have more to do than one turn: of it a wake-up does a little, after all the others, so that
+// who asks for little waits for one large turn at most, however many there are.
 #ifndef VARVE_NET_EVENT_LOOP_H_
 #define VARVE_NET_EVENT_LOOP_H_
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -76,10 +79,12 @@ class EventLoop {
   void ResumeAccepting();
   void ReadFrom(Connection* connection);
   void NoteTurn(Connection* connection);
-  // In a wake-up with much to do whoever has been served first goes on meanwhile.
-  void SendPart();
-  // Has it take its turn again, if it wants one.
-  void NoteDue(Connection* connection);
+  // In a wake-up with much to do whoever has been served first is sent its replies meanwhile.
+  void CountPart(size_t turn_bytes);
+  bool IsLarge(const Connection& connection) const;
+  // For a turn, after those with less to do.
+  void Queue(Connection* connection);
+  void RunQueue();
   void RunDue();
   // Unless a flush is under way: then when that is done.
   void SendAll();
@@ -110,7 +115,7 @@ class EventLoop {
   std::vector<uint64_t> flushing_;   // what they wrote may be sent when the flush is done that is under way
   bool is_flushing_ = false;
   size_t part_bytes_ = 0;            // that turns have taken and written since something was sent
-  std::vector<uint64_t> due_again_;  // can go on at once
+  std::deque<uint64_t> queue_;       // can go on at once, or have input after a large turn
   std::multimap<uint64_t, uint64_t> deadlines_;  // millis -> connection
   std::unique_ptr<char[]> scratch_;
   std::function<bool(size_t)> is_largest_;

@@ -15,7 +15,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "server"))
-from cluster_nodes import CLIENT_PORT, PATIENCE, Cluster, host_of  # noqa: E402
+from cluster_nodes import CLIENT_PORT, LONG, PATIENCE, Cluster, host_of  # noqa: E402
 
 # What the clients say of the death of a node is expected.
 logging.disable(logging.CRITICAL)
@@ -41,7 +41,7 @@ class ClusterClientsTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="varve_clients_")
         self.addCleanup(folder.cleanup)
         # So that each key has a node that has it not, and sends clients on.
-        self.cluster = Cluster(PROGRAM, folder.name, 4)
+        self.cluster = Cluster(PROGRAM, folder.name, 4, options=LONG)
         self.addCleanup(self.cluster.end)
 
     def kill_one(self):

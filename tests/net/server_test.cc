@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -28,6 +29,8 @@ namespace server_test {
 
 // What "wait" waits for.
 std::atomic<bool> may_go_on{false};
+// Told of the text of each line. Changes only while no server runs.
+std::function<void(std::string_view)> on_text;
 
 class Lines : public ConnectionHandler {
  public:
@@ -54,6 +57,7 @@ class Lines : public ConnectionHandler {
       }
       const size_t space = line.find(' ');
       const int count = std::stoi(line);
+      if (on_text) on_text(std::string_view(line).substr(space + 1));
       for (int i = 0; i < count; ++i) output->append(line, space + 1);
     }
   }
@@ -306,6 +310,47 @@ TEST_F(NetTest, MemoryOfAllIsBounded) {
   ASSERT_TRUE(Await([&] { return Count(server_->counters().buffer_bytes) <= 8 << 20; }));
   ASSERT_TRUE(small.Send("1 still\n"));
   EXPECT_EQ(small.Read(5), "still");
+}
+
+// Many that are ready at once, each with a large reply, and one with a small request that comes during the first of
+// their turns: it waits for that turn, not for all.
+TEST_F(NetTest, SmallTurnsWaitForOneLargeTurn) {
+  constexpr int kHogs = 16;
+  std::atomic<bool> counts{false};
+  std::function<void()> during_first;
+  std::vector<std::string> turns;
+  on_text = [&](std::string_view text) {
+    if (!counts) return;
+    turns.emplace_back(text);
+    if (turns.size() == 1) during_first();
+  };
+  Start({});
+  Client small(path_);
+  ASSERT_TRUE(small.Send("1 known\n"));
+  ASSERT_EQ(small.Read(5), "known");
+  Client gate(path_);
+  ASSERT_TRUE(gate.Send("1 known\n"));
+  ASSERT_EQ(gate.Read(5), "known");
+  const std::string large = "100 " + std::string(1'000, 'x') + '\n';
+  std::vector<std::unique_ptr<Client>> hogs;
+  for (int i = 0; i < kHogs; ++i) {
+    hogs.push_back(std::make_unique<Client>(path_));
+    ASSERT_TRUE(hogs.back()->Send(large));
+    ASSERT_EQ(hogs.back()->Read(100'000).size(), 100'000u);
+  }
+  // The loop stands still while all of them send.
+  may_go_on = false;
+  ASSERT_TRUE(gate.Send("wait\n"));
+  during_first = [&] { ASSERT_TRUE(small.Send("1 small\n")); };
+  counts = true;
+  for (const auto& hog : hogs) ASSERT_TRUE(hog->Send(large));
+  may_go_on = true;
+  for (const auto& hog : hogs) ASSERT_EQ(hog->Read(100'000).size(), 100'000u);
+  ASSERT_EQ(small.Read(5), "small");
+  server_.reset();
+  on_text = nullptr;
+  ASSERT_EQ(turns.size(), kHogs + 1u);
+  EXPECT_EQ(std::find(turns.begin(), turns.end(), "small") - turns.begin(), 1);
 }
 
 // Many that are ready at once, each with a large reply: nobody gets a turn while there is too much already.

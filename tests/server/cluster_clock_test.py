@@ -12,7 +12,8 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster_recorded import LONG, RecordedTest  # noqa: E402
+from cluster_nodes import LONG  # noqa: E402
+from cluster_recorded import RecordedTest  # noqa: E402
 
 RecordedTest.program = str(pathlib.Path(sys.argv.pop(1)).resolve())
 RecordedTest.checker = str(pathlib.Path(sys.argv.pop(1)).resolve())

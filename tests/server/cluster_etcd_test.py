@@ -14,8 +14,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import etcd_process  # noqa: E402
-from cluster_nodes import PATIENCE, host_of  # noqa: E402
-from cluster_recorded import LONG, RecordedTest  # noqa: E402
+from cluster_nodes import LONG, PATIENCE, host_of  # noqa: E402
+from cluster_recorded import RecordedTest  # noqa: E402
 
 RecordedTest.program = str(pathlib.Path(sys.argv.pop(1)).resolve())
 RecordedTest.checker = str(pathlib.Path(sys.argv.pop(1)).resolve())

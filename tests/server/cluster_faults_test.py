@@ -11,7 +11,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster_recorded import LONG, SCALE, RecordedTest  # noqa: E402
+from cluster_nodes import LONG  # noqa: E402
+from cluster_recorded import SCALE, RecordedTest  # noqa: E402
 
 RecordedTest.program = str(pathlib.Path(sys.argv.pop(1)).resolve())
 RecordedTest.checker = str(pathlib.Path(sys.argv.pop(1)).resolve())

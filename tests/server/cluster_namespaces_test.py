@@ -11,7 +11,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster_nodes import PATIENCE, Cluster  # noqa: E402
+from cluster_nodes import LONG, PATIENCE, Cluster  # noqa: E402
 
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
 OK = (b"+", b"OK")
@@ -22,7 +22,7 @@ class ClusterTest(unittest.TestCase):
     def make(self, count, *init):
         folder = tempfile.TemporaryDirectory(prefix="varve_cluster_")
         self.addCleanup(folder.cleanup)
-        cluster = Cluster(PROGRAM, folder.name, count, *init)
+        cluster = Cluster(PROGRAM, folder.name, count, *init, options=LONG)
         self.addCleanup(cluster.end)
         return cluster
 

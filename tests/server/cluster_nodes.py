@@ -11,6 +11,8 @@ import redis_pair
 NODE_PORT = 27379
 CLIENT_PORT = 26379
 PATIENCE = 120  # seconds; far more than anything takes
+# A deadline that no load of the machine comes near to, where every request must succeed.
+LONG = ["--cluster-timeout", "60000"]
 
 
 def host_of(node):

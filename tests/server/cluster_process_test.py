@@ -12,7 +12,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster_nodes import PATIENCE, Cluster, host_of  # noqa: E402
+from cluster_nodes import LONG, PATIENCE, Cluster, host_of  # noqa: E402
 
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
 SCALE = float(os.environ.get("VARVE_TEST_SCALE", "1"))
@@ -23,7 +23,7 @@ class ClusterTest(unittest.TestCase):
     def make(self, count, *init, **more):
         folder = tempfile.TemporaryDirectory(prefix="varve_cluster_")
         self.addCleanup(folder.cleanup)
-        cluster = Cluster(PROGRAM, folder.name, count, *init, **more)
+        cluster = Cluster(PROGRAM, folder.name, count, *init, options=LONG, **more)
         self.addCleanup(cluster.end)
         return cluster
 
@@ -51,7 +51,7 @@ class CommandsTest(ClusterTest):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="varve_cluster_")
-        cls.cluster = Cluster(PROGRAM, cls.folder.name, 3)
+        cls.cluster = Cluster(PROGRAM, cls.folder.name, 3, options=LONG)
         cls.one, cls.two, cls.three = cls.cluster.nodes.values()
 
     @classmethod

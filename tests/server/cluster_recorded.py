@@ -12,8 +12,6 @@ from cluster_nodes import NODE_PORT, PATIENCE, Cluster, host_of
 from tcp_proxy import Proxy
 
 PROXY_PORT = NODE_PORT + 1
-# A deadline that no load of the machine comes near to, where every request must succeed.
-LONG = ["--cluster-timeout", "60000"]
 SCALE = float(os.environ.get("VARVE_TEST_SCALE", "1"))
 
 

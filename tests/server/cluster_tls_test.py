@@ -16,7 +16,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from cluster_nodes import NODE_PORT, PATIENCE, Cluster, Node, host_of  # noqa: E402
+from cluster_nodes import LONG, NODE_PORT, PATIENCE, Cluster, Node, host_of  # noqa: E402
 
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
 OK = (b"+", b"OK")
@@ -28,7 +28,7 @@ class TlsCluster(Cluster):
 
     def options_of(self, number):
         own = self.folder / f"node{number}"
-        return [*super().options_of(number), "--cluster-timeout", "60000", "--cluster-tls-cert", f"{own}.pem",
+        return [*super().options_of(number), *LONG, "--cluster-tls-cert", f"{own}.pem",
                 "--cluster-tls-key", f"{own}.key", "--cluster-tls-ca", str(self.folder / "ca.pem")]
 
 
