@@ -154,9 +154,12 @@ class AbuseTest(unittest.TestCase):
                 count += os.readlink(f"{folder}/{name}").startswith("socket:")
         return count
 
-    def tcp_port(self):
+    def await_log(self):
         # It listens before it says so.
         self.await_that(lambda: " listening " in self.log() and self.log().endswith("\n"), "the log")
+
+    def tcp_port(self):
+        self.await_log()
         words = [word[8:] for word in self.log().split() if word.startswith("address=127.0.0.1:")]
         return int(words[0].rsplit(":", 1)[1])
 
@@ -417,6 +420,7 @@ class AbuseTest(unittest.TestCase):
 
     def test_without_descriptors_accepting_pauses(self):
         self.start()
+        self.await_log()  # UBSan looks at the stream that is written to, for which it wants descriptors
         pid = self.server.process.pid
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         try:
