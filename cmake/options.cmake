@@ -4,6 +4,7 @@ option(VARVE_BENCH "Build varve_bench and the micro benchmarks" ON)
 option(VARVE_FUZZ "Build the fuzz targets (clang)" OFF)
 option(VARVE_WERROR "Warnings are errors" OFF)
 option(VARVE_PLANTED_BUGS "Compile the planted bugs that the tests must find" OFF)
+option(VARVE_UNITY "Compile eight sources at once (cmake/unity.cmake)" OFF)
 option(VARVE_SYNTAX_ONLY "Analyse the sources of the layers; nothing can be linked" OFF)
 set(VARVE_SANITIZE "" CACHE STRING "Sanitizers, for example address,undefined")
 
@@ -41,10 +42,6 @@ endif()
 if(VARVE_PLANTED_BUGS)
   target_compile_definitions(varve_settings INTERFACE VARVE_PLANTED_BUGS)
 endif()
-
-# Where CMAKE_UNITY_BUILD is on (the builds that test), so many sources at once: most of the time that one takes alone
-# is its headers'. A source that others would disturb says so with SKIP_UNITY_BUILD_INCLUSION.
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 
 # Links are the memory-hungry step on small machines: one at a time.
 set_property(GLOBAL PROPERTY JOB_POOLS varve_link=1)

@@ -104,8 +104,8 @@ def unbuilt(root, compile_commands, left_out):
     for entry in json.loads(compile_commands.read_text()):
         source = pathlib.Path(entry["directory"], entry["file"]).resolve()
         built.add(str(source))
-        if source.parent.name == "Unity":  # made by CMake: a list of sources
-            built.update(re.findall(r'^#include "(.+\.cc)"$', source.read_text(), re.M))
+        if source.parent.parent.name == "unity":  # cmake/unity.cmake: a list of sources
+            built.update(str((source.parent / path).resolve()) for path in re.findall(r'^#include "(.+\.cc)"$', source.read_text(), re.M))
     # Fuzz targets are built by their own preset, with clang.
     for folder in ("src", "tests", "bench"):
         for path in sorted((root / folder).rglob("*.cc")):
