@@ -54,7 +54,7 @@ class Loop final : public net::LoopHandler {
 
 // Buffers of large replies come and go with each of them. What the allocator gives back to the system meanwhile
 // has to be cleared again page by page, which costs more than the reply itself.
-constexpr int kMappedBytes = 1 << 20;      // allocations from here on are given back at once
+constexpr int kMappedBytes = 8 << 20;      // allocations from here on are given back at once
 constexpr int kKeptFreeBytes = 32 << 20;   // of each heap
 
 void KeepFreeMemory() {
