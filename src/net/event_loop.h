@@ -3,8 +3,8 @@
 // One wake-up: every connection that has input reads once and takes a turn; BeforeSend is called; then
 // all of them send. So what a connection has pipelined is answered by one write, and what BeforeSend costs
 // (a flush of the disk) is shared by all that were ready. Those whose last turn was large wait in a queue,
-// with those that have more to do than one turn: of it a wake-up does a little, after all the others, so that
-// who asks for little waits for one large turn at most, however many there are.
+// with those that have more to do than one turn: of it a wake-up does 64 KiB, or one turn, after all the others,
+// so that who asks for little waits for no more than that and a turn, however many large ones there are.
 #ifndef VARVE_NET_EVENT_LOOP_H_
 #define VARVE_NET_EVENT_LOOP_H_
 
