@@ -157,6 +157,9 @@ namespace {
 
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+// Fewer than what may stand between words, as with Redis.
+bool EndsWord(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -211,7 +214,7 @@ bool SplitWords(std::string_view line, std::vector<std::string>* words) {
     while (at < line.size() && IsSpace(line[at])) ++at;
     if (at == line.size()) return true;
     std::string word;
-    while (at < line.size() && !IsSpace(line[at])) {
+    while (at < line.size() && !EndsWord(line[at])) {
       const char c = line[at++];
       if (c != '"' && c != '\'') {
         word.push_back(c);

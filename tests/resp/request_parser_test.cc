@@ -40,6 +40,7 @@ TEST(RequestParserTest, ArraysAndLines) {
   EXPECT_EQ(Parsed("PING\r\nget  a\t b\n\r\n  \r\n*0\r\n*-5\r\nx\n"), "[PING|][get|a|b|][x|]");
   EXPECT_EQ(Parsed("set \"a\\x41\\n\\q\\\"\" 'b\\'\\n'\n"), "[set|aA\nq\"|b'\\n|]");
   EXPECT_EQ(Parsed("\"\" ab\"c d\"\n"), "[|abc d|]");
+  EXPECT_EQ(Parsed("\vget\f a\vb\f \v\n"), "[get\f|a\vb\f|]") << "they stand before words, and end none";
   EXPECT_EQ(Parsed("*1\r\n$1\r\na"), "");
 }
 
