@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "base/hash.h"
 #include "base/planted_bug.h"
 
 namespace varve::server {
@@ -17,10 +16,18 @@ uint64_t ScanCursors::After(std::string_view key) {
   const auto byte = [&](size_t i) -> uint64_t {
     return i < key.size() ? static_cast<uint8_t>(key[i]) : 0;
   };
-  const uint64_t number =
-      kMark | (byte(0) << 8 | byte(1)) << kHashBits | (Hash64(key) & kHashMask);
+  const uint64_t prefix = kMark | (byte(0) << 8 | byte(1)) << kHashBits;
+  uint64_t hash = hash_(key) & kHashMask;
   MutexLock lock(&mu_);
-  if (const auto found = by_number_.find(number); found != by_number_.end()) {
+  // A number that another key has is not given to this one too: its scan would go on elsewhere.
+  auto found = by_number_.find(prefix | hash);
+  while (found != by_number_.end() && found->second->second != key &&
+         !VARVE_PLANTED_BUG("server.keys_share_a_cursor")) {
+    hash = (hash + 1) & kHashMask;
+    found = by_number_.find(prefix | hash);
+  }
+  const uint64_t number = prefix | hash;
+  if (found != by_number_.end()) {
     keys_.splice(keys_.begin(), keys_, found->second);
     return number;
   }

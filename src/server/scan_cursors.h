@@ -1,20 +1,24 @@
 // ScanCursors: positions in the order of the keys as the numbers that SCAN gives out.
 //
-//   bit 63: 0 | bit 62: 1 | bits 61..46: the first two bytes of the last key shown | bits 45..0: its hash
+//   bit 63: 0 | bit 62: 1 | bits 61..46: the first two bytes of the last key shown | bits 45..0: its hash, or the next
+//   number that no other key has
 //
-// A number is made from the key alone. The keys behind the newest numbers are remembered; when a key has been
-// forgotten (many scans, a restart), the scan goes on from the two bytes, which may show keys again, but
-// leaves none out.
+// The keys behind the newest numbers are remembered; when a key has been forgotten (many scans, a restart), the scan goes
+// on from the two bytes, which may show keys again, but leaves none out. Hashes have a seed, so that nobody can choose
+// keys that have one number, or know a number that another process gives.
 #ifndef VARVE_SERVER_SCAN_CURSORS_H_
 #define VARVE_SERVER_SCAN_CURSORS_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
+#include "base/hash.h"
 #include "base/mutex.h"
 #include "base/thread_annotations.h"
 
@@ -23,7 +27,10 @@ namespace varve::server {
 // Thread-safe.
 class ScanCursors {
  public:
-  explicit ScanCursors(size_t max_bytes = 8 << 20) : max_bytes_(max_bytes) {}
+  using Hash = std::function<uint64_t(std::string_view key)>;
+  explicit ScanCursors(uint64_t seed, size_t max_bytes = 8 << 20)
+      : ScanCursors([seed](std::string_view key) { return Hash64(key, seed); }, max_bytes) {}
+  ScanCursors(Hash hash, size_t max_bytes) : hash_(std::move(hash)), max_bytes_(max_bytes) {}
 
   // The number of the position behind `key`; never 0, below 2^63.
   uint64_t After(std::string_view key) VARVE_EXCLUDES(mu_);
@@ -33,6 +40,7 @@ class ScanCursors {
  private:
   static constexpr size_t kEntryOverheadBytes = 128;
 
+  const Hash hash_;
   const size_t max_bytes_;
   Mutex mu_;
   std::list<std::pair<uint64_t, std::string>> keys_ VARVE_GUARDED_BY(mu_);  // newest first

@@ -11,7 +11,7 @@ namespace varve::server::test {
 namespace scan_test {
 
 TEST(ScanCursors, PositionIsBehindTheKey) {
-  ScanCursors cursors;
+  ScanCursors cursors(/*seed=*/1);
   for (const std::string key : {"a", "ab", "abc", "", "\xff\xff\xff", "key:1"}) {
     const uint64_t number = cursors.After(key);
     EXPECT_GT(number, 0u);
@@ -22,7 +22,7 @@ TEST(ScanCursors, PositionIsBehindTheKey) {
 
 // Without memory the position is at or before the key, and never behind it.
 TEST(ScanCursors, ForgottenPositionsLeaveNothingOut) {
-  ScanCursors none(0);
+  ScanCursors none(/*seed=*/1, /*max_bytes=*/0);
   Random random(1);
   for (int i = 0; i < 2000; ++i) {
     std::string key(random.Uniform(6), '\0');
@@ -33,8 +33,21 @@ TEST(ScanCursors, ForgottenPositionsLeaveNothingOut) {
   }
 }
 
+// Two keys of one hash must not have one number: the scan of the second would go on behind the first.
+TEST(ScanCursors, KeysOfOneHashHaveNumbersOfTheirOwn) {
+  ScanCursors cursors([](std::string_view) { return ~uint64_t{0}; }, 1 << 20);
+  std::set<uint64_t> numbers;
+  for (int i = 0; i < 100; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    const uint64_t number = cursors.After(key);
+    EXPECT_TRUE(numbers.insert(number).second);
+    EXPECT_EQ(cursors.Position(number), key + '\0');
+    EXPECT_EQ(cursors.After(key), number);
+  }
+}
+
 TEST(ScanCursors, AnyNumberIsTaken) {
-  ScanCursors cursors;
+  ScanCursors cursors(/*seed=*/1);
   for (const uint64_t number : {uint64_t{0}, uint64_t{1}, uint64_t{12345}, ~uint64_t{0}, uint64_t{1} << 62}) {
     EXPECT_LE(cursors.Position(number).size(), 2u);
   }
