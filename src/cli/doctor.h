@@ -35,6 +35,7 @@ struct Finding {
   std::string subject;  // one word
   std::string text;     // what was seen, and what it means
 };
+
 // "good", "note", "bad".
 std::string_view LevelName(Finding::Level level);
 

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "http/handler.h"
 #include "main/cluster_node.h"
@@ -118,6 +119,11 @@ Result<server::Options> OptionsFrom(const cli::ServeRequest& request) {
   options.net.memory_budget_bytes = request.client_memory_bytes;
   options.databases = request.databases;
   options.password = request.password;
+  if (!request.is_unprotected) {
+    options.admits_without_password = [shows = !request.tls_authorities.empty()](const net::Peer& peer) {
+      return peer.is_local || (shows && peer.service == kTlsService);
+    };
+  }
   options.backup_dir = request.backup_dir;
   options.syncs = request.syncs;
   return options;
@@ -193,7 +199,7 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
     if (signal == SIGHUP) ReloadCertificates(request, &network, node.get(), &log);
   }
   // From now on another one ends the process.
-  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  if (!VARVE_PLANTED_BUG("serve.second_signal_waits")) ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   NotifyServiceManager("STOPPING=1\nSTATUS=waiting for clients\n");
   log.Info("stopping", {{"signal", {std::to_string(signal)}},
                         {"connections", {std::to_string(network.counters().open.load())}}});

@@ -97,6 +97,8 @@ const Parameter kParameters[] = {
     {"notify-keyspace-events", [](const Service& s) { return EventFlagLetters(s.event_flags()); }, SetEvents},
     {"port", [](const Service& s) { return std::to_string(s.port()); }},
     {"proto-max-bulk-len", [](const Service& s) { return std::to_string(s.max_bulk_bytes()); }, SetMaxBulk},
+    {"protected-mode",
+     [](const Service& s) { return std::string(s.options().admits_without_password ? "yes" : "no"); }},
     {"requirepass", [](const Service& s) { return s.password(); }, SetPassword},
     {"save", [](const Service&) { return std::string(); }},
     {"slowlog-log-slower-than",

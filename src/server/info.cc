@@ -87,7 +87,10 @@ void MemorySection(Service& service, Lines& lines) {
       stats.memtable_bytes + stats.cache_bytes + stats.index_bytes + stats.iterator_bytes + buffers;
   lines.Add("used_memory", used);
   lines.Add("used_memory_human", HumanBytes(used));
-  lines.Add("used_memory_rss", ReadProcessUsage().resident_bytes);
+  const uint64_t resident = ReadProcessUsage().resident_bytes;
+  lines.Add("used_memory_rss", resident);
+  lines.Add("used_memory_rss_human", HumanBytes(resident));
+  lines.Add("mem_fragmentation_ratio", Decimal(static_cast<double>(resident) / static_cast<double>(std::max<uint64_t>(1, used)), 2));
   lines.Add("mem_clients_normal", buffers);
   lines.Add("maxmemory", "0");
   lines.Add("maxmemory_human", "0B");
@@ -119,6 +122,11 @@ void StatsSection(Service& service, Lines& lines) {
   const net::Counters& net = service.counters() == nullptr ? none : *service.counters();
   lines.Add("total_connections_received", Value(net.accepted));
   lines.Add("total_commands_processed", totals.commands);
+  const Rates::Sums rates = service.rates().PerSecond(
+      service.NowNanos(), {totals.commands, Value(net.input_bytes), Value(net.output_bytes)});
+  lines.Add("instantaneous_ops_per_sec", rates.commands);
+  lines.Add("instantaneous_input_kbps", Decimal(static_cast<double>(rates.input_bytes) / 1024, 2));
+  lines.Add("instantaneous_output_kbps", Decimal(static_cast<double>(rates.output_bytes) / 1024, 2));
   lines.Add("total_net_input_bytes", Value(net.input_bytes));
   lines.Add("total_net_output_bytes", Value(net.output_bytes));
   lines.Add("rejected_connections", Value(net.refused));

@@ -3,8 +3,10 @@
 #define VARVE_SERVER_OPTIONS_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
+#include "net/handler.h"
 #include "net/options.h"
 
 namespace varve::server {
@@ -18,6 +20,8 @@ struct Options {
   net::ServerOptions net;
   int databases = 16;       // 1 to 10,000
   std::string password;     // empty: nobody needs to authenticate
+  // Asked of each new connection while the user "default" needs no password. Empty: everybody may come.
+  std::function<bool(const net::Peer&)> admits_without_password;
   // Every reply to a write waits until it survives loss of power; one flush for all that were ready.
   bool syncs = false;
   // Where V.BACKUP puts files; empty: nowhere, and it is refused.

@@ -8,7 +8,7 @@ namespace varve::server {
 
 namespace {
 
-constexpr unsigned kVersion = 10;
+constexpr unsigned kRdbVersion = 10;
 constexpr size_t kFooterBytes = 10;
 constexpr uint8_t kInt8 = 0xC0;
 constexpr uint8_t kInt16 = 0xC1;
@@ -145,7 +145,7 @@ std::string DumpString(std::string_view value) {
     AppendLength(&dump, value.size());
     dump.append(value);
   }
-  AppendLittleEndian(&dump, kVersion, 2);
+  AppendLittleEndian(&dump, kRdbVersion, 2);
   AppendLittleEndian(&dump, Crc64(dump), 8);
   return dump;
 }
@@ -155,7 +155,7 @@ bool IsWholeDump(std::string_view dump) {
   Reader footer(dump.substr(dump.size() - kFooterBytes));
   const uint64_t version = static_cast<uint64_t>(footer.TakeSigned(2)) & 0xFFFF;
   const uint64_t crc = static_cast<uint64_t>(footer.TakeSigned(8));
-  return version <= kVersion && crc == Crc64(dump.substr(0, dump.size() - 8));
+  return version <= kRdbVersion && crc == Crc64(dump.substr(0, dump.size() - 8));
 }
 
 std::optional<std::string> RestoreString(std::string_view dump, size_t max_bytes) {

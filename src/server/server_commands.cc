@@ -2,11 +2,13 @@
 #include <algorithm>
 #include <array>
 
+#include "base/random.h"
 #include "base/status_macros.h"
 #include "server/call.h"
 #include "server/info.h"
 #include "server/service.h"
 #include "server/session.h"
+#include "varve/version.h"
 
 namespace varve::server {
 namespace {
@@ -64,6 +66,26 @@ Status BgRewriteAof(Call& call) {
   return Status::Ok();
 }
 
+// Redis draws something of its version here. Ours is what it is named after: layers that a lake lays down, one a year.
+Status LolWut(Call& call) {
+  constexpr size_t kYears = 12;
+  constexpr size_t kWidth = 60;
+  constexpr std::string_view kGrain = " .:-=+*#";
+  Random random(call.service.NowNanos());
+  std::string text;
+  for (size_t year = 0; year < kYears; ++year) {
+    size_t grain = random.Uniform(kGrain.size());
+    for (size_t i = 0; i < kWidth; ++i) {
+      if (random.OneIn(20)) grain = (grain + 1) % kGrain.size();
+      text.push_back(kGrain[grain]);
+    }
+    text.push_back('\n');
+  }
+  text.append("varve ver. ").append(kVersion).append("; what Redis ver. ").append(kRedisVersion).append(" says to it\n");
+  call.reply.Verbatim("txt", text);
+  return Status::Ok();
+}
+
 // Everything that was acknowledged is kept whatever is said.
 Status Shutdown(Call& call) {
   bool saves = false;
@@ -107,6 +129,7 @@ std::vector<CommandSpec> ServerCommands() {
        "The same as SAVE here, with another reply", BgSave},
       {"bgrewriteaof", 1, "admin noscript no_async_loading", "", "", "", "1.0.0", "server",
        "The same as SAVE here: the log is kept short by itself", BgRewriteAof},
+      {"lolwut", -1, "readonly fast", "read", "", "", "5.0.0", "server", "Draws, and says the version", LolWut},
       {"role", 1, "noscript loading stale fast", "admin dangerous", "", "", "2.8.12", "server",
        "Returns the role in replication", Role},
       {"shutdown", -1, "admin noscript loading stale no_multi allow_busy", "", "", "", "1.0.0",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "server/session.h"
 
@@ -23,10 +24,28 @@ std::string MakeRunId(Env* env) {
   return id;
 }
 
+// Of who may not come: whatever it asks for is answered once, with what can be done about it.
+class Denied final : public net::ConnectionHandler {
+ public:
+  net::Turn OnInput(std::string_view input, std::string* output) override {
+    output->append(
+        "-DENIED varve runs in protected mode: no password is set, and connections are taken from this machine alone. "
+        "From there, set one with CONFIG SET requirepass or ACL SETUSER; or start the server with --requirepass, or, if "
+        "everybody may use it, with --unprotected.\r\n");
+    return {.consumed = input.size(), .next = net::Turn::Next::kCloseAfterReplies};
+  }
+  uint64_t lifetime_millis() const override { return kMillisToAuthenticate; }
+};
+
 class Loop final : public net::LoopHandler {
  public:
   Loop(Service* service, int index) : service_(service), state_{.index = index} {}
   std::unique_ptr<net::ConnectionHandler> OnConnect(const net::Peer& peer) override {
+    const auto& admits = service_->options().admits_without_password;
+    if (admits && !service_->acl().asks_for_password() && !admits(peer) &&
+        !VARVE_PLANTED_BUG("server.protects_at_start_only")) {
+      return std::make_unique<Denied>();
+    }
     return std::make_unique<Session>(service_, &state_, peer);
   }
   bool BeforeSend() override {
@@ -68,7 +87,9 @@ Service::Service(Db* db, const Options& options, Env* env, std::function<void()>
       env_(env),
       on_shutdown_(std::move(on_shutdown)),
       databases_(db, options.databases, std::max(1, options.net.loop_count)),
+      scan_cursors_(env->RandomSeed()),
       started_at_(env->clock()->MonotonicNanos()),
+      rates_(started_at_),
       run_id_(MakeRunId(env)),
       max_bulk_bytes_(options.max_bulk_bytes),
       totals_(std::max(1, options.net.loop_count)),

@@ -25,6 +25,7 @@
 #include "server/monitors.h"
 #include "server/options.h"
 #include "server/pubsub.h"
+#include "server/rates.h"
 #include "server/scan_cursors.h"
 #include "server/slowlog.h"
 #include "server/syncer.h"
@@ -132,6 +133,7 @@ class Service {
 
   // Since the start, or CONFIG RESETSTAT.
   Totals& totals() { return totals_; }
+  Rates& rates() { return rates_; }
 
  private:
   const Options options_;
@@ -141,6 +143,7 @@ class Service {
   Clients clients_;
   ScanCursors scan_cursors_;
   const uint64_t started_at_;
+  Rates rates_;
   std::string run_id_;
   std::atomic<int64_t> max_bulk_bytes_;
   std::atomic<size_t> kept_bytes_{0};

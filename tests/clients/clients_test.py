@@ -187,6 +187,28 @@ class PythonRedisTest(ClientsTest):
         second.close()
 
 
+    def test_passwords_and_users(self):
+        self.options = ["--requirepass", "secret"]
+        self.kill_and_start()
+
+        def connect(**who):
+            client = redis.Redis(unix_socket_path=self.server.path, socket_timeout=SECONDS, **who)
+            self.addCleanup(client.close)
+            return client
+        with self.assertRaises(redis.AuthenticationError):
+            connect().get("a")
+        with self.assertRaisesRegex(redis.RedisError, "WRONGPASS"):
+            connect(password="wrong").get("a")
+        admin = connect(password="secret", client_name="admin")
+        self.assertTrue(admin.set("a:1", "x"))
+        self.assertEqual(admin.client_getname(), "admin")
+        self.assertTrue(admin.acl_setuser("alice", enabled=True, passwords=["+pw"], keys=["a:*"], categories=["+@read"]))
+        alice = connect(username="alice", password="pw")
+        self.assertEqual(alice.get("a:1"), b"x")
+        for refused in (lambda: alice.get("b:1"), lambda: alice.set("a:1", "y")):
+            with self.assertRaises(redis.exceptions.NoPermissionError):
+                refused()
+
     def test_keys_of_any_bytes_and_scans(self):
         keys = {bytes([i, 13, 10, i]) for i in range(256)}
         for key in keys:
@@ -245,12 +267,27 @@ class RedisToolsTest(ClientsTest):
         self.assertIn(b"Sampled 10002 keys", self.cli("--memkeys"))
         self.assertIn(b"redis_version:7.0.15", self.cli("INFO", "server"))
 
+    def test_command_line_with_a_password(self):
+        self.options = ["--requirepass", "secret"]
+        self.kill_and_start()
+        quiet = ("--no-auth-warning",)
+        self.assertTrue(self.cli("SET", "a", "1").startswith(b"NOAUTH "))
+        self.assertEqual(self.cli(*quiet, "-a", "secret", "SET", "a", "1"), b"OK\n")
+        self.assertEqual(self.cli(*quiet, "-a", "secret", "ACL", "SETUSER", "alice", "on", ">pw", "~*", "+get"), b"OK\n")
+        self.assertEqual(self.cli(*quiet, "--user", "alice", "--pass", "pw", "GET", "a"), b"1\n")
+        self.assertEqual(self.cli(*quiet, "-3", "--user", "alice", "--pass", "pw", "GET", "a"), b"1\n")
+        self.assertTrue(self.cli(*quiet, "--user", "alice", "--pass", "pw", "DEL", "a").startswith(b"NOPERM "))
+        self.assertIn(b"WRONGPASS", self.cli(*quiet, "--user", "alice", "--pass", "wrong", "GET", "a"))
+
     def test_command_line_over_tls(self):
         given = self.start_with_tls()
         if not given:
             self.skipTest("openssl")
         tls = ["redis-cli", "--tls", "-p", given[0]]
         self.assertEqual(self.run_tool(*tls, "--cacert", given[1], "SET", "a", "1"), b"OK\n")
+        self.assertEqual(self.run_tool(*tls, "--cacert", given[1], "CONFIG", "SET", "requirepass", "secret"), b"OK\n")
+        self.assertTrue(self.run_tool(*tls, "--cacert", given[1], "GET", "a").startswith(b"NOAUTH "))
+        self.assertEqual(self.run_tool(*tls, "--cacert", given[1], "--no-auth-warning", "-a", "secret", "GET", "a"), b"1\n")
         careful = subprocess.run([*tls, "PING"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         self.assertIn(b"certificate verify failed", careful.stdout)
 

@@ -64,6 +64,25 @@ async function scans(client) {
   assert.strictEqual(seen.size, 5000);
 }
 
+// AUTH with a user's name, by both ways to the server.
+async function users(client) {
+  await client.call('ACL', 'SETUSER', 'alice', 'on', '>secret', '~a:*', '+@all');
+  const ways = [{ path }];
+  if (tlsPort) ways.push({ host: '127.0.0.1', port: Number(tlsPort), tls: { ca: fs.readFileSync(authority) } });
+  for (const way of ways) {
+    const alice = new Redis({ ...way, username: 'alice', password: 'secret', connectionName: 'hers' });
+    assert.strictEqual(await alice.call('ACL', 'WHOAMI'), 'alice');
+    assert.strictEqual(await alice.client('GETNAME'), 'hers');
+    assert.strictEqual(await alice.set('a:1', 'x'), 'OK');
+    await assert.rejects(alice.set('b:1', 'x'), /NOPERM/);
+    alice.disconnect();
+    const stranger = new Redis({ ...way, username: 'alice', password: 'wrong', retryStrategy: null });
+    const told = new Promise((resolve) => stranger.on('error', resolve));
+    assert.match((await told).message, /WRONGPASS/);
+    stranger.disconnect();
+  }
+}
+
 async function reconnects(client) {
   const listener = client.duplicate();
   listener.on('error', () => {});
@@ -98,6 +117,7 @@ run(async () => {
   await publishing(client);
   await scans(client);
   if (tlsPort) await tls();
+  await users(client);
   await reconnects(client);
   client.disconnect();
 });

@@ -95,6 +95,23 @@ async function tls() {
   await assert.rejects(connect({ socket: { ...socket, reconnectStrategy: false } }));
 }
 
+// HELLO with AUTH and SETNAME, or AUTH alone, by both ways to the server.
+async function users(client) {
+  await client.sendCommand(['ACL', 'SETUSER', 'alice', 'on', '>secret', '~a:*', '+@all']);
+  const ways = [{ path }];
+  if (tlsPort) ways.push({ host: '127.0.0.1', port: Number(tlsPort), tls: true, ca: fs.readFileSync(authority) });
+  for (const socket of ways) {
+    const alice = await connect({ socket, username: 'alice', password: 'secret', name: 'hers' });
+    assert.strictEqual(await alice.sendCommand(['ACL', 'WHOAMI']), 'alice');
+    assert.strictEqual(await alice.sendCommand(['CLIENT', 'GETNAME']), 'hers');
+    assert.strictEqual(await alice.set('a:1', 'x'), 'OK');
+    await assert.rejects(alice.set('b:1', 'x'), /NOPERM/);
+    alice.destroy();
+    await assert.rejects(connect({ socket: { ...socket, reconnectStrategy: false }, username: 'alice', password: 'wrong' }),
+                         /WRONGPASS/);
+  }
+}
+
 async function reconnects(client) {
   const listener = await another(client);
   const seen = [];
@@ -118,6 +135,7 @@ run(async () => {
   await publishing(client);
   await scans(client);
   if (tlsPort) await tls();
+  await users(client);
   await reconnects(client);
   client.destroy();
 });

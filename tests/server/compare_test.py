@@ -16,7 +16,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import redis_pair  # noqa: E402
-from redis_commands import DIFFERENCES, NEWER_COMMANDS, NOT_AFTER_WATCH, NOT_IN_MULTI, SCRIPTS, random_command  # noqa: E402
+from redis_commands import ABSENT, ABSENT_SUBCOMMANDS, DIFFERENCES, NEWER_COMMANDS, NOT_AFTER_WATCH, NOT_IN_MULTI, SCRIPTS, random_command  # noqa: E402
+import raw_requests  # noqa: E402
 
 SKIPPED = 77
 STREAM_LENGTH = 60
@@ -167,6 +168,55 @@ def has_same_table(servers):
     return same
 
 
+def lacks_what_it_should(servers):
+    """Of Redis's commands ours lacks those of the lists, and no others; and says so of each."""
+    pair = Pair(*servers)
+    ours, theirs = pair.both
+    try:
+        names = [{entry[1] for entry in one.call("COMMAND", "LIST")[1]} for one in pair.both]
+        lacking = {name for name in names[1] - names[0] if b"|" not in name or name.split(b"|")[0] not in ABSENT}
+        expected = ABSENT | ABSENT_SUBCOMMANDS
+        same = lacking == expected
+        if not same:
+            print(f"lacking and not in the lists: {sorted(lacking - expected)}\nin the lists and not lacking: {sorted(expected - lacking)}")
+        for name in sorted(expected):
+            command = name.split(b"|") + [b"a", b"b"]
+            reply = ours.call(*command)
+            says = b"ERR unknown subcommand" if b"|" in name else b"ERR unknown command '" + name + b"', with args beginning with: 'a' 'b' "
+            if reply[0] != b"-" or not reply[1].startswith(says):
+                print(f"{command}: {reply}")
+                same = False
+        # What could load code, or name a file.
+        for command in (b"CONFIG SET dir /tmp", b"CONFIG SET dbfilename x", b"CONFIG SET logfile x", b"CONFIG SET aclfile x", b"CONFIG SET unixsocket x",
+                        b"CONFIG SET loadmodule x", b"CONFIG SET enable-module-command yes", b"CONFIG SET enable-debug-command yes",
+                        b"CONFIG SET protected-mode no", b"CONFIG SET tls-cert-file x", b"CONFIG REWRITE", b"MODULE LOAD x", b"EVAL x 0"):
+            reply = ours.call(*command.split(b" "))
+            if reply[0] != b"-":
+                print(f"{command} is not refused: {reply}")
+                same = False
+    finally:
+        pair.close()
+    return same
+
+
+def run_raw(seed, servers):
+    """Bytes that are not always requests: everything that comes back until the connection ends."""
+    rng = random.Random(seed)
+    pieces = raw_requests.make(rng)
+    replies = []
+    for server in servers:
+        one = redis_pair.Connection(server.path)
+        try:
+            one.call("FLUSHALL")
+            replies.append(raw_requests.exchange(one.socket, pieces))
+        finally:
+            one.close()
+    if replies[0] == replies[1]:
+        return True
+    print(f"raw stream {seed}: different replies to\n    {show(pieces)}\n  ours:   {show(replies[0])}\n  theirs: {show(replies[1])}")
+    return False
+
+
 def run_commands(seed, servers, only):
     rng = random.Random(seed)
     count = 2 if rng.random() < 0.2 and seed % 4 != 0 else 1
@@ -236,6 +286,9 @@ def main():
                 assert limit.call("CONFIG", "SET", "notify-keyspace-events", "AKE") == (b"+", b"OK")
                 limit.close()
             failures += 0 if has_same_table((ours, theirs)) else 1
+            failures += 0 if lacks_what_it_should((ours, theirs)) else 1
+            for seed in range(options.seed, options.seed + streams):
+                failures += 0 if run_raw(seed, (ours, theirs)) else 1
             for version in (2, 3):
                 for script in SCRIPTS:
                     failures += 0 if run_script(version, script, (ours, theirs)) else 1

@@ -164,6 +164,15 @@ TEST_F(PipelineTest, SetsInARowAreOneWrite) {
   EXPECT_TRUE(client->Send(Encode({"CONFIG", "SET", "k0"}) + Encode({"PING"})).starts_with("-ERR wrong number"));
 }
 
+TEST_F(PipelineTest, APipelineIsSyncedOnce) {
+  const auto client = Connect();
+  EXPECT_EQ(client->Call({"V.DURABILITY", "sync"}), "+OK\r\n");
+  const uint64_t before = db_->Stats().sync_count;
+  EXPECT_EQ(client->Send(Sets(1000)), Repeat("+OK\r\n", 1000));
+  EXPECT_GE(db_->Stats().sync_count, before + 1);
+  EXPECT_LE(db_->Stats().sync_count, before + 2) << "its own, and perhaps one for a log that is full";
+}
+
 TEST_F(PipelineTest, ARefusedSetIsRefusedAlone) {
   store_options_.max_value_bytes = 10;
   Restart();

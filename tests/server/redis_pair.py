@@ -125,6 +125,19 @@ class Connection:
         self.buffer = self.buffer[self.at:] + chunk
         self.at = 0
 
+    def _receive(self, size):
+        whole = memoryview(bytearray(size))
+        at = 0
+        while at < size:
+            try:
+                count = self.socket.recv_into(whole[at:])
+            except ConnectionResetError:
+                raise Closed() from None
+            if count == 0:
+                raise Closed()
+            at += count
+        return bytes(whole)
+
     def _line(self):
         while True:
             end = self.buffer.find(b"\r\n", self.at)
@@ -135,6 +148,11 @@ class Connection:
             self._fill()
 
     def _bytes(self, size):
+        if size > 1 << 20:  # in one piece: appending would copy it for each chunk
+            self.buffer, self.at = self.buffer[self.at:], 0
+            missing = size + 2 - len(self.buffer)
+            if missing > 0:
+                self.buffer += self._receive(missing)
         while len(self.buffer) - self.at < size + 2:
             self._fill()
         data = self.buffer[self.at:self.at + size]

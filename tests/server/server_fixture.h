@@ -32,12 +32,12 @@ inline std::string Encode(const std::vector<std::string_view>& args) {
 // One connection as the network would drive it.
 class TestClient {
  public:
-  TestClient(net::LoopHandler* loop, uint64_t id) : loop_(loop) {
+  TestClient(net::LoopHandler* loop, uint64_t id, bool is_local = true) : loop_(loop) {
     net::Peer peer;
     peer.id = id;
     peer.address = "127.0.0.1:" + std::to_string(id);
     peer.local_address = "127.0.0.1:6379";
-    peer.is_local = true;
+    peer.is_local = is_local;
     peer.close = [] {};
     peer.wake = [] {};
     peer.write = [inbox = inbox_](std::string bytes) {
@@ -121,6 +121,10 @@ class ServerTest : public ::testing::Test {
 
   std::unique_ptr<TestClient> Connect(size_t loop = 0) {
     return std::make_unique<TestClient>(loops_[loop].get(), next_id_++);
+  }
+  // From another machine.
+  std::unique_ptr<TestClient> ConnectStranger() {
+    return std::make_unique<TestClient>(loops_[0].get(), next_id_++, /*is_local=*/false);
   }
   void AdvanceMillis(uint64_t millis) { env_.sim_clock()->Advance(millis * 1'000'000); }
 

@@ -84,12 +84,15 @@ class ServerTest(unittest.TestCase):
         for _ in range(30):
             connection.send(redis_pair.encode([b"GET", b"k"]))
         connection.read()  # and no more
+        first = time.monotonic()
         server.process.terminate()
         while "stopping" not in self.log():
             time.sleep(0.01)
         server.process.terminate()
-        # 0 where the second signal came after the two seconds that clients have.
-        self.assertIn(server.process.wait(timeout=60), (-signal.SIGTERM, 0))
+        between = time.monotonic() - first
+        code = server.process.wait(timeout=60)
+        # Clients have two seconds: when the second signal came later than that, on a busy machine, it changes nothing.
+        self.assertEqual(code, -signal.SIGTERM if between < 1 or code != 0 else 0)
         self.assertEqual(self.connect(self.start()).call("STRLEN", "k"), (b":", b"1000000"))
 
     def test_shutdown_command(self):
@@ -237,8 +240,7 @@ class ServerTest(unittest.TestCase):
 
     def test_tcp_listens_at_loopback_alone(self):
         self.start()
-        while not (" listening " in self.log() and self.log().endswith("\n")):
-            time.sleep(0.01)  # it listens before it says so
+        self.logged_port()
         addresses = [word[8:] for word in self.log().split() if word.startswith("address=")]
         hosts = {address.rsplit(":", 1)[0] for address in addresses if not address.startswith("/")}
         self.assertTrue(hosts <= {"127.0.0.1", "[::1]"} and hosts, addresses)
@@ -246,6 +248,42 @@ class ServerTest(unittest.TestCase):
         with socket.create_connection(("127.0.0.1", port), timeout=60) as tcp:
             tcp.sendall(b"PING\r\n")
             self.assertEqual(tcp.recv(100), b"+PONG\r\n")
+
+    def logged_port(self):
+        while not (" listening " in self.log() and self.log().endswith("\n")):
+            time.sleep(0.01)  # it listens before it says so
+        address = [word[8:] for word in self.log().split() if word.startswith("address=") and ":" in word][-1]
+        return int(address.rsplit(":", 1)[1])
+
+    def test_ipv6(self):
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            self.skipTest("NOT TESTED: no IPv6 on this machine")
+        self.start("--bind", "::1")
+        with socket.create_connection(("::1", self.logged_port()), timeout=60) as tcp:
+            tcp.sendall(b"CLIENT INFO\r\n")
+            self.assertRegex(tcp.recv(1000), rb"addr=\[::1\]:\d+ laddr=\[::1\]:\d+ ")
+
+    # Redis's clients rely on it to the second; ours are told by a worker, from the deadline on.
+    def test_expired_keys_are_told_of_in_time(self):
+        server = self.start()
+        connection, listener = self.connect(server), self.connect(server)
+        connection.call("CONFIG", "SET", "notify-keyspace-events", "Ex")
+        listener.call("SUBSCRIBE", "__keyevent@0__:expired")
+        rng = random.Random(SEED)
+        count, due, late = 2000, {}, []
+        for i in range(count):
+            millis = rng.randint(300, 1500)
+            self.assertEqual(connection.call("SET", f"k{i}", "v", "PX", millis), (b"+", b"OK"))
+            due[b"k%d" % i] = int(connection.call("PEXPIRETIME", f"k{i}")[1])
+        while due:
+            key = listener.read()[1][2][1]
+            late.append(time.time() * 1000 - due.pop(key))
+        late.sort()
+        self.assertGreater(late[0], -2, "told before its deadline")
+        print(f"told of {count} expired keys, late by: p50 {late[count // 2]:.0f} ms, p99 {late[count * 99 // 100]:.0f} ms", file=sys.stderr)
+        self.assertEqual(connection.call("DBSIZE"), (b":", b"0"))
 
     def test_store_is_for_one_server(self):
         self.start()

@@ -263,6 +263,46 @@ TEST_F(SessionTest, BrowsersAreCutOff) {
   }
 }
 
+// The password may be taken away while the server runs.
+TEST_F(SessionTest, StrangersAreDeniedWhileThereIsNoPassword) {
+  Options options;
+  options.password = "secret";
+  options.admits_without_password = [](const net::Peer& peer) { return peer.is_local; };
+  Restart(options);
+  const auto known = ConnectStranger();
+  EXPECT_EQ(known->Call({"AUTH", "secret"}), "+OK\r\n");
+  EXPECT_EQ(known->Call({"CONFIG", "SET", "requirepass", ""}), "+OK\r\n");
+  EXPECT_EQ(known->Call({"PING"}), "+PONG\r\n") << "who has come already may stay";
+  const auto stranger = ConnectStranger();
+  EXPECT_GT(stranger->lifetime_millis(), 0u) << "who says nothing is cut as well";
+  EXPECT_TRUE(stranger->Call({"AUTH", "x"}).starts_with("-DENIED "));
+  EXPECT_EQ(stranger->turn().next, Next::kCloseAfterReplies);
+  EXPECT_EQ(stranger->left(), 0u);
+  EXPECT_EQ(Connect()->Call({"CONFIG", "GET", "protected-mode"}), "*2\r\n$14\r\nprotected-mode\r\n$3\r\nyes\r\n");
+  EXPECT_EQ(Connect()->Call({"ACL", "SETUSER", "default", "resetpass", ">other"}), "+OK\r\n");
+  EXPECT_EQ(ConnectStranger()->Call({"AUTH", "other"}), "+OK\r\n");
+  EXPECT_EQ(Connect()->Call({"AUTH", "other"}), "+OK\r\n");
+}
+
+TEST_F(SessionTest, FlushesCostTheSameHoweverManyKeysThereAre) {
+  const auto client = Connect();
+  const std::vector<std::vector<std::string_view>> commands = {
+      {"FLUSHDB"}, {"FLUSHALL"}, {"V.RMTREE", "k"}, {"V.DELRANGE", "k", "l"}};
+  for (const std::vector<std::string_view>& command : commands) {
+    std::vector<uint64_t> written;
+    for (const int count : {10, 10'000}) {
+      std::string sets;
+      for (int i = 0; i < count; ++i) sets += Encode({"SET", "k/" + std::to_string(i), "v"});
+      client->Send(sets);
+      const uint64_t before = db_->Stats().wal_bytes_written;
+      EXPECT_EQ(client->Call(command), "+OK\r\n");
+      written.push_back(db_->Stats().wal_bytes_written - before);
+      EXPECT_EQ(client->Call({"DBSIZE"}), ":0\r\n") << command[0];
+    }
+    EXPECT_LT(written[1], written[0] + 1000) << command[0];
+  }
+}
+
 TEST_F(SessionTest, DatabasesAreApartAndSwapsAreKept) {
   auto a = Connect();
   a->Call({"SET", "k", "zero"});

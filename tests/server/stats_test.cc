@@ -91,6 +91,17 @@ TEST(LatencyMonitor, KeepsTheWorstOfASecondAndTheNewest) {
   EXPECT_FALSE(monitor.Reset("command"));
 }
 
+TEST(Rates, AreOverTheTimeBetweenLooksOfASecondAtLeast) {
+  constexpr uint64_t kSecond = kNanosPerSecond;
+  Rates rates(10 * kSecond);
+  EXPECT_EQ(rates.PerSecond(10 * kSecond + 1, {500, 0, 0}).commands, 500u) << "less than a second is taken for one";
+  EXPECT_EQ(rates.PerSecond(12 * kSecond, {1000, 2048, 4096}).commands, 500u);
+  EXPECT_EQ(rates.PerSecond(16 * kSecond, {3000, 2048, 8192}).commands, 500u);
+  EXPECT_EQ(rates.PerSecond(16 * kSecond, {3000, 2048, 8192}).output_bytes, 1024u) << "asked again at once: the same";
+  EXPECT_EQ(rates.PerSecond(16 * kSecond, {3000, 2048, 8192}).input_bytes, 0u);
+  EXPECT_EQ(rates.PerSecond(18 * kSecond, {10, 0, 0}).commands, 5u) << "counted from 0 since a reset";
+}
+
 class StatsTest : public ServerTest {};
 
 TEST_F(StatsTest, InfoCountsCommandsAndErrors) {
@@ -117,6 +128,7 @@ TEST_F(StatsTest, InfoCountsCommandsAndErrors) {
   EXPECT_NE(a->Call({"INFO", "errorstats"}).find("errorstat_ERR:count=3\r\n"), std::string::npos);
   EXPECT_NE(a->Call({"INFO", "everything"}).find("latency_percentiles_usec_set:p50="), std::string::npos);
   EXPECT_NE(a->Call({"LATENCY", "HISTOGRAM", "set"}).find("$5\r\ncalls\r\n:2\r\n"), std::string::npos);
+  EXPECT_NE(a->Call({"INFO", "stats"}).find("\r\ninstantaneous_ops_per_sec:"), std::string::npos);
   EXPECT_EQ(a->Call({"CONFIG", "RESETSTAT"}), "+OK\r\n");
   EXPECT_EQ(line(a->Call({"INFO", "commandstats"}), "set"), "");
 }

@@ -1,4 +1,11 @@
 // Our own commands, and dumps.
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
 #include "server/rdb_string.h"
 #include "tests/server/server_fixture.h"
 
@@ -18,6 +25,61 @@ TEST_F(VarveCommandsTest, RangesAreInOrder) {
   EXPECT_EQ(a->Call({"V.RANGE", "", "", "LIMIT", "0"}), "*0\r\n");
   EXPECT_EQ(a->Call({"V.RANGE", "", "", "LIMIT", "-1"}), "-ERR LIMIT can't be negative\r\n");
   EXPECT_EQ(a->Call({"V.RANGE", "", "", "AFTER", "b"}), "-ERR syntax error\r\n");
+}
+
+// Against a map, over what lies in memory, in segments, has expired and was deleted; also within a transaction.
+TEST_F(VarveCommandsTest, RangesAreThoseOfAMap) {
+  const auto client = Connect();
+  Random random(1);
+  std::map<std::string, std::string> map;
+  const auto key = [&] { return "k" + std::string(random.Uniform(3), 'x') + std::to_string(random.Uniform(100)); };
+  for (int step = 0; step < 3000; ++step) {
+    const std::string name = key();
+    const uint64_t kind = random.Uniform(20);
+    if (kind < 8) {
+      const std::string value = std::to_string(step);
+      client->Call({"SET", name, value});
+      map[name] = value;
+    } else if (kind < 10) {
+      client->Call({"SET", name, "short", "PX", "1"});
+      AdvanceMillis(2);
+      map.erase(name);
+    } else if (kind < 13) {
+      client->Call({"DEL", name});
+      map.erase(name);
+    } else if (kind == 13 && step % 10 == 0) {
+      ASSERT_OK(db_->Flush());
+    } else {
+      std::string from = random.OneIn(5) ? "" : key();
+      std::string to = random.OneIn(5) ? "" : key();
+      const bool reverses = random.OneIn(2);
+      const bool only_keys = random.OneIn(2);
+      const std::string limit = std::to_string(random.Uniform(8));
+      std::vector<std::string_view> command = {"V.RANGE", from, to};
+      const bool has_limit = random.OneIn(2);
+      if (has_limit) command.insert(command.end(), {"LIMIT", limit});
+      if (reverses) command.emplace_back("REV");
+      if (only_keys) command.emplace_back("KEYS");
+      std::vector<std::pair<std::string, std::string>> found;
+      for (const auto& pair : map) {
+        if (pair.first >= from && (to.empty() || pair.first < to)) found.push_back(pair);
+      }
+      if (reverses) std::reverse(found.begin(), found.end());
+      if (has_limit) found.resize(std::min<size_t>(found.size(), std::stoul(limit)));
+      std::vector<std::string_view> expected;
+      for (const auto& pair : found) {
+        expected.push_back(pair.first);
+        if (!only_keys) expected.push_back(pair.second);
+      }
+      if (random.OneIn(4)) {
+        client->Call({"MULTI"});
+        client->Call(command);
+        EXPECT_EQ(client->Call({"EXEC"}), "*1\r\n" + Encode(expected)) << step;
+      } else {
+        ASSERT_EQ(client->Call(command), Encode(expected)) << step << ": from " << from << " to " << to;
+      }
+    }
+  }
 }
 
 TEST_F(VarveCommandsTest, NestedKeys) {
@@ -81,6 +143,13 @@ TEST_F(VarveCommandsTest, DurabilityOfAConnection) {
   EXPECT_EQ(a->Call({"V.DURABILITY", "process"}), "+OK\r\n");
   EXPECT_EQ(a->Call({"WAITAOF", "1", "0", "0"}), "*2\r\n:1\r\n:0\r\n");
   EXPECT_EQ(a->Call({"V.DURABILITY", "never"}), "-ERR syntax error\r\n");
+  a->Call({"SET", "later", "v"});
+  EXPECT_EQ(a->Call({"WAITAOF", "1", "0", "0"}), "*2\r\n:1\r\n:0\r\n");
+  const std::unique_ptr<CrashEnv> then = env_.CloneAfterPowerCut({});
+  options.env = then.get();
+  const Result<std::unique_ptr<Db>> waited = Db::Open("/db", options);
+  ASSERT_OK(waited);
+  EXPECT_OK((*waited)->Get("later")) << "WAITAOF has waited until a loss of power takes nothing";
 }
 
 TEST(RdbString, RoundTrips) {
