@@ -295,6 +295,7 @@ KNOWN = {
     "topology.old_events_applied": "node",
     "topology.other_spellings_accepted": "cluster",
     "topology.removes_who_has_data": "cluster",
+    "tracking.expiry_untold": "server",
     "transaction.drops_not_checked": "engine",
     "transaction.own_writes_invisible": "engine",
     "transaction.ranges_not_validated": "engine",

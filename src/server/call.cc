@@ -131,7 +131,7 @@ Result<std::optional<uint64_t>> Call::FindDeadline(std::string_view key) {
 }
 
 void Call::NotifyIn(uint32_t flag, std::string_view event, std::string_view key, int database) {
-  if (!service.HasListenersFor(flag)) return;
+  if (!service.IsHeard(flag)) return;
   session.AddEvent({flag, event, std::string(key), database < 0 ? session.database() : database});
 }
 

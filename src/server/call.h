@@ -94,6 +94,8 @@ class Call {
   void Notify(uint32_t flag, std::string_view event, std::string_view key) {
     NotifyIn(flag, event, key, -1);
   }
+  // The same of more keys than can be named, for those who keep copies alone.
+  void NotifyOfMany() { Notify(kEventOfMany, {}, {}); }
   // The same for a key of another database; -1: of the session's.
   void NotifyIn(uint32_t flag, std::string_view event, std::string_view key, int database);
 

@@ -6,6 +6,7 @@
 #include "resp/number.h"
 #include "server/call.h"
 #include "server/client_names.h"
+#include "server/client_tracking.h"
 #include "server/clients.h"
 #include "server/service.h"
 #include "server/session.h"
@@ -232,24 +233,10 @@ Status Unblock(Call& call) {
   return call.TakeInteger(2, &id) ? call.Integer(0) : Status::Ok();
 }
 
-Status GetRedir(Call& call) { return call.Integer(-1); }
-
-Status TrackingInfo(Call& call) {
-  call.reply.Map(3);
-  call.reply.Bulk("flags");
-  call.reply.Set(1);
-  call.reply.Bulk("off");
-  call.reply.Bulk("redirect");
-  call.reply.Integer(-1);
-  call.reply.Bulk("prefixes");
-  call.reply.Array(0);
-  return Status::Ok();
-}
-
 Status ClientHelp(Call& call) {
   call.reply.Array(2);
   call.reply.Simple("CLIENT <subcommand>: ID GETNAME SETNAME SETINFO INFO LIST KILL PAUSE UNPAUSE REPLY");
-  call.reply.Simple("    NO-EVICT UNBLOCK GETREDIR TRACKINGINFO");
+  call.reply.Simple("    NO-EVICT UNBLOCK TRACKING CACHING GETREDIR TRACKINGINFO");
   return Status::Ok();
 }
 
@@ -281,8 +268,10 @@ std::vector<CommandSpec> ClientCommands() {
                sub("reply", 3, kPlain, "", "3.2.0", "Chooses which replies are sent", ReplyMode),
                sub("no-evict", 3, kAdmin, "", "7.0.0", "Accepted, without effect", NoEvict),
                sub("unblock", -3, kAdmin, "", "5.0.0", "Ends the wait of a client; none ever waits", Unblock),
-               sub("getredir", 2, kPlain, "", "6.0.0", "Where invalidations go; nowhere", GetRedir),
-               sub("trackinginfo", 2, kPlain, "", "6.2.0", "What is tracked; nothing", TrackingInfo),
+               sub("tracking", -3, kPlain, "", "6.0.0", "Tells the client of changes to what it has read", TrackKeys),
+               sub("caching", 3, kPlain, "", "6.0.0", "Whether the next command's keys are tracked", Caching),
+               sub("getredir", 2, kPlain, "", "6.0.0", "Returns who is told of changes instead", GetRedir),
+               sub("trackinginfo", 2, kPlain, "", "6.2.0", "Returns what is tracked, and how", TrackingInfo),
                sub("help", 2, "loading stale", "", "5.0.0", "Helps", ClientHelp),
            }}};
 }

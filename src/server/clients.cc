@@ -25,6 +25,10 @@ std::string Describe(const Client& client, uint64_t now) {
   if (client.monitors.load(std::memory_order_relaxed)) flags.push_back('O');
   if (IsSubscribed(client)) flags.push_back('P');
   if (client.queued.load(std::memory_order_relaxed) >= 0) flags.push_back('x');
+  const uint32_t tracking = client.tracking.load(std::memory_order_relaxed);
+  if ((tracking & Client::kTracks) != 0) flags.push_back('t');
+  if ((tracking & Client::kRedirectIsGone) != 0) flags.push_back('R');
+  if ((tracking & Client::kTracksPrefixes) != 0) flags.push_back('B');
   if (flags.empty()) flags = "N";
   std::string text = "id=" + std::to_string(client.peer.id);
   text.append(" addr=").append(client.peer.address);
@@ -39,7 +43,7 @@ std::string Describe(const Client& client, uint64_t now) {
   text.append(" ssub=").append(count(2)).append(" multi=").append(number(client.queued));
   text.append(" qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0");
   text.append(" events=r cmd=").append(last == nullptr ? "NULL" : last->full_name);
-  text.append(" user=").append(names.user).append(" redir=-1 resp=").append(number(client.protocol));
+  text.append(" user=").append(names.user).append(" redir=").append(number(client.redirect)).append(" resp=").append(number(client.protocol));
   text.append(" lib-name=").append(names.library);
   text.append(" lib-ver=").append(names.library_version);
   return text;

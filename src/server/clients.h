@@ -30,6 +30,10 @@ struct Client {
   // By Subscription: how many.
   std::atomic<int> subscriptions[3] = {0, 0, 0};
   std::atomic<bool> is_killed{false};
+  // What others may know of CLIENT TRACKING (server/tracking.h).
+  enum TrackingFlag : uint32_t { kTracks = 1, kTracksPrefixes = 2, kRedirectIsGone = 4 };
+  std::atomic<uint32_t> tracking{0};
+  std::atomic<int64_t> redirect{-1};  // -1: does not track; 0: is told itself
   std::atomic<const Command*> last_command{nullptr};
 
   // Texts, which change seldom.
@@ -69,6 +73,12 @@ class Clients {
   void Remove(uint64_t id) {
     MutexLock lock(&mu_);
     clients_.erase(id);
+  }
+  // nullptr: gone.
+  std::shared_ptr<Client> Find(uint64_t id) const {
+    MutexLock lock(&mu_);
+    const auto found = clients_.find(id);
+    return found == clients_.end() ? nullptr : found->second;
   }
   // In the order of their numbers.
   std::vector<std::shared_ptr<Client>> All() const {

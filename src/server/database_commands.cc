@@ -17,6 +17,7 @@ Status SwapDb(Call& call) {
   if (a != b) {
     call.session.NoteWrite();
     VARVE_RETURN_IF_ERROR(call.service.databases().Swap(call.session.loop_index(), a, b));
+    call.NotifyOfMany();
   }
   return call.Ok();
 }
@@ -32,6 +33,7 @@ bool CheckFlushMode(Call& call) {
 Status FlushDb(Call& call) {
   if (!CheckFlushMode(call)) return Status::Ok();
   VARVE_RETURN_IF_ERROR(call.Clear(call.space()));
+  call.NotifyOfMany();
   return call.Ok();
 }
 
@@ -41,6 +43,7 @@ Status FlushAll(Call& call) {
     VARVE_ASSIGN_OR_RETURN(Namespace* const space, call.service.databases().Find(i));
     if (space != nullptr) VARVE_RETURN_IF_ERROR(call.Clear(*space));
   }
+  call.NotifyOfMany();
   return call.Ok();
 }
 

@@ -86,6 +86,15 @@ Result<Namespace*> Databases::ServerSpace() {
   return server_space_;
 }
 
+void Databases::AwaitOtherLoops(int loop) {
+  loop_lock(loop)->Unlock();
+  for (const auto& lock : locks_) {
+    lock->Lock();
+    lock->Unlock();
+  }
+  loop_lock(loop)->Lock();
+}
+
 Status Databases::Swap(int loop, int a, int b) {
   VARVE_ASSIGN_OR_RETURN(Namespace* const space, ServerSpace());
   loop_lock(loop)->Unlock();

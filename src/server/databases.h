@@ -21,7 +21,7 @@ namespace varve::server {
 inline constexpr char kServerNamespace[] = "varve.server";
 
 // Thread-safe. Whoever uses a database holds the lock of its loop meanwhile, which nobody else takes but
-// Swap: so no command sees the databases half swapped, and a loop never waits for another.
+// Swap and AwaitOtherLoops: so no command sees the databases half swapped, and a loop never waits for another.
 class Databases {
  public:
   // Borrows the store.
@@ -38,6 +38,8 @@ class Databases {
   Result<Namespace*> Get(int index) VARVE_EXCLUDES(mu_);
   // nullptr: never used, and empty.
   Result<Namespace*> Find(int index) VARVE_EXCLUDES(mu_);
+  // Waits until the commands that other loops are in the midst of have ended. REQUIRES: as Swap.
+  void AwaitOtherLoops(int loop) VARVE_NO_THREAD_SAFETY_ANALYSIS;
   // Exchanges two, in constant time, and keeps that in the store. REQUIRES: the caller holds the lock of
   // `loop`, which is given up for a while.
   Status Swap(int loop, int a, int b) VARVE_NO_THREAD_SAFETY_ANALYSIS;

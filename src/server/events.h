@@ -28,6 +28,8 @@ enum EventFlag : uint32_t {
   kEventStream = 1u << 11,
   kEventModule = 1u << 12,
   kEventNew = 1u << 13,  // n
+  // No message, but for those who keep copies (tracking.h): of more keys than can be named.
+  kEventOfMany = 1u << 31,
 };
 // A: all but K, E, m and n.
 inline constexpr uint32_t kEventAll = kEventGeneric | kEventString | kEventExpired | kEventList |

@@ -6,7 +6,7 @@ namespace varve::server {
 
 namespace {
 
-constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMaxTime = std::numeric_limits<int64_t>::max();
 
 // An option with a time: the same one again replaces it, another one contradicts it.
 bool TakeTime(Call& call, size_t* i, SetOptions* options) {
@@ -65,9 +65,9 @@ bool TakeExpiry(Call& call, size_t i, TimeUnit unit, bool is_absolute, uint64_t*
   int64_t time = 0;
   if (!call.TakeInteger(i, &time)) return false;
   const int64_t base = is_absolute ? 0 : static_cast<int64_t>(call.now);
-  bool fits = time > 0 && !(unit == TimeUnit::kSeconds && time > kMax / 1000);
+  bool fits = time > 0 && !(unit == TimeUnit::kSeconds && time > kMaxTime / 1000);
   if (fits && unit == TimeUnit::kSeconds) time *= 1000;
-  fits = fits && time <= kMax - base;
+  fits = fits && time <= kMaxTime - base;
   if (fits) {
     *expire_at = static_cast<uint64_t>(time + base);
     return true;

@@ -76,7 +76,7 @@ void ClientsSection(Service& service, Lines& lines) {
   lines.Add("cluster_connections", "0");
   lines.Add("maxclients", service.options().net.max_connections);
   lines.Add("blocked_clients", "0");
-  lines.Add("tracking_clients", "0");
+  lines.Add("tracking_clients", static_cast<uint64_t>(service.tracking().client_count()));
 }
 
 void MemorySection(Service& service, Lines& lines) {
@@ -138,6 +138,7 @@ void StatsSection(Service& service, Lines& lines) {
   lines.Add("evicted_keys", "0");
   lines.Add("pubsub_channels", static_cast<uint64_t>(service.pubsub().NameCount(Subscription::kChannel)));
   lines.Add("pubsub_patterns", static_cast<uint64_t>(service.pubsub().NameCount(Subscription::kPattern)));
+  lines.Add("tracking_total_keys", static_cast<uint64_t>(service.tracking().key_count()));
   lines.Add("total_error_replies", totals.errors);
 }
 

@@ -1,6 +1,7 @@
 #include "server/service.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/planted_bug.h"
@@ -106,20 +107,38 @@ Service::~Service() {
 
 // The store is asked to tell of what expires when somebody first wants to know, and from then on.
 Status Service::set_event_flags(uint32_t flags) {
-  MutexLock lock(&events_mu_);
-  if ((flags & kEventExpired) != 0 && !hears_expiry_) {
-    VARVE_RETURN_IF_ERROR(db()->SetExpiryListener([this](const ExpiredKey& expired) {
-      if (!HasListenersFor(kEventExpired)) return;
-      const std::optional<int> database = databases_.IndexOf(expired.name_space);
-      if (database) Publish({kEventExpired, "expired", std::string(expired.key), *database});
-    }));
-    hears_expiry_ = true;
-  }
+  if ((flags & kEventExpired) != 0) VARVE_RETURN_IF_ERROR(HearExpiry());
   event_flags_.store(flags, std::memory_order_relaxed);
   return Status::Ok();
 }
 
-void Service::Publish(const Event& event) {
+Status Service::HearExpiry() {
+  MutexLock lock(&events_mu_);
+  if (hears_expiry_) return Status::Ok();
+  VARVE_RETURN_IF_ERROR(db()->SetExpiryListener([this](const ExpiredKey& expired) {
+    if (!IsHeard(kEventExpired)) return;
+    const std::optional<int> database = databases_.IndexOf(expired.name_space);
+    if (database) Publish({{kEventExpired, "expired", std::string(expired.key), *database}}, /*changer=*/0);
+  }));
+  hears_expiry_ = true;
+  return Status::Ok();
+}
+
+void Service::Publish(const std::vector<Event>& events, uint64_t changer) {
+  std::set<std::string_view> keys;  // each is told of once, whatever happened to it
+  for (const Event& event : events) {
+    if (tracking_.is_active()) {
+      if (event.flag == kEventOfMany) {
+        tracking_.InvalidateAll();
+      } else if (keys.insert(event.key).second) {
+        tracking_.Invalidate(event.key, changer);
+      }
+    }
+    if (HasListenersFor(event.flag)) PublishMessages(event);
+  }
+}
+
+void Service::PublishMessages(const Event& event) {
   const std::string database = std::to_string(event.database) + "__:";
   if ((event_flags() & kEventKeyspace) != 0) {
     pubsub_.Publish(Subscription::kChannel, "__keyspace@" + database + event.key, event.name);

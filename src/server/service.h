@@ -30,6 +30,7 @@
 #include "server/slowlog.h"
 #include "server/syncer.h"
 #include "server/totals.h"
+#include "server/tracking.h"
 #include "varve/db.h"
 
 namespace varve::server {
@@ -55,6 +56,7 @@ class Service {
   Clients& clients() { return clients_; }
   ScanCursors& scan_cursors() { return scan_cursors_; }
   PubSub& pubsub() { return pubsub_; }
+  Tracking& tracking() { return tracking_; }
   Slowlog& slowlog() { return slowlog_; }
   const Slowlog& slowlog() const { return slowlog_; }
   Monitors& monitors() { return monitors_; }
@@ -81,7 +83,12 @@ class Service {
     return (flags & flag) != 0 && (flags & (kEventKeyspace | kEventKeyevent)) != 0 && !pubsub_.empty();
   }
   Status set_event_flags(uint32_t flags) VARVE_EXCLUDES(events_mu_);
-  void Publish(const Event& event);
+  // Whether anybody wants to know of it.
+  bool IsHeard(uint32_t flag) const { return tracking_.is_active() || HasListenersFor(flag); }
+  // After these have happened and were committed. `changer`: of the client that did it; 0: none.
+  void Publish(const std::vector<Event>& events, uint64_t changer);
+  // Has the store tell of keys that expire, from now on.
+  Status HearExpiry() VARVE_EXCLUDES(events_mu_);
   const Options& options() const { return options_; }
   // nullptr: this server is no node of a cluster.
   ClusterFace* cluster() const { return options_.cluster; }
@@ -136,11 +143,14 @@ class Service {
   Rates& rates() { return rates_; }
 
  private:
+  void PublishMessages(const Event& event);
+
   const Options options_;
   Env* const env_;
   const std::function<void()> on_shutdown_;
   Databases databases_;
   Clients clients_;
+  Tracking tracking_{&clients_};
   ScanCursors scan_cursors_;
   const uint64_t started_at_;
   Rates rates_;

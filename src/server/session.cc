@@ -62,6 +62,7 @@ Session::Session(Service* service, LoopState* loop, const net::Peer& peer)
 Session::~Session() {
   DropQueue();
   UnsubscribeAll();
+  EndTracking();
   service_->clients().Remove(id());
 }
 
@@ -189,6 +190,8 @@ bool Session::Handle(const std::vector<std::string_view>& args, resp::ReplyWrite
   } else {
     Process(*command, args, reply);
   }
+  const bool is_client = command != nullptr && command->full_name.starts_with("client|");
+  if (!is_queueing_ && !is_client) is_caching_set_ = false;
   if (cluster_call_ != nullptr) {
     AwaitCluster(turn);
     return false;
@@ -280,6 +283,7 @@ void Session::Process(const Command& command, const std::vector<std::string_view
   const size_t mark = reply->Begin();
   const uint64_t begin = idle_since_;
   if (service_->cluster() != nullptr && ProcessOnCluster(command, args, reply)) return;
+  if (tracking_) RememberKeys(command, args);
   const Status status = Run(command, args, nullptr, reply);
   if (VARVE_PLANTED_BUG("pubsub.tells_of_what_failed")) PublishEvents();
   if (status.ok()) {

@@ -92,6 +92,13 @@ class Session final : public net::ConnectionHandler {
   int64_t SubscriptionCount(Subscription kind) const;
   bool is_subscribed() const;
   void BeginMonitor();
+  // Keeping copies (tracking.h). std::nullopt: it does not.
+  const std::optional<TrackingOptions>& tracking() const { return tracking_; }
+  void Track(TrackingOptions options);
+  void EndTracking();
+  // Of CLIENT CACHING, for the command that follows, or the transaction.
+  bool is_caching_set() const { return is_caching_set_; }
+  void SetCaching() { is_caching_set_ = true; }
   // Published when what the command writes is committed.
   void AddEvent(Event event) { events_.push_back(std::move(event)); }
 
@@ -122,6 +129,8 @@ class Session final : public net::ConnectionHandler {
   std::optional<AclDenial> Deny(const Command& command, const std::vector<std::string_view>& args);
   void LogDenial(AclDenial::Reason reason, std::string_view object, std::string_view user);
   void PublishEvents();
+  // If the client keeps copies of what the command reads.
+  void RememberKeys(const Command& command, const std::vector<std::string_view>& args);
   bool MayRunWhileSubscribed(const Command& command) const;
   // Looks at the requests that follow, and has the store bring near what they will look at. Returns the bytes of
   // input that this was about.
@@ -197,6 +206,8 @@ class Session final : public net::ConnectionHandler {
   size_t watched_bytes_ = 0;
   std::array<std::set<std::string, std::less<>>, kSubscriptionKinds> subscriptions_;
   std::vector<Event> events_;
+  std::optional<TrackingOptions> tracking_;
+  bool is_caching_set_ = false;
   std::string error_;  // reused
   bool has_more_input_ = false;  // behind the request
   size_t set_run_mark_ = 0;      // where the replies of the run begin

@@ -43,6 +43,7 @@ Status Session::RunQueue(Transaction& transaction, size_t mark, resp::ReplyWrite
       continue;
     }
     totals().NoteCommand();
+    if (tracking_) RememberKeys(*queued.command, args);
     const size_t begin = reply->size();
     Transaction* const run_in = VARVE_PLANTED_BUG("server.exec_is_no_transaction") ? nullptr : &transaction;
     VARVE_RETURN_IF_ERROR(Run(*queued.command, args, run_in, reply));

@@ -1,4 +1,4 @@
-// What a session has subscribed to, and what it publishes.
+// What a session has subscribed to, what it publishes, and what it keeps copies of.
 #include "server/session.h"
 
 namespace varve::server {
@@ -61,8 +61,30 @@ void Session::BeginMonitor() {
   service_->monitors().Add(client_);
 }
 
+void Session::Track(TrackingOptions options) {
+  service_->tracking().Begin(client_, options);
+  // Commands that began before it was known that events are wanted tell of nothing.
+  service_->databases().AwaitOtherLoops(loop_index());
+  tracking_ = std::move(options);
+}
+
+void Session::EndTracking() {
+  if (tracking_) service_->tracking().End(*client_);
+  tracking_.reset();
+  is_caching_set_ = false;
+}
+
+void Session::RememberKeys(const Command& command, const std::vector<std::string_view>& args) {
+  if ((command.flags & kFlagReadonly) == 0 || command.spans != Command::Spans::kOne || tracking_->has_prefixes) return;
+  if (tracking_->opts_in ? !is_caching_set_ : tracking_->opts_out && is_caching_set_) return;
+  for (const KeyPosition& position : KeysOf(command, args)) {
+    service_->tracking().Remember(*client_, args[position.index]);
+  }
+}
+
 void Session::PublishEvents() {
-  for (const Event& event : events_) service_->Publish(event);
+  if (events_.empty()) return;
+  service_->Publish(events_, id());
   events_.clear();
 }
 

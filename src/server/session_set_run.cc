@@ -23,7 +23,7 @@ bool Session::JoinsSetRun(const Command& command, const std::vector<std::string_
   if (args[1].size() + args[2].size() > kMaxSetBytes) return false;
   // Nothing that Process would refuse, queue, or show to others.
   return !is_queueing_ && is_authenticated() && replies_ == Replies::kOn && service_->cluster() == nullptr &&
-         service_->monitors().empty() && !service_->HasListenersFor(kEventString) && !is_subscribed() &&
+         service_->monitors().empty() && !service_->IsHeard(kEventString) && !is_subscribed() &&
          user_version_ == service_->acl().version() && user_->allows_everything();
 }
 

@@ -81,6 +81,7 @@ void Session::DropQueue() {
 void Session::Reset(resp::ReplyWriter* reply) {
   DropQueue();
   UnsubscribeAll();
+  EndTracking();
   database_ = 0;
   client_->database.store(0, std::memory_order_relaxed);
   SetProtocol(2, reply);

@@ -128,12 +128,14 @@ Status WalkTree(Call& call) {
 Status RmTree(Call& call) {
   call.session.NoteWrite();
   VARVE_RETURN_IF_ERROR(TreeOf(call).DeleteSubtree(*call.transaction, call.arg(1)));
+  call.NotifyOfMany();
   return call.Ok();
 }
 
 Status DelRange(Call& call) {
   call.session.NoteWrite();
   VARVE_RETURN_IF_ERROR(call.transaction->DeleteRange(call.space(), call.arg(1), call.arg(2)));
+  call.NotifyOfMany();
   return call.Ok();
 }
 
@@ -148,6 +150,7 @@ Status MvTree(Call& call) {
     return Status::Ok();
   }
   if (!status.ok()) return status;
+  call.NotifyOfMany();
   return call.Ok();
 }
 

@@ -112,6 +112,17 @@ async function users(client) {
   }
 }
 
+// It keeps copies of what it reads, and the server tells it when they are out of date.
+async function copies(client) {
+  const keeper = await connect({ socket: { path }, clientSideCache: { ttl: 0, maxEntries: 100, evictPolicy: 'LRU' } });
+  await client.set('copied', '1');
+  assert.strictEqual(await keeper.get('copied'), '1');
+  assert.strictEqual(await keeper.get('copied'), '1');
+  await client.set('copied', '2');
+  await until(async () => (await keeper.get('copied')) === '2');
+  keeper.destroy();
+}
+
 async function reconnects(client) {
   const listener = await another(client);
   const seen = [];
@@ -136,6 +147,7 @@ run(async () => {
   await scans(client);
   if (tlsPort) await tls();
   await users(client);
+  if (RESP === 3) await copies(client);
   await reconnects(client);
   client.destroy();
 });

@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import redis_pair  # noqa: E402
 from redis_commands import ABSENT, ABSENT_SUBCOMMANDS, DIFFERENCES, NEWER_COMMANDS, NOT_AFTER_WATCH, NOT_IN_MULTI, SCRIPTS, random_command  # noqa: E402
 import raw_requests  # noqa: E402
+import tracking_streams  # noqa: E402
 
 SKIPPED = 77
 STREAM_LENGTH = 60
@@ -217,6 +218,18 @@ def run_raw(seed, servers):
     return False
 
 
+def run_tracking(seed, servers):
+    """What a client that keeps copies is told of."""
+    ours, theirs = (tracking_streams.run(random.Random(seed), server) for server in servers)
+    if ours == theirs:
+        return True
+    for mine, other in zip(ours[1], theirs[1]):
+        if mine != other:
+            print(f"tracking stream {seed}, {ours[0]}: after {show(mine[0])}\n  ours:   {mine[1]}\n  theirs: {other[1]}")
+            break
+    return False
+
+
 def run_commands(seed, servers, only):
     rng = random.Random(seed)
     count = 2 if rng.random() < 0.2 and seed % 4 != 0 else 1
@@ -289,6 +302,8 @@ def main():
             failures += 0 if lacks_what_it_should((ours, theirs)) else 1
             for seed in range(options.seed, options.seed + streams):
                 failures += 0 if run_raw(seed, (ours, theirs)) else 1
+            for seed in range(options.seed, options.seed + streams // 10):
+                failures += 0 if run_tracking(seed, (ours, theirs)) else 1
             for version in (2, 3):
                 for script in SCRIPTS:
                     failures += 0 if run_script(version, script, (ours, theirs)) else 1

@@ -417,7 +417,7 @@ def config(command, reply):
 
 
 # Redis's commands that ours has not: they are of types that a store of strings has not, of scripts, of replication by another server
-# (a cluster of ours is another thing), of modules, and of caches that clients keep.
+# (a cluster of ours is another thing), and of modules.
 ABSENT = set(
     b"blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin eval eval_ro evalsha evalsha_ro failover fcall fcall_ro function geoadd "
     b"geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore hdel hexists hget hgetall hincrby "
@@ -428,7 +428,7 @@ ABSENT = set(
     b"zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop zmscore zpopmax zpopmin zrandmember zrange "
     b"zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank "
     b"zscan zscore zunion zunionstore".split())
-ABSENT_SUBCOMMANDS = {b"client|caching", b"client|tracking", b"memory|malloc-stats", b"module|load", b"module|loadex", b"module|unload"}
+ABSENT_SUBCOMMANDS = {b"memory|malloc-stats", b"module|load", b"module|loadex", b"module|unload"}
 
 
 # Names of commands, what is done to both replies before they are compared, and why.
@@ -470,6 +470,18 @@ SCRIPTS = [
      (b"PUBSUB NUMSUB", 1), (b"PUBSUB SHARDCHANNELS", 1), (b"PUBSUB SHARDNUMSUB c", 1), (b"PUBSUB NOSUCH", 1),
      (b"PUBSUB CHANNELS a b", 1), (b"UNSUBSCRIBE c", 1), (b"PUBSUB CHANNELS", 1), (b"PUBLISH c x", 1), (b"SPUBLISH c x", 1), (b"QUIT", 1)],
     [(b"MULTI", 1), (b"PUBLISH c x", 1), (b"PING", 1), (b"EXEC", 1)],
+    # Copies that clients keep: what is refused, and how.
+    [(line, 1) for line in (
+        b"CLIENT TRACKINGINFO", b"CLIENT GETREDIR", b"CLIENT CACHING YES", b"CLIENT TRACKING", b"CLIENT TRACKING x", b"CLIENT TRACKING on PREFIX a",
+        b"CLIENT TRACKING on REDIRECT", b"CLIENT TRACKING on REDIRECT x", b"CLIENT TRACKING on REDIRECT 99999999", b"CLIENT TRACKING on REDIRECT 0",
+        b"CLIENT TRACKING on BCAST OPTIN", b"CLIENT TRACKING on OPTIN OPTOUT", b"CLIENT TRACKING on NOSUCH", b"CLIENT TRACKING off NOSUCH",
+        b"CLIENT TRACKING on BCAST PREFIX ab PREFIX a", b"CLIENT TRACKING on BCAST PREFIX b PREFIX a", b"CLIENT TRACKINGINFO", b"CLIENT GETREDIR",
+        b"CLIENT TRACKING on BCAST PREFIX ax", b"CLIENT TRACKING on BCAST PREFIX c NOLOOP", b"CLIENT TRACKINGINFO", b"CLIENT TRACKING on", b"CLIENT CACHING YES",
+        b"CLIENT CACHING NO", b"CLIENT TRACKING off", b"CLIENT TRACKINGINFO", b"CLIENT TRACKING on BCAST", b"CLIENT TRACKINGINFO",
+        b"CLIENT TRACKING on BCAST PREFIX z", b"CLIENT TRACKING off", b"CLIENT TRACKING on OPTIN", b"CLIENT CACHING NO", b"CLIENT CACHING x",
+        b"CLIENT CACHING YES", b"CLIENT TRACKINGINFO", b"GET nosuch", b"CLIENT TRACKINGINFO", b"CLIENT TRACKING on OPTOUT", b"CLIENT TRACKING off",
+        b"CLIENT TRACKING on OPTOUT NOLOOP", b"CLIENT CACHING YES", b"CLIENT CACHING NO", b"MULTI", b"CLIENT TRACKINGINFO", b"EXEC", b"CLIENT TRACKINGINFO",
+        b"RESET", b"CLIENT TRACKINGINFO")],
     [(b"CONFIG GET notify-keyspace-events", 1), (b"CONFIG SET notify-keyspace-events bad!", 1), (b"CONFIG SET notify-keyspace-events KElg", 1),
      (b"CONFIG GET notify-keyspace-events", 1), (b"CONFIG SET notify-keyspace-events xKEmtdn", 1), (b"CONFIG GET notify-keyspace-events", 1),
      (b"CONFIG SET notify-keyspace-events KEA", 1), (b"CONFIG GET notify-keyspace-events", 1)],
