@@ -83,6 +83,6 @@ DEMO_PACKAGES=(redis-tools)  # redis-cli
 TEST_PACKAGES=("${BUILD_PACKAGES[@]}" python3 clang libgtest-dev libgmock-dev libbenchmark-dev
                libmsgpack-cxx-dev libcereal-dev binutils redis-tools
                python3-redis libhiredis-dev prometheus-redis-exporter openssl dpkg-dev etcd-server
-               faketime
+               faketime zsh
                python3-pytest python3-pip python3-setuptools python3-wheel)
 COVERAGE_PACKAGES=(gcovr)

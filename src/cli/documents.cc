@@ -157,7 +157,9 @@ std::string ZshCompletion(const std::vector<const VerbSpec*>& verbs) {
   return text + "  )\n  _arguments -C" + ZshFlags(flags) +
          " \\\n        '1:command:->command' '*::operand:->operand' && return\n"
          "  case $state in\n  command) _describe command commands ;;\n  operand)\n"
-         "    case $words[1] in\n" + cases + "    esac\n    ;;\n  esac\n}\n_varve \"$@\"\n";
+         "    case $words[1] in\n" + cases + "    esac\n    ;;\n  esac\n}\n"
+         // From a directory of functions it is the function's body; otherwise somebody has sourced it.
+         "if [[ $funcstack[1] == _varve ]]; then _varve \"$@\"; else compdef _varve varve; fi\n";
 }
 
 std::string ManPage(const std::vector<const VerbSpec*>& verbs) {

@@ -86,9 +86,9 @@ http::Page StatsPage(server::Service& service) {
   return {.content_type = "application/json", .body = page.Take() + "\n"};
 }
 
-// A store whose background work has failed can still be read, and takes no more writes.
+// A store that takes no more writes can still be read; but who balances load should know.
 http::Page Ready(server::Service& service) {
-  const std::string error = service.db()->Stats().background_error;
+  const std::string error = service.StoreFailure();
   if (error.empty()) return {.body = "ready\n"};
   return {.status = 503, .body = "not ready: " + error + "\n"};
 }

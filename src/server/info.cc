@@ -104,7 +104,7 @@ void PersistenceSection(Service& service, Lines& lines) {
   lines.Add("rdb_last_save_time", service.NowMillis() / 1000);
   lines.Add("rdb_last_bgsave_status", "ok");
   lines.Add("aof_enabled", "1");
-  lines.Add("aof_last_write_status", stats.background_error.empty() ? "ok" : "err");
+  lines.Add("aof_last_write_status", service.StoreFailure().empty() ? "ok" : "err");
   lines.Add("aof_current_size", stats.wal_bytes);
   const Backups::State backup = service.backups().state();
   lines.Add("backup_in_progress", backup.is_running ? "1" : "0");

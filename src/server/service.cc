@@ -13,6 +13,9 @@ namespace varve::server {
 namespace {
 
 constexpr char kUsersKey[] = "users";
+// Written to see whether a store that has failed takes writes again.
+constexpr char kProbeKey[] = "probe";
+constexpr uint64_t kFailureNanos = 5 * kNanosPerSecond;
 
 // 40 hexadecimal digits, as clients expect of a run id.
 std::string MakeRunId(Env* env) {
@@ -159,6 +162,27 @@ Status Service::Load() {
   // What the server was started with holds, whatever is kept.
   if (!options_.password.empty()) SetPassword(options_.password);
   return Status::Ok();
+}
+
+void Service::NoteStoreFailure(std::string_view reply) {
+  MutexLock lock(&mu_);
+  failure_ = reply;
+  failed_at_ = NowNanos();
+}
+
+std::string Service::StoreFailure() {
+  std::string failure = db()->Stats().background_error;
+  if (!failure.empty()) return failure;
+  {
+    MutexLock lock(&mu_);
+    if (failure_.empty() || NowNanos() - failed_at_ < kFailureNanos) return failure_;
+  }
+  const Result<Namespace*> space = databases_.ServerSpace();
+  const Status status = space.ok() ? (*space)->Put(kProbeKey, {}) : space.status();
+  if (!status.ok()) return status.ToString();
+  MutexLock lock(&mu_);
+  failure_.clear();
+  return {};
 }
 
 Status Service::SaveUsers() {

@@ -69,6 +69,10 @@ class Service {
   const LatencyMonitor& latency() const { return latency_; }
   Backups& backups() { return backups_; }
   Syncer& syncer() { return syncer_; }
+  // Notes that the store has failed, `reply` being what a client was told; and why it is not to be relied on now: its
+  // background work fails, or it has failed somebody within the last seconds, or does so still. Empty: it works.
+  void NoteStoreFailure(std::string_view reply) VARVE_EXCLUDES(mu_);
+  std::string StoreFailure() VARVE_EXCLUDES(mu_);
   // Keeps the users in the store, where they survive loss of power.
   Status SaveUsers();
   // Takes those that are kept; without any, nothing changes. An error text when they make no sense.
@@ -174,6 +178,8 @@ class Service {
   Mutex events_mu_;
   bool hears_expiry_ VARVE_GUARDED_BY(events_mu_) = false;
   mutable Mutex mu_;
+  std::string failure_ VARVE_GUARDED_BY(mu_);
+  uint64_t failed_at_ VARVE_GUARDED_BY(mu_) = 0;  // monotonic nanoseconds
   std::string password_ VARVE_GUARDED_BY(mu_);
   Syncer syncer_;
 };

@@ -225,6 +225,7 @@ void Session::Reject(const Command* command, std::string_view error, resp::Reply
 void Session::NoteError(std::string_view reply) {
   totals().NoteError();
   service_->command_stats().NoteError(reply.substr(1));
+  if (reply.starts_with("-MISCONF ")) service_->NoteStoreFailure(reply.substr(1, reply.find('\r') - 1));
 }
 
 void Session::NoteCall(const Command& command, const std::vector<std::string_view>& args,

@@ -7,6 +7,7 @@ usage: process_test.py PROGRAM
 import os
 import pathlib
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,18 @@ class ProcessTest(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         self.assertEqual(done.returncode, code, done.stderr.decode())
         return done.stdout
+
+    # That the shells themselves take it; that it names everything is tested elsewhere.
+    def test_completions_are_of_their_shells(self):
+        for shell, check in (("bash", ["bash", "-c", "source /dev/stdin && complete -p varve"]),
+                             ("zsh", ["zsh", "-f", "-c", "autoload -U compinit && compinit -u -D && source /dev/stdin && whence -w _varve"])):
+            with self.subTest(shell):
+                if shutil.which(shell) is None:
+                    print(f"skipped: {shell} is absent", file=sys.stderr)
+                    continue
+                done = subprocess.run(check, input=self.varve("completion", shell), stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                self.assertIn(b"varve", done.stdout)
 
     def on_terminal(self, *words, environment=None):
         """What a person would see. The terminal turns newlines into \\r\\n."""

@@ -11,10 +11,12 @@ import re
 import select
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
@@ -160,6 +162,54 @@ class ServerTest(unittest.TestCase):
         os.waitpid(self.server.pid, os.WUNTRACED)  # the signal only asks for it
         self.varve("get", "k", "--timeout", "100ms", code=7, VARVE_PASSWORD="hush")
         self.server.send_signal(signal.SIGCONT)
+
+    def test_ttl_statistics_and_bench(self):
+        self.serve()
+        self.varve("put", "k", "v")
+        self.assertEqual(self.varve("ttl", "k"), b"none\n")
+        self.varve("expire", "k", "1h")
+        self.assertIn(int(self.varve("ttl", "k").removesuffix(b"ms\n")), range(3_500_000, 3_600_001))
+        self.varve("persist", "k")
+        self.assertEqual(self.varve("ttl", "k"), b"none\n")
+        self.varve("expire", "k", "0s")
+        self.varve("ttl", "k", code=3)
+        self.assertTrue(self.varve("stats"))
+        text = self.varve("bench", "--requests", "2000", "--keys", "100", "--fill", "--json")
+        self.assertIn(b'"errors":0', text.replace(b" ", b""))
+
+    # MONITOR and SUBSCRIBE show what comes until a key is pressed.
+    def test_following(self):
+        self.serve()
+        person = Terminal([], self.environment)
+        prompt = self.socket.encode() + b"> "
+        person.until(prompt)
+        person.type(b"SUBSCRIBE news\r")
+        person.until(b"subscribe")
+        self.varve("put", "k", "v")
+        deadline = time.monotonic() + SECONDS
+        while b"1" not in self.redis("PUBLISH", "news", "hello"):
+            self.assertLess(time.monotonic(), deadline)
+        person.until(b"hello")
+        person.type(b"q")
+        person.until(prompt)
+        person.type(b"MONITOR\r")
+        person.until(b"OK")
+        self.varve("put", "watched", "v")
+        person.until(b'"watched"')
+        person.type(b" ")
+        person.until(prompt)
+        person.type(b"get k\r")
+        person.until(b"\nv\r\n")
+        person.until(prompt)
+        person.type(b"quit\r")
+        self.assertEqual(person.close(), 0)
+
+    def redis(self, *words):
+        """The reply to one command as it came."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(self.socket)
+            connection.sendall(" ".join(words).encode() + b"\r\n")
+            return connection.recv(1000)
 
     def test_a_conversation(self):
         self.serve()

@@ -300,6 +300,24 @@ class RedisToolsTest(ClientsTest):
             self.assertNotIn("rror", text)
 
 
+class BenchTest(ClientsTest):
+    """`varve bench` measures other servers too."""
+
+    def test_redis_can_be_measured(self):
+        if not redis_pair.has_redis():
+            skip("redis-server 7.0")
+        with redis_pair.start_redis(self.folder / "redis", "--requirepass", "secret") as theirs:
+            for options in (["--pipeline", "16"], ["--rate", "5000"], ["--command", "APPEND __key__ x"]):
+                done = subprocess.run([PROGRAM, "bench", "--server", f"unix://:secret@{theirs.path}", "--requests", "2000", "--keys", "100",
+                                       "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS, check=False)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(b'"errors":0', done.stdout.replace(b" ", b""))
+            connection = redis_pair.Connection(theirs.path)
+            self.addCleanup(connection.close)
+            connection.call("AUTH", "secret")
+            self.assertGreater(int(connection.call("DBSIZE")[1]), 50)
+
+
 class ExporterTest(ClientsTest):
     """Debian's prometheus-redis-exporter reads INFO."""
 

@@ -78,5 +78,21 @@ TEST_F(BackupsTest, IncrementsHaveWhatIsNew) {
   EXPECT_FALSE(env_.FileExists("/backups/wednesday"));
 }
 
+TEST_F(BackupsTest, CanBeEnded) {
+  const auto client = Connect();
+  for (int i = 0; i < 100; ++i) client->Call({"SET", "k" + std::to_string(i), std::string(10'000, 'v')});
+  ASSERT_OK(db_->Flush());
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "slow", "RATE", "1000"}), "+Backup started\r\n");
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "other"}).front(), '-') << "one at a time";
+  EXPECT_TRUE(client->Call({"V.BACKUP", "STATUS"}).starts_with("*10\r\n$7\r\nrunning\r\n:1\r\n$4\r\nname\r\n$4\r\nslow\r\n"));
+  EXPECT_EQ(client->Call({"V.BACKUP", "ABORT"}), ":1\r\n");
+  const Backups::State state = WaitForEnd();
+  EXPECT_NE(state.error, "");
+  EXPECT_LT(state.done_bytes, 1'000'000u);
+  EXPECT_FALSE(env_.FileExists("/backups/slow"));
+  EXPECT_EQ(client->Call({"V.BACKUP", "START", "next"}), "+Backup started\r\n");
+  EXPECT_EQ(WaitForEnd().error, "");
+}
+
 }  // namespace backups_test
 }  // namespace varve::server::test

@@ -1,5 +1,7 @@
 // SCAN: every key that is there throughout is shown, whatever happens to the numbers of positions.
+#include <atomic>
 #include <set>
+#include <thread>
 
 #include "base/random.h"
 #include "server/glob.h"
@@ -84,6 +86,36 @@ TEST_F(ScanTest, ShowsEveryKeyThatStays) {
     ++step;
   });
   for (size_t i = 0; i < count; ++i) EXPECT_TRUE(seen.contains("stays" + std::to_string(i))) << i;
+}
+
+// Keys in segments and memtables, whose beginnings are all one, while others write, flush and merge.
+TEST_F(ScanTest, ShowsEveryKeyThatStaysInSegments) {
+  const auto client = Connect();
+  const size_t count = varve::test::Scaled(5000);
+  const auto name = [](size_t i) { return "the same beginning " + std::to_string(i); };
+  for (size_t i = 0; i < count; ++i) {
+    client->Call({"SET", name(i), "v"});
+    if (i % (count / 4) == 0) {
+      ASSERT_OK(db_->Flush());
+    }
+  }
+  std::atomic<bool> ends{false};
+  std::thread other([&] {
+    const auto writer = Connect(1);
+    for (int i = 0; !ends; ++i) {
+      writer->Call({"SET", "the same beginning comes" + std::to_string(i), "v"});
+      writer->Call({"DEL", "the same beginning comes" + std::to_string(i / 2)});
+    }
+  });
+  int step = 0;
+  const std::set<std::string> seen = ScanAll(client, "100", [&] {
+    if (++step % 10 == 0) {
+      EXPECT_OK(step % 20 == 0 ? db_->Compact() : db_->Flush());
+    }
+  });
+  ends = true;
+  other.join();
+  for (size_t i = 0; i < count; ++i) EXPECT_TRUE(seen.contains(name(i))) << i;
 }
 
 TEST_F(ScanTest, GoesOnAfterARestart) {

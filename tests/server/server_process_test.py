@@ -6,6 +6,7 @@ usage: server_process_test.py PROGRAM
 import os
 import pathlib
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import redis_pair  # noqa: E402
@@ -284,6 +287,47 @@ class ServerTest(unittest.TestCase):
         self.assertGreater(late[0], -2, "told before its deadline")
         print(f"told of {count} expired keys, late by: p50 {late[count // 2]:.0f} ms, p99 {late[count * 99 // 100]:.0f} ms", file=sys.stderr)
         self.assertEqual(connection.call("DBSIZE"), (b":", b"0"))
+
+    # A file system of a few megabytes, which this process alone sees.
+    def test_a_full_disk_is_told_of(self):
+        disk = self.folder / "disk"
+        disk.mkdir()
+        small = ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount -t tmpfs -o size=48m none "$0" && exec "$@"', str(disk)]
+        if subprocess.run([*small, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            self.skipTest("NOT TESTED: no file system may be mounted here")
+        path = self.folder / "varve.sock"
+        server = redis_pair.Server([*small, PROGRAM, "server", str(disk / "store"), "--port", "0", "--http", "0", "--unixsocket", str(path)],
+                                   path, log=self.folder / "log")
+        self.addCleanup(server.kill)
+        self.logged_port()
+        port = re.search(r" http=127\.0\.0\.1:(\d+)", self.log()).group(1)
+
+        def page(name):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{name}", timeout=60) as answer:
+                    return answer.status, answer.read()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read()
+        self.assertEqual(page("/readyz"), (200, b"ready\n"))
+        connection = self.connect(server)
+        value = random.Random(SEED).randbytes(900)
+        batch, kind = 0, b"+"
+        while kind == b"+":
+            self.assertLess(batch, 1000, "48 MB are never full")
+            connection.send(b"".join(redis_pair.encode([b"SET", b"k%d" % (batch * 100 + i), value]) for i in range(100)))
+            replies = [connection.read() for _ in range(100)]
+            refused = [reply for reply in replies if reply[0] != b"+"]
+            if refused:
+                kind = refused[0][0]
+                self.assertTrue(refused[0][1].startswith(b"MISCONF "), refused[0])
+            batch += 1
+        end = time.monotonic() + 60
+        while page("/readyz")[0] != 503:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        self.assertIn(b"no space left", page("/readyz")[1])
+        self.assertEqual(page("/livez")[0], 200)
+        self.assertEqual(connection.call("GET", "k7"), (b"$", value))
 
     def test_store_is_for_one_server(self):
         self.start()

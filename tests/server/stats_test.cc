@@ -133,6 +133,21 @@ TEST_F(StatsTest, InfoCountsCommandsAndErrors) {
   EXPECT_EQ(line(a->Call({"INFO", "commandstats"}), "set"), "");
 }
 
+TEST_F(StatsTest, AStoreThatFailsIsNotReliedOnUntilItWorksAgain) {
+  const auto client = Connect();
+  EXPECT_EQ(service_->StoreFailure(), "");
+  client->Call({"SET", "k", "v"});
+  service_->NoteStoreFailure("MISCONF it was full");
+  EXPECT_EQ(service_->StoreFailure(), "MISCONF it was full");
+  EXPECT_NE(client->Call({"INFO", "persistence"}).find("aof_last_write_status:err"), std::string::npos);
+  AdvanceMillis(4900);
+  EXPECT_EQ(service_->StoreFailure(), "MISCONF it was full") << "others may fail as well";
+  AdvanceMillis(200);
+  EXPECT_EQ(service_->StoreFailure(), "") << "it takes a write";
+  EXPECT_EQ(client->Call({"DBSIZE"}), ":1\r\n") << "which nobody sees";
+  EXPECT_NE(client->Call({"INFO", "persistence"}).find("aof_last_write_status:ok"), std::string::npos);
+}
+
 TEST_F(StatsTest, PrometheusHasStoreAndServer) {
   const auto client = Connect();
   client->Call({"SET", "k", "v"});
