@@ -24,7 +24,7 @@ struct ServerOptions {
   bool has_tcp = true;
   std::string unix_socket;  // a path; empty: none
   std::vector<ExtraPort> extra_ports;
-  int backlog = 511;
+  int backlog = 4096;  // connections that wait to be accepted; the system may allow fewer
   int loop_count = 1;
   // Connections above these are told `refusal` and closed.
   uint64_t max_connections = 10000;
