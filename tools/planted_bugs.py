@@ -195,6 +195,7 @@ KNOWN = {
     "move.shrinks_like_it_grows": "cluster",
     "move.writes_to_current_only": "cluster",
     "mover.advances_at_once": "cluster",
+    "mover.waits_for_nobody_who_leaves": "cluster",
     "namespace.forgets_its_least_quorum": "cluster",
     "namespace.policy_of_the_cluster": "cluster",
     "namespace.quorums_need_not_meet": "cluster",

@@ -26,7 +26,8 @@ void Filler::FindWork() {
   for (const Move& move : topology.moves) {
     if (move.stage != MoveStage::kCopy) continue;
     const ReplicaSets sets = topology.SetsOf(move.partition);
-    if (!IsIn(context_->self(), TargetsToFill(sets, context_->RulesOf(sets)))) continue;
+    const MoveRules rules = context_->RulesOf(sets);
+    if (!IsIn(context_->self(), TakesLeavers() ? Heirs(sets, rules) : TargetsToFill(sets, rules))) continue;
     Fill& fill = fills[move.partition];
     const auto found = fills_.find(move.partition);
     if (found != fills_.end() && found->second.since == sets.since) fill = std::move(found->second);
@@ -35,9 +36,10 @@ void Filler::FindWork() {
   fills_ = std::move(fills);
 }
 
-bool Filler::IsFilled(const ReplicaSets& sets, const Fill& fill) const {
+bool Filler::HasEnough(const ReplicaSets& sets, const Fill& fill) const {
+  const MoveRules rules = context_->RulesOf(sets);
   const size_t own = IsIn(context_->self(), sets.current) ? 1 : 0;
-  return fill.merged.size() + own >= SourcesNeeded(sets, context_->RulesOf(sets));
+  return !IsIn(context_->self(), TargetsToFill(sets, rules)) || fill.merged.size() + own >= SourcesNeeded(sets, rules);
 }
 
 void Filler::OnTime(Nanos now, Actions* actions) {
@@ -56,18 +58,25 @@ void Filler::OnTime(Nanos now, Actions* actions) {
   for (auto& [partition, fill] : fills_) {
     if (busy >= kFillsAtOnce) return;
     if (fill.step != Step::kIdle || context_->FindReplica(partition) == nullptr) continue;
-    if (IsFilled(context_->topology()->SetsOf(partition), fill)) continue;
     Begin(partition, &fill, now, actions);
     if (fill.step != Step::kIdle) ++busy;
   }
 }
 
 void Filler::Begin(PartitionId partition, Fill* fill, Nanos now, Actions* actions) {
+  const ReplicaSets sets = context_->topology()->SetsOf(partition);
+  const bool has_enough = HasEnough(sets, *fill);
   std::vector<NodeId> sources;
-  for (const NodeId node : context_->topology()->SetsOf(partition).current) {
-    if (node != context_->self() && !context_->IsSuspect(node) && !IsIn(node, fill->merged)) sources.push_back(node);
+  for (const NodeId node : sets.current) {
+    if (node == context_->self() || context_->IsSuspect(node) || IsIn(node, fill->merged)) continue;
+    if (!has_enough || (TakesLeavers() && !IsIn(node, sets.next))) sources.push_back(node);
   }
   if (sources.empty()) return;
+  if (TakesLeavers()) {
+    // The first one has to send everything: that shall not be the same one for all targets, nor who is perhaps about to fail.
+    std::stable_partition(sources.begin(), sources.end(),
+                          [&](NodeId node) { return IsIn(node, sets.next) == fill->merged.empty(); });
+  }
   fill->source = sources[fill->tries++ % sources.size()];
   fill->step = Step::kAsk;
   fill->begun = now;
@@ -118,6 +127,7 @@ void Filler::OnEnded(const ExchangePool::Ended& ended, Nanos /*now*/, Actions* a
       replica->RaiseFloor(fill.floor, actions);
     } else {
       fill.merged.push_back(fill.source);
+      if (TakesLeavers()) fill.tries = 0;  // these are next
       fill.step = Step::kIdle;
     }
     return;

@@ -11,9 +11,10 @@
 
 namespace varve::cluster {
 
-// For each move in kCopy that has this node among its targets: exchanges with one current replica after the other, until it
-// has merged what as many of them have as the move needs. Each knows the fence of the stage, durably, before its
-// exchange begins, as this node does: replicas compare their trees only then.
+// For each move in kCopy that has this node among its heirs: exchanges with one current replica after the other, until it
+// has merged what as many of them have as the move needs, and what those have that leave and seem to be alive: of these
+// what is still missing, as one that stays comes first. Each knows the fence of the stage, durably, before its exchange
+// begins, as this node does: replicas compare their trees only then.
 //
 // With the data comes the floor of the source, which it had before the exchange. Then a second exchange, since what came
 // in between (a late hint) may be something that the floor says is deleted. Thread-compatible.
@@ -46,8 +47,9 @@ class Filler {
     Nanos begun = 0;        // the step
   };
 
+  bool TakesLeavers() const { return context_->options().leaver_patience > 0; }
   void FindWork();
-  bool IsFilled(const ReplicaSets& sets, const Fill& fill) const;
+  bool HasEnough(const ReplicaSets& sets, const Fill& fill) const;
   void Begin(PartitionId partition, Fill* fill, Nanos now, Actions* actions);
   void BeginExchange(PartitionId partition, Fill* fill, Nanos now, Actions* actions);
 

@@ -1,5 +1,6 @@
 #include "cluster/move.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/check.h"
@@ -51,6 +52,11 @@ std::vector<NodeId> TargetsToFill(const ReplicaSets& sets, const MoveRules& rule
   return fresh;
 }
 
+std::vector<NodeId> Heirs(const ReplicaSets& sets, const MoveRules& rules) {
+  std::vector<NodeId> targets = TargetsToFill(sets, rules);
+  return targets.empty() ? sets.next : targets;
+}
+
 size_t SourcesNeeded(const ReplicaSets& sets, const MoveRules& rules) {
   const size_t needed = sets.current.size() - QuorumOf(sets.current.size(), rules.write_quorum) + 1;
   return VARVE_PLANTED_BUG("move.fills_from_one_replica_too_few") ? needed - 1 : needed;
@@ -64,6 +70,17 @@ Status CanAdvance(const ReplicaSets& sets, const MoveRules& rules, const MoveEvi
   VARVE_CHECK(sets.stage != MoveStage::kNone);
   return sets.stage == MoveStage::kCopy ? CanSettle(sets, rules, evidence)
                                         : CanFinish(sets, rules, evidence);
+}
+
+std::vector<NodeId> LeftOut(const ReplicaSets& sets, const MoveEvidence& evidence) {
+  std::vector<NodeId> nodes;
+  for (const NodeId node : sets.current) {
+    const bool is_merged = std::any_of(evidence.merged.begin(), evidence.merged.end(), [&](const MoveEvidence::Merge& merge) {
+      return merge.source == node && IsIn(merge.target, sets.next);
+    });
+    if (!IsIn(node, sets.next) && !is_merged) nodes.push_back(node);
+  }
+  return nodes;
 }
 
 }  // namespace varve::cluster

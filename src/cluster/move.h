@@ -32,8 +32,8 @@
 
 namespace varve::cluster {
 
-// The smallest quorums of which it is promised that reads meet writes. Requests with smaller ones are served,
-// and promised nothing across a move.
+// The smallest quorums of which it is promised that reads meet writes. Requests with smaller ones are served; across a
+// move they are promised no more than that what a replica which leaves and answers has acknowledged goes on (LeftOut).
 struct MoveRules {
   size_t read_quorum = 2;
   size_t write_quorum = 2;
@@ -52,6 +52,8 @@ struct MoveEvidence {
 
 // The nodes that must be filled before reads may ask the next set.
 std::vector<NodeId> TargetsToFill(const ReplicaSets& sets, const MoveRules& rules);
+// Who may take over what a replica that leaves alone has: those, or, if there are none, all of the next set.
+std::vector<NodeId> Heirs(const ReplicaSets& sets, const MoveRules& rules);
 // From how many current replicas each, itself included if it is one.
 size_t SourcesNeeded(const ReplicaSets& sets, const MoveRules& rules);
 // How many current replicas must have the fence of kSettle before they are left alone.
@@ -60,6 +62,10 @@ size_t FencesNeeded(const ReplicaSets& sets, const MoveRules& rules);
 // Ok when the move may go on to its next stage; otherwise kUnavailable, and what it waits for.
 // REQUIRES: sets.stage is not kNone.
 Status CanAdvance(const ReplicaSets& sets, const MoveRules& rules, const MoveEvidence& evidence);
+
+// The replicas that leave and of which no node of the next set has merged everything. With their copies goes what they alone
+// have: writes at level one. A move that may go on waits for those that answer, but not for ever.
+std::vector<NodeId> LeftOut(const ReplicaSets& sets, const MoveEvidence& evidence);
 
 }  // namespace varve::cluster
 

@@ -78,9 +78,21 @@ void Mover::OnMessage(const Message& reply) {
   }
 }
 
-bool Mover::AdvanceMoves(TopologyChange* change) const {
+// For what a replica has acknowledged alone, while it answers. One that is lost must not keep its place, nor one that never
+// gets through to who could take its copy over.
+bool Mover::WaitsForLeavers(const ReplicaSets& sets, const MoveRules& rules, Nanos now, Evidence* known) const {
+  if (sets.stage != MoveStage::kCopy || VARVE_PLANTED_BUG("mover.waits_for_nobody_who_leaves")) return false;
+  const std::vector<NodeId> left_out = LeftOut(sets, known->evidence);
+  const bool is_heard = std::any_of(left_out.begin(), left_out.end(),
+                                    [this](NodeId node) { return !context_->IsSuspect(node); });
+  if (!is_heard || !CanAdvance(sets, rules, known->evidence).ok()) return false;
+  if (!known->waits_since) known->waits_since = now;
+  return now < *known->waits_since + context_->options().leaver_patience;
+}
+
+bool Mover::AdvanceMoves(Nanos now, TopologyChange* change) {
   size_t changes = 0;
-  for (const auto& [partition, known] : evidence_) {
+  for (auto& [partition, known] : evidence_) {
     const ReplicaSets sets = context_->topology()->SetsOf(partition);
     if (changes == kChangesAtOnce || sets.stage == MoveStage::kNone || sets.since != known.since) continue;
     const MoveRules rules = context_->RulesOf(sets);
@@ -95,6 +107,7 @@ bool Mover::AdvanceMoves(TopologyChange* change) const {
                              return all;
                            }()}
             : known.evidence;
+    if (WaitsForLeavers(sets, rules, now, &known) && !VARVE_PLANTED_BUG("mover.advances_at_once")) continue;
     changes += change->AdvanceMove(partition, rules, evidence).ok();
   }
   return changes > 0;
@@ -165,7 +178,7 @@ void Mover::Swap(Nanos now, bool needs_actor, Actions* actions) {
   TopologyChange change(topology);
   bool has_changed = needs_actor && change.GiveActor(context_->self()).ok();
   if (IsDriver(now)) {
-    has_changed = AdvanceMoves(&change) || has_changed;
+    has_changed = AdvanceMoves(now, &change) || has_changed;
     has_changed = AbortMoves(&change) || has_changed;
     has_changed = StartMoves(&change) || has_changed;
     has_changed = ChangeMembers(&change) || has_changed;

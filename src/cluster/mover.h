@@ -39,12 +39,14 @@ class Mover {
   struct Evidence {
     Epoch since = kNoEpoch;
     MoveEvidence evidence;
+    std::optional<Nanos> waits_since;  // for replicas that leave, since all else is there
   };
 
   bool IsDriver(Nanos now) const;
   void AskReplicas(Actions* actions);
   // Each returns whether there was something to change.
-  bool AdvanceMoves(TopologyChange* change) const;
+  bool AdvanceMoves(Nanos now, TopologyChange* change);
+  bool WaitsForLeavers(const ReplicaSets& sets, const MoveRules& rules, Nanos now, Evidence* known) const;
   bool AbortMoves(TopologyChange* change) const;
   bool StartMoves(TopologyChange* change) const;
   bool ChangeMembers(TopologyChange* change) const;

@@ -52,6 +52,8 @@ struct NodeOptions {
   Nanos floor_period = 600'000'000'000;        // of a round for the floor of one partition
   Nanos move_period = 200'000'000;             // how often a move's progress is asked for
   Nanos move_patience = 10'000'000'000;        // without progress for so long, the next node drives moves as well
+  // How long a move that may go on waits for what replicas that leave alone have. 0: nobody takes that over.
+  Nanos leaver_patience = 10'000'000'000;
   size_t moves_per_node = 8;                   // moves to one node at once
   uint64_t fill_bytes_per_second = uint64_t{32} << 20;  // to this node, by moves; 0: as fast as it goes
 };

@@ -63,7 +63,7 @@ TEST(NodeCoreMoveTest, WhoComesBackMakesDotsAsAnother) {
   world.Crash(1);
   world.HealAll();
   lie_on({NodeId{1}, NodeId{3}, NodeId{4}});
-  ASSERT_TRUE(world.RunUntil([&world] { return world.topology().moves.empty(); }));
+  ASSERT_TRUE(world.RunUntil([&world] { return world.topology().placement == world.topology().target; }));
   world.Boot(1);
   ASSERT_TRUE(world.RunUntil([&] { return world.IsSettled() && world.StoredKeys(1) == 0; }));
   lie_on({NodeId{1}, NodeId{2}, NodeId{3}});
@@ -74,6 +74,77 @@ TEST(NodeCoreMoveTest, WhoComesBackMakesDotsAsAnother) {
   const Told get = world.GetNow(1, "key", Level::kAll);
   EXPECT_EQ(get.values.size(), 2u) << "v, which only the lost write has overwritten, and w";
   EXPECT_FALSE(get.seen.context.Covers(lost->siblings().at(0).dot));
+}
+
+// A write at level one lies on node 2 alone, and nothing but a move may carry it on.
+class LeaverTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    LieOn({NodeId{1}, NodeId{2}, NodeId{3}});
+    ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+    world_.Isolate(1);
+    ASSERT_EQ(world_.PutNow(1, "key", "v", {}, Level::kOne).outcome, Outcome::kOk);
+    world_.Crash(1);  // and with it the hints for those that do not have it
+    world_.HealAll();
+  }
+  static NodeOptions Options() {
+    NodeOptions options = NodeWorld::QuickOptions();
+    options.exchange_period = options.floor_period = 100'000 * kSeconds;
+    options.leaver_patience = 20 * kSeconds;
+    return options;
+  }
+  void LieOn(const std::vector<NodeId>& nodes) {
+    world_.Change([&nodes](TopologyChange* change) {
+      Placement target = change->topology().target;
+      target.SetReplicas(PartitionId{0}, nodes);
+      ASSERT_TRUE(change->SetTarget(target).ok());
+    });
+  }
+  bool IsThere() const { return world_.topology().placement == world_.topology().target; }
+  std::vector<std::string> Values() { return world_.GetNow(0, "key", Level::kAll).values; }
+
+  NodeWorld world_{9, 4, 4, 0, 3, ConflictPolicy::kSiblings, Options()};
+};
+
+TEST_F(LeaverTest, WhoLeavesAndIsThereGivesAllThatItHas) {
+  world_.Boot(1);
+  world_.Cut(1, 3);  // meanwhile the others have given what they have, and they are enough
+  LieOn({NodeId{1}, NodeId{3}, NodeId{4}});
+  world_.Run(5 * kSeconds);
+  world_.HealAll();
+  ASSERT_TRUE(world_.RunUntil([this] { return IsThere(); }));
+  EXPECT_EQ(Values(), std::vector<std::string>{"v"});
+  ASSERT_TRUE(world_.RunUntil([this] { return world_.StoredKeys(1) == 0; }));
+}
+
+// Nobody has to be filled then.
+TEST_F(LeaverTest, AlsoToThoseThatStayWhenNobodyComes) {
+  world_.Boot(1);
+  world_.Isolate(1);
+  LieOn({NodeId{1}, NodeId{3}});
+  world_.Run(kSeconds);
+  world_.HealAll();
+  ASSERT_TRUE(world_.RunUntil([this] { return IsThere(); }));
+  EXPECT_EQ(Values(), std::vector<std::string>{"v"});
+}
+
+TEST_F(LeaverTest, WhoDoesNotAnswerIsNotWaitedFor) {
+  const Nanos before = world_.now();
+  LieOn({NodeId{1}, NodeId{3}, NodeId{4}});
+  ASSERT_TRUE(world_.RunUntil([this] { return IsThere(); }));
+  EXPECT_LT(world_.now(), before + 5 * kSeconds);
+  EXPECT_EQ(Values(), std::vector<std::string>{}) << "the only copy was given up";
+}
+
+TEST_F(LeaverTest, WhoAnswersAndCannotGiveIsNotWaitedForLong) {
+  world_.Boot(1);
+  world_.Cut(1, 3);  // who takes it over does not reach it
+  const Nanos before = world_.now();
+  LieOn({NodeId{1}, NodeId{3}, NodeId{4}});
+  world_.Run(15 * kSeconds);
+  EXPECT_FALSE(IsThere());
+  ASSERT_TRUE(world_.RunUntil([this] { return IsThere(); }));
+  EXPECT_GE(world_.now(), before + Options().leaver_patience);
 }
 
 // Who has made nothing there needs no other actor.
