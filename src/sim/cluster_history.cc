@@ -172,7 +172,9 @@ uint32_t ClusterHistory::CountOf(const ClientOperation& operation) const {
 }
 
 bool ClusterHistory::MustLast(const ClientOperation& write) const {
-  return !options_.forgets && (!options_.losses || write.level != Level::kOne);
+  if (options_.forgets || write.level != Level::kOne) return !options_.forgets;
+  const auto given_up = given_up_.find(options_.partition_of(write.key));
+  return !options_.losses && (given_up == given_up_.end() || given_up->second < write.begun_as);
 }
 
 bool ClusterHistory::MustMeet(const ClientOperation& read, const ClientOperation& write) const {
@@ -302,6 +304,8 @@ void ClusterHistory::OnFloor(cluster::PartitionId partition, const cluster::Vers
     }
   }
 }
+
+void ClusterHistory::OnGivenUp(cluster::PartitionId partition) { given_up_[partition] = ++order_; }
 
 Status ClusterHistory::CheckFinal(std::string_view key, const cluster::KeyState& state) const {
   std::vector<std::string> values;

@@ -92,6 +92,8 @@ class ClusterHistory {
   Status OnStored(std::string_view key, const cluster::KeyState& state);
   // A replica takes this floor: all replicas have what it covers, and tombstones below it go, with their stamps.
   void OnFloor(cluster::PartitionId partition, const cluster::VersionVector& floor);
+  // A replica drops its copy, which a move gave up while nobody heard it: what it alone has acknowledged until now may go.
+  void OnGivenUp(cluster::PartitionId partition);
   // The state of a key that all replicas agree upon, when all is over.
   Status CheckFinal(std::string_view key, const cluster::KeyState& state) const;
   // Whether some replica has stored this value of a put before.
@@ -177,6 +179,7 @@ class ClusterHistory {
   std::map<std::string, Key, std::less<>> keys_;
   std::unordered_map<std::string, size_t, HashText, std::equal_to<>> writer_of_;  // value -> put
   std::unordered_map<DotName, size_t, HashDotName> bearer_of_;
+  std::map<cluster::PartitionId, uint64_t> given_up_;  // when last, in the order of all
   uint64_t order_ = 0;
   size_t acknowledged_ = 0;
   size_t answered_ = 0;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -142,6 +143,7 @@ struct ClusterRun {
   std::map<Endpoint, std::string> settings;  // of servers that are up: what they say that they have taken
   std::map<Endpoint, uint64_t> wipes;                                 // of machines, as their operator sees
   size_t last_reads = 0;                                              // of the last round, that went well
+  std::set<std::pair<cluster::NodeId, cluster::PartitionId>> unheard;  // replicas that a move has given up without hearing them
   size_t later_messages = 0;                                          // that were spoken and understood
   size_t changes_made = 0;                                            // joins, leaves and replacements
 };

@@ -35,6 +35,8 @@ cluster::NodeOptions CoreOptions(cluster::NodeId self, uint64_t seed, const Clus
   options.floor_period = chosen.floor_period;
   options.move_period = 100 * kMillisecond;
   options.move_patience = kSecond;
+  // Where level one is promised to last, who answers is never left out. Where copies go anywhere quorums stand alone.
+  options.leaver_patience = chosen.reshapes > 0 ? 0 : chosen.wipes ? kSecond : 3600 * kSecond;
   return options;
 }
 

@@ -93,6 +93,8 @@ class ClusterServer : public Node {
   void CheckDurable(cluster::PartitionId partition, const std::string& key, const cluster::CausalContext& context);
   void WatchAnswer(const Call& call, const ClientAnswer& answer);
   void MeetItself(cluster::PartitionId partition, const cluster::CausalContext& context);
+  void WatchSwap(const cluster::SwapTopology& swap);
+  void WatchDrop(cluster::PartitionId partition);
   void WatchDots(cluster::PartitionId partition, const cluster::KeyState& state);
   void GoAstray(const cluster::Message& update, cluster::NodeId* to);
 

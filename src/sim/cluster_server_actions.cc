@@ -165,11 +165,15 @@ void ClusterServer::Do(cluster::LoadPartition& load) {
   });
 }
 
-void ClusterServer::Do(cluster::DropPartition& drop) { Drop(drop.partition, disk_, actions_); }
+void ClusterServer::Do(cluster::DropPartition& drop) {
+  WatchDrop(drop.partition);
+  Drop(drop.partition, disk_, actions_);
+}
 
 void ClusterServer::Do(cluster::SwapTopology& swap) {
   const uint64_t number = next_number_++;
   swaps_[number] = swap.swap;
+  WatchSwap(swap);
   actions_->SwapStore(number, swap.expected_revision, EncodeRecord(run_->options, {settings_text_, swap.bytes}));
   timers_[number] = [this, number](cluster::Actions* list) {
     const auto found = swaps_.extract(number);

@@ -159,6 +159,27 @@ void ClusterServer::MeetItself(cluster::PartitionId partition, const cluster::Ca
   if (context.HighestOf(record->second.actor) > record->second.lease_end) met_.insert({partition, record->second.actor});
 }
 
+// A move goes on without a replica that leaves and is not heard by who drives the move.
+void ClusterServer::WatchSwap(const cluster::SwapTopology& swap) {
+  const auto next = cluster::DecodeTopology(swap.bytes);
+  if (!next.ok()) return run_->Report(next.status());
+  for (const cluster::Move& move : core_->topology()->moves) {
+    const cluster::Move* then = next->FindMove(move.partition);
+    const bool settles = move.stage == cluster::MoveStage::kCopy && then != nullptr && then->stage == cluster::MoveStage::kSettle;
+    if (!settles) continue;
+    for (const cluster::NodeId node : core_->topology()->placement.Replicas(move.partition)) {
+      const auto peer = peers_.find(node);
+      const bool is_heard = peer == peers_.end() || peer->second.is_reachable;
+      if (!cluster::IsIn(node, move.next) && !is_heard) run_->unheard.insert({node, move.partition});
+    }
+  }
+}
+
+// What it alone had goes here.
+void ClusterServer::WatchDrop(cluster::PartitionId partition) {
+  if (run_->unheard.contains({id_, partition})) run_->history.OnGivenUp(partition);
+}
+
 void ClusterServer::WatchDots(cluster::PartitionId partition, const cluster::KeyState& state) {
   for (const cluster::Sibling& sibling : state.siblings()) {
     if (sibling.tombstone || !met_.contains({partition, sibling.dot.actor})) continue;

@@ -260,6 +260,23 @@ TEST_F(ClusterHistoryTest, WhatMayBeLost) {
   EXPECT_BREAKS("I3", Get({}, {A(1)}));  // one may forget both, and not the value alone
 }
 
+// A replica that nobody heard was given up by a move: so much as one lost disk.
+TEST_F(ClusterHistoryTest, WhatACopyThatWasGivenUpAloneHadMayBeLost) {
+  ASSERT_OK(Put("v1", A(1), {}, Level::kOne));
+  EXPECT_BREAKS("I1", history_.CheckFinal("k", KeyState()));
+  history_.OnGivenUp(PartitionId{1});
+  EXPECT_BREAKS("I1", history_.CheckFinal("k", KeyState()));  // of another partition
+  history_.OnGivenUp(PartitionId{0});
+  EXPECT_OK(history_.CheckFinal("k", KeyState()));
+  ASSERT_OK(Put("v2", A(2), {}, Level::kOne));
+  EXPECT_BREAKS("I1", history_.CheckFinal("k", KeyState()));  // made since
+  history_.OnGivenUp(PartitionId{0});
+  EXPECT_OK(history_.CheckFinal("k", KeyState()));
+  ASSERT_OK(Put("v3", A(3)));
+  history_.OnGivenUp(PartitionId{0});
+  EXPECT_BREAKS("I1", history_.CheckFinal("k", KeyState()));  // by a quorum
+}
+
 TEST_F(ClusterHistoryTest, LastWriterWins) {
   history_ = ClusterHistory(Options(ConflictPolicy::kLww));
   ASSERT_OK(Put("v1", A(1)));
