@@ -104,7 +104,8 @@ void ClusterOperator::OnStore(const StoreReply& reply, Time, Actions* actions) {
 
 // Whether this is a time for other settings.
 bool ClusterOperator::TakesSettings(uint64_t revision, const StoreRecord& record, Actions* actions) {
-  if (run_->options.namespaces.empty() || !random_.Chance(500)) return false;
+  // When it is calm, at any: what is missing yet all nodes shall know before everything is read.
+  if (run_->options.namespaces.empty() || (run_->calm_since == 0 && !random_.Chance(500))) return false;
   auto settings = cluster::DecodeClusterSettings(record.settings);
   if (!settings.ok()) {
     run_->Report(settings.status());

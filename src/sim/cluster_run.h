@@ -144,6 +144,7 @@ struct ClusterRun {
   std::map<Endpoint, uint64_t> wipes;                                 // of machines, as their operator sees
   size_t last_reads = 0;                                              // of the last round, that went well
   std::set<std::pair<cluster::NodeId, cluster::PartitionId>> unheard;  // replicas that a move has given up without hearing them
+  size_t taken = 0;                                                   // requests, by nodes that are members
   size_t later_messages = 0;                                          // that were spoken and understood
   size_t changes_made = 0;                                            // joins, leaves and replacements
 };

@@ -221,6 +221,7 @@ void ClusterServer::TakeCall(Endpoint client, const ClientCall& call) {
     const bool is_promised = space->second.read_quorum + space->second.write_quorum > settings_.copies;
     run_->history.OnCoordinated(call.number, replicas, is_promised || !goes_by_numbers);
   }
+  ++run_->taken;
   std::string key = cluster::ReplicaKey(call.key, policy);
   const uint64_t number = next_call_++;
   calls_[number] = {client, call.number};
