@@ -455,7 +455,8 @@ def main():
         return check_documents(bugs)
     if arguments.simulator:
         return run_simulator(build, arguments.names)
-    bugs = [bug for bug in bugs if not arguments.names or any(name in bug for name in arguments.names)]
+    if arguments.names:  # in their order: who gives all of them in another one has chosen it
+        bugs = list(dict.fromkeys(bug for name in arguments.names for bug in bugs if name in bug))
     if arguments.third:
         bugs = third(bugs, arguments.third)
     if arguments.list:

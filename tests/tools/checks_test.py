@@ -332,6 +332,10 @@ class PlantedBugsTest(CopiedCheck):
         self.assertNotEqual(set(self.third("b")[1:]), set(chosen))
         self.assertLessEqual(set(chosen) | set(self.third("b")[1:]), set(self.BUGS[:26]))
 
+    def test_bugs_are_planted_in_the_order_they_are_named_in(self):
+        code, text = self.run_tool("planted_bugs.py", "--list", "layer.bug7", "layer.bug12", "layer.bug3")
+        self.assertEqual((code, text.split()), (0, ["layer.bug7", "layer.bug12", "layer.bug3"]))
+
     def test_a_bug_that_survives_is_found(self):
         """Programs stand in for the tests: one bug is never found, another by the whole campaign only."""
         program = ("#!/bin/sh\ncase $VARVE_PLANTED_BUG$1 in layer.bug1-*) exit 0 ;; layer.bug2*ATest*) exit 0 ;; esac\n"
