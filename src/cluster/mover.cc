@@ -154,7 +154,8 @@ bool Mover::StartMoves(TopologyChange* change) const {
   return changes > 0;
 }
 
-// Who holds all that it shall is up; who shall hold nothing and does not is gone.
+// Who holds all that it shall is up, unless that is nothing: one that the target has dropped before it had anything is given up,
+// though a move may be on its way to it yet. Who leaves, and neither holds anything nor shall, is gone.
 bool Mover::ChangeMembers(TopologyChange* change) const {
   const Topology& topology = *context_->topology();
   bool has_changed = false;
@@ -162,13 +163,15 @@ bool Mover::ChangeMembers(TopologyChange* change) const {
     if (member.state == MemberState::kLeaving && !change->topology().IsUsed(member.id)) {
       has_changed = change->SetState(member.id, MemberState::kRemoved).ok() || has_changed;
     }
-    if (member.state != MemberState::kJoining || member.actor == kNoActor || !topology.IsUsed(member.id)) continue;
+    if (member.state != MemberState::kJoining || member.actor == kNoActor) continue;
+    bool has_any = false;
     bool has_all = true;
     for (uint32_t p = 0; p < topology.placement.partitions(); ++p) {
-      const bool lacks = topology.target.IsReplica(PartitionIdOf(p), member.id) && !topology.placement.IsReplica(PartitionIdOf(p), member.id);
-      has_all = has_all && !lacks;
+      const bool holds = topology.placement.IsReplica(PartitionIdOf(p), member.id);
+      has_any = has_any || holds;
+      has_all = has_all && (holds || !topology.target.IsReplica(PartitionIdOf(p), member.id));
     }
-    if (has_all) has_changed = change->SetState(member.id, MemberState::kUp).ok() || has_changed;
+    if (has_any && has_all) has_changed = change->SetState(member.id, MemberState::kUp).ok() || has_changed;
   }
   return has_changed;
 }

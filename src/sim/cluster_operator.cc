@@ -201,7 +201,12 @@ bool ClusterOperator::Replace(TopologyChange* change) {
     const Member* member = MemberOn(change->topology(), endpoint);
     if (member == nullptr || member->address == AddressOf(endpoint, wipes)) continue;
     const NodeId lost = member->id;
-    if (member->state != MemberState::kUp || !Add(change, endpoint, wipes)) continue;
+    if (member->state != MemberState::kUp) continue;
+    // It may have joined again while the lost one was joining yet. A machine is one member, as an administrator's command sees to.
+    const auto& members = change->topology().members;
+    const std::string address = AddressOf(endpoint, wipes);
+    const bool is_back = std::any_of(members.begin(), members.end(), [&](const Member& m) { return m.address == address; });
+    if (!is_back && !Add(change, endpoint, wipes)) continue;
     return change->SetState(lost, MemberState::kLeaving).ok() && Aim(change, run_->options.copies, run_->wipes);
   }
   return false;

@@ -60,5 +60,30 @@ TEST(NodeReplaceTest, OneThatIsLostWhileItJoinsIsReplaced) {
   EXPECT_LT(waited, 12u) << "it was never lost when it had everything";
 }
 
+// One that is lost while it joins is given up: the target has nothing for it. The move to it is taken back, and it must not come
+// up by that, as one that holds all that it shall: then it would be planned for again, and replaced once more.
+TEST(NodeReplaceTest, OneThatIsGivenUpWhileItJoinsDoesNotComeUp) {
+  NodeWorld world(1, 4, 3, 0, 3, ConflictPolicy::kSiblings);
+  ASSERT_TRUE(world.RunUntil([&] { return world.IsSettled(); }));
+  const Placement before = world.topology().target;
+  world.Change([](TopologyChange* change) {
+    Member member;
+    member.id = NodeId{4};
+    ASSERT_TRUE(change->AddMember(member).ok());
+    Placement target = change->topology().target;
+    target.SetReplicas(PartitionId{0}, std::vector<NodeId>{NodeId{1}, NodeId{2}, NodeId{4}});
+    ASSERT_TRUE(change->SetTarget(target).ok());
+  });
+  ASSERT_TRUE(world.RunUntil([&] { return !world.topology().moves.empty() && world.topology().Find(NodeId{4})->actor != kNoActor; }));
+  world.Crash(3);
+  ASSERT_FALSE(world.topology().moves.empty()) << "it was filled before it was lost";
+  world.Change([&before](TopologyChange* change) { ASSERT_TRUE(change->SetTarget(before).ok()); });
+  ASSERT_TRUE(world.RunUntil([&] { return world.topology().moves.empty(); }));
+  world.Run(5 * kSeconds);
+  EXPECT_EQ(world.topology().Find(NodeId{4})->state, MemberState::kJoining);
+  TopologyChange change(world.topology());
+  EXPECT_TRUE(change.SetState(NodeId{4}, MemberState::kRemoved).ok());
+}
+
 }  // namespace node_replace_test
 }  // namespace varve::cluster::test

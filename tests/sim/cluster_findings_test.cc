@@ -199,6 +199,30 @@ TEST(ClusterOperatorTest, AMachineThatLosesItsDiskWhileItJoinsIsGivenUp) {
   EXPECT_FALSE(next->target.IsReplica(PartitionId{0}, NodeId{4}));
 }
 
+// Seed 8054916: a machine that had been given up while it joined, and had joined again, was replaced by itself once more. Of two
+// members of one machine the process is one only, and what was to move to the other waited for ever.
+TEST(ClusterOperatorTest, AMachineThatHasJoinedAgainIsNotAddedTwice) {
+  ClusterOptions options;
+  options.nodes = 3;
+  options.spares = 1;
+  options.wipes = true;
+  options.partition_bits = 0;
+  cluster::TopologyChange change(FourthJoins(options));
+  ASSERT_OK(change.AbortMove(PartitionId{0}));
+  ASSERT_OK(change.SetState(NodeId{4}, MemberState::kUp));
+  ASSERT_OK(change.AddMember({.id = NodeId{5}, .address = AddressOf(3, 1)}));
+  ClusterRun run(options);
+  run.wipes[3] = 1;
+  ClusterOperator one(&run, 1);
+  Actions actions;
+  one.OnStore({StoreReply::Kind::kRead, 1, false, 9, EncodeTopology(change.topology())}, {}, &actions);
+  ASSERT_EQ(actions.list().size(), 1u);
+  const auto next = cluster::DecodeTopology(actions.list()[0].bytes);
+  ASSERT_OK(next.status());
+  EXPECT_EQ(next->members.size(), 5u);
+  EXPECT_EQ(next->Find(NodeId{4})->state, MemberState::kLeaving);
+}
+
 // Seed 8003353: a throw decided each time, also when the faults were over, whether the operator looked at the settings. Eight in a
 // row said no, so that a namespace was still missing when everything was read.
 TEST(ClusterOperatorTest, NamespacesThatAreMissingComeAsSoonAsItIsCalm) {
