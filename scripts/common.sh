@@ -81,7 +81,7 @@ BUILD_PACKAGES=(cmake ninja-build g++ pkgconf liblz4-dev libzstd-dev libxxhash-d
                 nlohmann-json3-dev libtomlplusplus-dev libssl-dev libcurl4-openssl-dev)
 DEMO_PACKAGES=(redis-tools)  # redis-cli
 TEST_PACKAGES=("${BUILD_PACKAGES[@]}" python3 clang libgtest-dev libgmock-dev libbenchmark-dev
-               libmsgpack-cxx-dev libcereal-dev binutils redis-tools
+               libmsgpack-cxx-dev libcereal-dev librapidcheck-dev binutils redis-tools
                python3-redis libhiredis-dev prometheus-redis-exporter openssl dpkg-dev etcd-server
                faketime zsh
                python3-pytest python3-pip python3-setuptools python3-wheel)
