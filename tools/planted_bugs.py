@@ -190,6 +190,7 @@ KNOWN = {
     "message.trailing_bytes_accepted": "cluster",
     "move.aborts_too_late": "cluster",
     "move.fills_from_one_replica_too_few": "cluster",
+    "move.keeps_what_reads_need": "cluster",
     "move.leaves_before_readers_are_fenced": "cluster",
     "move.reads_from_next_too_early": "cluster",
     "move.shrinks_like_it_grows": "cluster",

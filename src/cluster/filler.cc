@@ -26,7 +26,7 @@ void Filler::FindWork() {
   for (const Move& move : topology.moves) {
     if (move.stage != MoveStage::kCopy) continue;
     const ReplicaSets sets = topology.SetsOf(move.partition);
-    const MoveRules rules = context_->RulesOf(sets);
+    const MoveRules rules = context_->rules();
     if (!IsIn(context_->self(), TakesLeavers() ? Heirs(sets, rules) : TargetsToFill(sets, rules))) continue;
     Fill& fill = fills[move.partition];
     const auto found = fills_.find(move.partition);
@@ -37,7 +37,7 @@ void Filler::FindWork() {
 }
 
 bool Filler::HasEnough(const ReplicaSets& sets, const Fill& fill) const {
-  const MoveRules rules = context_->RulesOf(sets);
+  const MoveRules rules = context_->rules();
   const size_t own = IsIn(context_->self(), sets.current) ? 1 : 0;
   return !IsIn(context_->self(), TargetsToFill(sets, rules)) || fill.merged.size() + own >= SourcesNeeded(sets, rules);
 }

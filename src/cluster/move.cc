@@ -42,9 +42,11 @@ Status CanFinish(const ReplicaSets& sets, const MoveRules& rules, const MoveEvid
 std::vector<NodeId> TargetsToFill(const ReplicaSets& sets, const MoveRules& rules) {
   const size_t written = QuorumOf(sets.current.size(), rules.write_quorum);
   const size_t read = QuorumOf(sets.next.size(), rules.read_quorum);
-  if (written + read <= sets.current.size() && !VARVE_PLANTED_BUG("move.shrinks_like_it_grows")) {
-    return sets.next;
-  }
+  const bool is_read = written + read > sets.current.size();
+  // As many as the move after this one counts on.
+  const bool is_kept = written + sets.next.size() >= sets.current.size() + QuorumOf(sets.next.size(), rules.write_quorum) ||
+                       VARVE_PLANTED_BUG("move.keeps_what_reads_need");
+  if (!(is_read && is_kept) && !VARVE_PLANTED_BUG("move.shrinks_like_it_grows")) return sets.next;
   std::vector<NodeId> fresh;
   for (const NodeId node : sets.next) {
     if (!IsIn(node, sets.current)) fresh.push_back(node);

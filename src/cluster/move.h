@@ -19,7 +19,8 @@
 //
 // W_old + |T| - |O| of the next set T hold a write that W_old of the current set O acknowledged, once the nodes of T
 // that are not in O are filled: of the holders at most |O \ T| are lost, and all of T \ O is gained. So a read of
-// R_new meets it if W_old + R_new > |O|. That follows from R + W > N unless the set shrinks below R; then all of T is filled.
+// R_new meets it if W_old + R_new > |O|. That follows from R + W > N unless the set shrinks below R. The next move counts on
+// W_new of T, which is more than that when a set shrinks. All of T is filled where either does not hold.
 #ifndef VARVE_CLUSTER_MOVE_H_
 #define VARVE_CLUSTER_MOVE_H_
 
@@ -34,6 +35,7 @@ namespace varve::cluster {
 
 // The smallest quorums of which it is promised that reads meet writes. Requests with smaller ones are served; across a
 // move they are promised no more than that what a replica which leaves and answers has acknowledged goes on (LeftOut).
+// 0: a majority of a set, however many nodes it has.
 struct MoveRules {
   size_t read_quorum = 2;
   size_t write_quorum = 2;

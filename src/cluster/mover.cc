@@ -16,14 +16,6 @@ constexpr size_t kChangesAtOnce = 64;
 
 }  // namespace
 
-MoveRules NodeContext::RulesOf(const ReplicaSets& sets) const {
-  const size_t smaller = std::min(sets.current.size(), sets.next.size());
-  MoveRules rules = this->rules();
-  if (rules.read_quorum == 0) rules.read_quorum = smaller / 2 + 1;
-  if (rules.write_quorum == 0) rules.write_quorum = smaller / 2 + 1;
-  return rules;
-}
-
 bool Mover::IsDriver(Nanos now) const {
   Nanos rank = 0;
   for (const Member& member : context_->topology()->members) {
@@ -95,7 +87,7 @@ bool Mover::AdvanceMoves(Nanos now, TopologyChange* change) {
   for (auto& [partition, known] : evidence_) {
     const ReplicaSets sets = context_->topology()->SetsOf(partition);
     if (changes == kChangesAtOnce || sets.stage == MoveStage::kNone || sets.since != known.since) continue;
-    const MoveRules rules = context_->RulesOf(sets);
+    const MoveRules rules = context_->rules();
     const MoveEvidence evidence =
         VARVE_PLANTED_BUG("mover.advances_at_once")
             ? MoveEvidence{sets.Writable(),

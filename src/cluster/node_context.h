@@ -40,8 +40,6 @@ class NodeContext {
   }
   // NodeOptions::rules, or those that were set since.
   virtual const MoveRules& rules() const = 0;
-  // Of a move of these sets.
-  MoveRules RulesOf(const ReplicaSets& sets) const;
 };
 
 }  // namespace varve::cluster

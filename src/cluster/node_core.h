@@ -34,8 +34,7 @@ struct NodeOptions {
   uint64_t random_seed = 0;  // another one in each life of the node
   PolicyOf policy_of;        // the same on all nodes
   std::function<uint16_t(std::string_view key)> slot_of;  // empty: SlotOf. The same on all nodes
-  // Of moves: the smallest quorums that are promised anything. 0: a majority of the smaller of both sets. The
-  // same on all nodes.
+  // Of moves: the smallest quorums that are promised anything. The same on all nodes.
   MoveRules rules{0, 0};
   size_t max_siblings = 100;                   // Replica::Options
   size_t max_queued = 1024;                    // a partition

@@ -44,8 +44,8 @@ constexpr Admission Admit(Epoch senders_since, Epoch own_since) {
   return senders_since < own_since ? Admission::kSenderIsBehind : Admission::kReceiverIsBehind;
 }
 
-// How many of a set of `size` replicas a quorum of `quorum` of N is.
-constexpr size_t QuorumOf(size_t size, size_t quorum) { return std::min(size, quorum); }
+// How many of a set of `size` replicas a quorum of `quorum` of N is; 0: a majority of those that there are.
+constexpr size_t QuorumOf(size_t size, size_t quorum) { return quorum == 0 ? size / 2 + 1 : std::min(size, quorum); }
 
 // A value. Thread-compatible.
 struct ReplicaSets {

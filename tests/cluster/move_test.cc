@@ -363,8 +363,25 @@ TEST(MoveTest, WhoIsFilledFromHowMany) {
   EXPECT_EQ(FencesNeeded(grows, {1, 3}), 3u);
   // One that wrote alone may be the one that goes.
   const ReplicaSets shrinks = Sets(MoveStage::kCopy, {0, 1, 2}, {0, 1});
-  EXPECT_EQ(TargetsToFill(shrinks, {2, 2}), Ids({}));
+  EXPECT_EQ(TargetsToFill(shrinks, {1, 3}), Ids({}));
   EXPECT_EQ(TargetsToFill(shrinks, {3, 1}), Ids({0, 1}));
+}
+
+// Of two that wrote one stays: two of those that stay see it, but the next one to be filled from one of them may not.
+TEST(MoveTest, WhoStaysInASmallerSetIsFilledAsTheNextMoveCountsOnIt) {
+  const ReplicaSets shrinks = Sets(MoveStage::kCopy, {0, 1, 2}, {0, 1});
+  for (const MoveRules rules : {MoveRules{2, 2}, MoveRules{0, 0}}) {
+    EXPECT_EQ(TargetsToFill(shrinks, rules), Ids({0, 1}));
+    EXPECT_EQ(SourcesNeeded(shrinks, rules), 2u);
+    EXPECT_EQ(SourcesNeeded(Sets(MoveStage::kCopy, {0, 1}, {0, 3}), rules), 1u);
+  }
+  EXPECT_EQ(TargetsToFill(Sets(MoveStage::kCopy, {0, 1, 2, 3, 4}, {0, 1, 2, 3}), {0, 0}), Ids({0, 1, 2, 3}));
+}
+
+TEST(MoveTest, OfAMajorityEachSetHasItsOwn) {
+  const ReplicaSets shrinks = Sets(MoveStage::kCopy, {0, 1, 2, 3, 4}, {0, 1, 2});  // 3 and 4 are dead
+  EXPECT_EQ(SourcesNeeded(shrinks, {0, 0}), 3u);
+  EXPECT_EQ(FencesNeeded(shrinks, {0, 0}), 3u);
 }
 
 TEST(MoveTest, DeadReplicaIsReplacedByTheOthers) {
