@@ -9,8 +9,10 @@ namespace varve::cluster {
 
 RequestSets RequestSetsOf(PartitionId partition, const ReplicaSets& sets, std::vector<NodeId> fallbacks) {
   RequestSets request{.partition = partition, .epoch = sets.since, .write = {sets.current}};
-  if (sets.stage != MoveStage::kNone) request.write.push_back(sets.next);
-  request.read = {sets.Readable()};
+  const bool moves = sets.stage != MoveStage::kNone;
+  if (moves && !VARVE_PLANTED_BUG("move.writes_to_current_only")) request.write.push_back(sets.next);
+  const bool too_early = VARVE_PLANTED_BUG("move.reads_from_next_too_early") && sets.stage == MoveStage::kCopy;
+  request.read = {too_early ? sets.next : sets.Readable()};
   request.fallbacks = std::move(fallbacks);
   return request;
 }

@@ -34,7 +34,8 @@ RequestSets RequestSetsOf(PartitionId partition, const ReplicaSets& sets, std::v
 
 class Quorum {
  public:
-  // `replicas`: how many of each set; 0: as `level` says. kLinear takes no less than more than half.
+  // `replicas`: how many of each set, of which a smaller one never has enough; 0: as `level` says. kLinear takes no less than
+  // more than half.
   Quorum(const std::vector<std::vector<NodeId>>& sets, Level level, uint32_t replicas);
 
   // All nodes of the sets, each once, in their order.

@@ -8,7 +8,7 @@
 //   kCopy     W of both                  R of the current
 //   kSettle   W of both                  R of the next
 //
-// In a set of fewer than N nodes R and W are cut to its size; R + W > N still makes them intersect.
+// A majority is one of each set, however many nodes it has. R and W by number are not cut to the size of a set (quorum.h).
 //
 // The fence. `since` is the epoch at which the sets or the stage of this partition last changed. A request carries the
 // `since` that its sender works with, and a replica serves it only if its own, which it has made durable, is
@@ -60,11 +60,6 @@ struct ReplicaSets {
   }
   // Where writes go: the current ones, then those of the next that are none of these.
   std::vector<NodeId> Writable() const;
-
-  // Whether a write that `acked` have made durable (in any order, each once) counts as one of `write_quorum`.
-  bool IsWritten(std::span<const NodeId> acked, size_t write_quorum) const;
-  // Whether a read that `answered` have answered counts as one of `read_quorum`.
-  bool IsRead(std::span<const NodeId> answered, size_t read_quorum) const;
 
   friend bool operator==(const ReplicaSets&, const ReplicaSets&) = default;
 };
