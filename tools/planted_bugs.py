@@ -346,7 +346,7 @@ SIMULATED = {
     "mover.advances_at_once": ("moves", 50),
     "namespace.policy_of_the_cluster": ("namespaces", 20),
     "node.claims_what_it_has_dropped": ("moves", 1000),
-    "node.drops_by_an_old_topology": ("news", 500),
+    "node.drops_by_an_old_topology": ("news", 2000),
     "node.makes_dots_before_it_is_filled": ("strays", 20),
     "node.waits_for_a_lease_it_has": ("strays", 500),
     "put.acknowledges_before_its_quorum": ("mixed", 20),
