@@ -201,6 +201,7 @@ KNOWN = {
     "namespace.policy_of_the_cluster": "cluster",
     "namespace.quorums_need_not_meet": "cluster",
     "net.accept_not_resumed": "net",
+    "net.large_turns_first": "net",
     "net.output_without_pause": "net",
     "net.slow_readers_not_cut": "net",
     "net.turns_above_the_budget": "net",
