@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes docs/promises.md: each promise, the campaign that attacks it, and what its runs have reached.
 
-Figures come from what `varve torture ... --json` printed, and from nowhere else. docs/promises.json holds their sums.
+Figures come from what `varve torture ... --json` or tools/seed_run.py printed, and from nowhere else. docs/promises.json holds their sums.
 
-usage: promises.py [--check] [--add RUN.json...] [--replace RUN.json...]
+usage: promises.py [--check] [--add RUN...] [--replace RUN...]
 
   --add      adds these runs to the sums
   --replace  forgets the runs before
@@ -57,6 +57,20 @@ def add(sums, run):
     return broken
 
 
+def read_run(path):
+    """A run as `varve torture` writes it; what seed_run.py prints is made into one."""
+    text = pathlib.Path(path).read_text()
+    if text.startswith("{"):
+        return json.loads(text)
+    facts = dict(line.split("\t") for line in text.splitlines() if "\t" in line)
+    whats = {"clusters": "seeds", "requests checked": "requests", "acknowledged writes": "acknowledged_writes",
+             "answered reads": "answered_reads", "topologies": "topologies"}
+    counts = [{"campaign": "cluster", "what": what, "number": int(facts[name])} for what, name in whats.items()]
+    counts.append({"campaign": "cluster", "what": "simulated milliseconds", "number": 1000 * int(facts["simulated_seconds"])})
+    return {"campaigns": [{"campaign": "cluster", "seeds": int(facts["seeds"]), "result": "held" if facts["violations"] == "0" else "broken"}],
+            "counts": counts}
+
+
 def page(sums):
     text = HEAD
     for name, promise in sorted(campaigns().items()):
@@ -75,7 +89,7 @@ def main():
     sums = json.loads(SUMS.read_text()) if SUMS.exists() and not options.replace else {}
     broken = []
     for path in options.add + options.replace:
-        broken += add(sums, json.loads(pathlib.Path(path).read_text()))
+        broken += add(sums, read_run(path))
     if broken:
         print("broken, and not recorded: " + ", ".join(broken))
         return 1

@@ -251,6 +251,17 @@ class PromisesTest(CopiedCheck):
         page = (self.root / "docs" / "promises.md").read_text()
         return [line for line in page.splitlines() if "`crash`" in line][0]
 
+    def test_runs_of_seeds_are_counted(self):
+        self.write("src/torture/cluster.cc", 'name() const override { return "cluster"; }\n  p() const override { return "it holds"; }\n')
+        printed = "".join(f"{name}\t{number}\n" for name, number in (
+            ("seeds", 5), ("simulated_seconds", 100), ("events", 9), ("requests", 7), ("acknowledged_writes", 6), ("answered_reads", 4),
+            ("topologies", 3), ("profile mixed", 5)))
+        self.write("held.txt", printed + "violations\t0\n")
+        self.write("broken.txt", "seed 1: I1: lost\n  replay\n" + printed + "violations\t1\n")
+        self.assertEqual(self.run_tool("promises.py", "--add", str(self.root / "held.txt")), (0, ""))
+        self.assertIn("| `cluster` | 5 | 5 clusters, 7 requests checked,", (self.root / "docs" / "promises.md").read_text())
+        self.assertEqual(self.run_tool("promises.py", "--add", str(self.root / "broken.txt"))[0], 1)
+
     def test_runs_add_up(self):
         first, second = self.run_of("1.json", "held", 1000), self.run_of("2.json", "held", 234)
         self.assertEqual(self.run_tool("promises.py", "--add", first, second), (0, ""))
