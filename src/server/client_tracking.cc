@@ -12,6 +12,8 @@ namespace varve::server {
 
 namespace {
 
+constexpr size_t kMaxPrefixes = 256;
+
 // False after replying an error, as in what follows.
 bool ParseTracking(Call& call, TrackingOptions* options) {
   for (size_t i = 3; i < call.count(); ++i) {
@@ -49,6 +51,11 @@ bool ParseTracking(Call& call, TrackingOptions* options) {
 // A change would be told twice, and it would not be clear what ends.
 bool CheckPrefixes(Call& call, const TrackingOptions& options) {
   const std::vector<std::string> known = call.service.tracking().PrefixesOf(call.session.client());
+  // Each is compared with all others, and each changed key with each.
+  if (known.size() + options.prefixes.size() > kMaxPrefixes) {
+    static_cast<void>(call.Error("a client may have " + std::to_string(kMaxPrefixes) + " prefixes at most"));
+    return false;
+  }
   for (size_t i = 0; i < options.prefixes.size(); ++i) {
     const std::string& prefix = options.prefixes[i];
     const auto refuse = [&](std::string_view with, const std::string& other) {
@@ -103,7 +110,7 @@ Status TrackKeys(Call& call) {
     return call.Error("a node of a cluster does not hear of all changes, and so cannot track keys");
   }
   if (!VARVE_PLANTED_BUG("tracking.expiry_untold")) VARVE_RETURN_IF_ERROR(call.service.HearExpiry());
-  call.session.Track(std::move(options));
+  if (!call.session.Track(std::move(options))) return call.Error("there is no memory for more prefixes");
   return call.Ok();
 }
 

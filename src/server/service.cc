@@ -173,16 +173,18 @@ void Service::NoteStoreFailure(std::string_view reply) {
 std::string Service::StoreFailure() {
   std::string failure = db()->Stats().background_error;
   if (!failure.empty()) return failure;
+  uint64_t failed_at = 0;
   {
     MutexLock lock(&mu_);
-    if (failure_.empty() || NowNanos() - failed_at_ < kFailureNanos) return failure_;
+    failed_at = failed_at_;
+    if (failure_.empty() || NowNanos() - failed_at < kFailureNanos) return failure_;
   }
   const Result<Namespace*> space = databases_.ServerSpace();
   const Status status = space.ok() ? (*space)->Put(kProbeKey, {}) : space.status();
   if (!status.ok()) return status.ToString();
   MutexLock lock(&mu_);
-  failure_.clear();
-  return {};
+  if (failed_at_ == failed_at) failure_.clear();  // or it has failed somebody else meanwhile
+  return failure_;
 }
 
 Status Service::SaveUsers() {

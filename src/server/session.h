@@ -94,7 +94,8 @@ class Session final : public net::ConnectionHandler {
   void BeginMonitor();
   // Keeping copies (tracking.h). std::nullopt: it does not.
   const std::optional<TrackingOptions>& tracking() const { return tracking_; }
-  void Track(TrackingOptions options);
+  // False: there is no memory for its prefixes, and nothing has changed.
+  bool Track(TrackingOptions options);
   void EndTracking();
   // Of CLIENT CACHING, for the command that follows, or the transaction.
   bool is_caching_set() const { return is_caching_set_; }
@@ -207,6 +208,7 @@ class Session final : public net::ConnectionHandler {
   std::array<std::set<std::string, std::less<>>, kSubscriptionKinds> subscriptions_;
   std::vector<Event> events_;
   std::optional<TrackingOptions> tracking_;
+  size_t tracking_bytes_ = 0;
   bool is_caching_set_ = false;
   std::string error_;  // reused
   bool has_more_input_ = false;  // behind the request

@@ -1,4 +1,6 @@
 // What a session has subscribed to, what it publishes, and what it keeps copies of.
+#include <utility>
+
 #include "server/session.h"
 
 namespace varve::server {
@@ -61,16 +63,22 @@ void Session::BeginMonitor() {
   service_->monitors().Add(client_);
 }
 
-void Session::Track(TrackingOptions options) {
+bool Session::Track(TrackingOptions options) {
+  size_t bytes = 0;
+  for (const std::string& prefix : options.prefixes) bytes += prefix.size() + kSubscriptionBytes;
+  if (!service_->Keep(bytes)) return false;
+  tracking_bytes_ += bytes;
   service_->tracking().Begin(client_, options);
   // Commands that began before it was known that events are wanted tell of nothing.
   service_->databases().AwaitOtherLoops(loop_index());
   tracking_ = std::move(options);
+  return true;
 }
 
 void Session::EndTracking() {
   if (tracking_) service_->tracking().End(*client_);
   tracking_.reset();
+  service_->Release(std::exchange(tracking_bytes_, 0));
   is_caching_set_ = false;
 }
 

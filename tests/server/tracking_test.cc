@@ -144,6 +144,18 @@ TEST_F(TrackingTest, MemoryIsBounded) {
   EXPECT_FALSE(tracking.is_active());
 }
 
+TEST_F(TrackingTest, PrefixesAreFew) {
+  const auto client = Connect();
+  std::vector<std::string> names;
+  for (int i = 0; i < 257; ++i) names.push_back("p" + std::to_string(1000 + i));
+  std::vector<std::string_view> command = {"CLIENT", "TRACKING", "ON", "BCAST"};
+  for (const std::string& name : names) command.insert(command.end(), {"PREFIX", name});
+  EXPECT_EQ(client->Call(command), "-ERR a client may have 256 prefixes at most\r\n");
+  command.resize(command.size() - 2);
+  EXPECT_EQ(client->Call(command), "+OK\r\n");
+  EXPECT_EQ(client->Call({"CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "q"}), "-ERR a client may have 256 prefixes at most\r\n");
+}
+
 // A change that is made while the client reads is either in what it reads, or told.
 TEST_F(TrackingTest, NoChangeIsMissed) {
   for (int round = 0; round < 20; ++round) {
