@@ -17,3 +17,8 @@ find_package(OpenSSL 3.0 REQUIRED COMPONENTS SSL)
 
 # src/node/http_client.cc alone includes it; not in the library.
 find_package(CURL 7.85 REQUIRED)
+
+# The allocator of the program alone (docs/design/0037, "Memory"); sanitizers bring their own.
+if(NOT VARVE_SANITIZE)
+  find_package(mimalloc 2.0 REQUIRED)
+endif()

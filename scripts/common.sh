@@ -78,7 +78,8 @@ install_node_clients() {
 }
 
 BUILD_PACKAGES=(cmake ninja-build g++ pkgconf liblz4-dev libzstd-dev libxxhash-dev
-                nlohmann-json3-dev libtomlplusplus-dev libssl-dev libcurl4-openssl-dev)
+                nlohmann-json3-dev libtomlplusplus-dev libssl-dev libcurl4-openssl-dev
+                libmimalloc-dev)
 DEMO_PACKAGES=(redis-tools)  # redis-cli
 TEST_PACKAGES=("${BUILD_PACKAGES[@]}" python3 clang libgtest-dev libgmock-dev libbenchmark-dev
                libmsgpack-cxx-dev libcereal-dev librapidcheck-dev binutils redis-tools

@@ -45,13 +45,13 @@ void Coordinator::OnMessage(const Message& reply, Nanos now, Actions* actions) {
   if (found->second->is_done()) operations_.erase(found);
 }
 
-void Coordinator::OnTopology(const std::function<RequestSets(const PutRequest&)>& sets_of, Nanos now,
+void Coordinator::OnTopology(const std::function<SharedSets(const PutRequest&)>& sets_of, Nanos now,
                              Actions* actions) {
   std::vector<std::unique_ptr<CoordinatedOperation>> renewed;
   for (auto it = operations_.begin(); it != operations_.end();) {
     const PutRequest* request = it->second->continues();
-    RequestSets sets = request == nullptr ? RequestSets{} : sets_of(*request);
-    if (request == nullptr || sets.epoch <= request->options.sets.epoch) {
+    SharedSets sets = request == nullptr ? nullptr : sets_of(*request);
+    if (sets == nullptr || sets->epoch <= request->options.sets->epoch) {
       ++it;
       continue;
     }

@@ -20,7 +20,7 @@ namespace varve::cluster {
 
 // What requests have in common.
 struct RequestOptions {
-  RequestSets sets;
+  SharedSets sets;
   Level level = Level::kQuorum;
   uint32_t replicas = 0;  // R or W by number; 0: as `level` says
   Nanos deadline = 0;     // on the coordinator's clock
@@ -65,7 +65,7 @@ class CoordinatedOperation {
   virtual bool is_done() const = 0;
   // Whether it can go on under a later topology; then of which request, and with what.
   virtual const PutRequest* continues() const { return nullptr; }
-  virtual void Renew(uint64_t /*number*/, RequestSets /*sets*/, Nanos /*now*/, Actions* /*actions*/) {}
+  virtual void Renew(uint64_t /*number*/, SharedSets /*sets*/, Nanos /*now*/, Actions* /*actions*/) {}
 };
 
 // Any node coordinates any key. Nobody waits for longer than the deadline of the request. Thread-compatible.
@@ -81,7 +81,7 @@ class Coordinator {
   void OnMessage(const Message& reply, Nanos now, Actions* actions);
   // There is a later topology. Puts of which the state exists, and which lack acknowledgements, gather them anew under it
   // if it has other sets for their keys. Their number is another one then, so that no reply under the old one counts.
-  void OnTopology(const std::function<RequestSets(const PutRequest&)>& sets_of, Nanos now, Actions* actions);
+  void OnTopology(const std::function<SharedSets(const PutRequest&)>& sets_of, Nanos now, Actions* actions);
   // To be called at NextTime, or a little later.
   void OnTime(Nanos now, Actions* actions);
   std::optional<Nanos> NextTime() const;

@@ -12,7 +12,7 @@ namespace {
 // While a partition moves, what a linear read has answered must be found by those that ask the next set.
 const std::vector<std::vector<NodeId>>& SetsOf(const RequestOptions& options) {
   const bool asks_both = options.level == Level::kLinear && !VARVE_PLANTED_BUG("get.linear_in_one_set");
-  return asks_both ? options.sets.write : options.sets.read;
+  return asks_both ? options.sets->write : options.sets->read;
 }
 
 // Of a number, so that the same seed gives the same reads; neighbours have nothing in common.
@@ -116,7 +116,7 @@ void GetOperation::Take(NodeId from, ReplyCode code, const std::string& state) {
   }
   merged_.Merge(*decoded, policy_);
   reported_[from] = *std::move(decoded);
-  fresh_.insert(from);
+  if (request_.options.level == Level::kLinear) fresh_.insert(from);
 }
 
 void GetOperation::Conclude(Nanos now, Actions* actions) {
@@ -149,7 +149,7 @@ void GetOperation::ConcludeLinear(Nanos now, Actions* actions) {
     if (agree) return Answer(state, now, actions);
   }
   // What is on its way may bring agreement; a second round waits for a quorum that has seen the first.
-  if (!has_written_back_ || quorum_.IsReachedBy(fresh_)) WriteBack(actions);
+  if (!has_written_back_ || quorum_.IsReachedBy([this](NodeId node) { return fresh_.contains(node); })) WriteBack(actions);
 }
 
 void GetOperation::WriteBack(Actions* actions) {
@@ -202,8 +202,8 @@ void GetOperation::OnTime(Nanos now, Actions* actions) {
 void GetOperation::Send(NodeId to, Message::Body body, Actions* actions) const {
   actions->push_back(cluster::Send{Message{.from = options_->self,
                                            .to = to,
-                                           .partition = request_.options.sets.partition,
-                                           .epoch = request_.options.sets.epoch,
+                                           .partition = request_.options.sets->partition,
+                                           .epoch = request_.options.sets->epoch,
                                            .request = number_,
                                            .body = std::move(body)}});
 }

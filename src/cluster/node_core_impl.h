@@ -90,9 +90,9 @@ class NodeCore::Impl final : public NodeContext {
   };
 
   // node_core_messages.cc
-  void OnMessage(const Message& message, Now now, Actions* actions);
+  void OnMessage(Message message, Now now, Actions* actions);
   void OnReply(const Message& reply, Now now, Actions* actions);
-  void ToReplica(const Message& message, Now now, Actions* actions);
+  void ToReplica(Message message, Now now, Actions* actions);
   void Reply(const Message& request, Message::Body body, Actions* actions) const;
   void OnProgressRequest(const Message& request, Actions* actions);
   void OnFloorRequest(const Message& request, Actions* actions);
@@ -115,7 +115,9 @@ class NodeCore::Impl final : public NodeContext {
 
   // node_core_requests.cc
   void Dispatch(uint64_t client_request, Request* request, Now now, Actions* actions);
-  RequestSets SetsFor(const std::string& key, bool is_sloppy) const;
+  SharedSets SetsFor(const std::string& key, bool is_sloppy);
+  const SharedSets& SetsOf(PartitionId partition);
+  SharedSets WithFallbacks(RequestSets sets) const;
   void RetryRequests(Now now, Actions* actions);
   // False: it is not over.
   bool IsOver(uint64_t client_request, Outcome outcome, ReplyCode reason, Nanos now);
@@ -137,6 +139,7 @@ class NodeCore::Impl final : public NodeContext {
   ActorId actor_ = kNoActor;  // in use
   std::map<PartitionId, PartitionDurable> records_;  // as on disk
   std::map<PartitionId, Partition> partitions_;
+  std::vector<SharedSets> request_sets_;  // of partitions under the topology, without fallbacks; nullptr until it is asked for
   std::set<PartitionId> leftovers_;  // that a former life may not have dropped
   std::map<PartitionId, size_t> stale_loads_;  // of replicas dropped while they were loaded
   uint64_t next_partition_number_ = 1;

@@ -31,14 +31,14 @@ void NodeCore::Impl::OnBytes(NodeId from, std::string_view bytes, Now now, Actio
   }
   message->from = from;
   message->to = options_.self;
-  OnMessage(*message, now, actions);
+  OnMessage(*std::move(message), now, actions);
 }
 
-void NodeCore::Impl::OnMessage(const Message& message, Now now, Actions* actions) {
+void NodeCore::Impl::OnMessage(Message message, Now now, Actions* actions) {
   if (std::holds_alternative<UpdateRequest>(message.body) || std::holds_alternative<MergeRequest>(message.body) ||
       std::holds_alternative<ReadRequest>(message.body) || std::holds_alternative<TreeRequest>(message.body) ||
       std::holds_alternative<KeysRequest>(message.body)) {
-    ToReplica(message, now, actions);
+    ToReplica(std::move(message), now, actions);
   } else if (std::holds_alternative<HintRequest>(message.body)) {
     keeper_.OnMessage(message, actions);
   } else if (std::holds_alternative<ProgressRequest>(message.body)) {
@@ -81,7 +81,7 @@ Epoch NodeCore::Impl::SinceOf(PartitionId partition) const {
   return exists ? topology_->since[Value(partition)] : kNoEpoch;
 }
 
-void NodeCore::Impl::ToReplica(const Message& message, Now now, Actions* actions) {
+void NodeCore::Impl::ToReplica(Message message, Now now, Actions* actions) {
   const auto found = partitions_.find(message.partition);
   const Epoch since = SinceOf(message.partition);
   if (found == partitions_.end() || found->second.is_loading) {
@@ -94,12 +94,11 @@ void NodeCore::Impl::ToReplica(const Message& message, Now now, Actions* actions
   const bool is_update = std::holds_alternative<UpdateRequest>(message.body);
   if (is_update && refused_updates_.contains({message.from, message.request})) return;
   if (is_update && message.epoch == since && !VARVE_PLANTED_BUG("node.makes_dots_before_it_is_filled")) {
-    const ReplicaSets sets = topology_->SetsOf(message.partition);
-    if (!IsIn(options_.self, sets.Readable())) {
+    if (!IsIn(options_.self, topology_->Readable(message.partition))) {
       return Refuse(message, ReplyCode::kCannotMakeDots, actions);
     }
   }
-  found->second.replica->OnMessage(message, now.wall_micros, actions);
+  found->second.replica->OnMessage(std::move(message), now.wall_micros, actions);
 }
 
 // An update that is refused must not be done when the network brings it again.
@@ -171,7 +170,7 @@ void NodeCore::Impl::Route(Now now, Actions from, Actions* to) {
     Action action = std::move(from[i]);
     if (auto* send = std::get_if<Send>(&action)) {
       if (send->message.to == options_.self) {
-        OnMessage(send->message, now, &from);
+        OnMessage(std::move(send->message), now, &from);
       } else {
         to->push_back(SendBytes{send->message.to, EncodeMessage(send->message)});
       }

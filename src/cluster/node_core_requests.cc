@@ -50,22 +50,28 @@ void NodeCore::Impl::Dispatch(uint64_t client_request, Request* request, Now now
   }
 }
 
-RequestSets NodeCore::Impl::SetsFor(const std::string& key, bool is_sloppy) const {
-  if (!topology_) return {};  // of which there is never enough
-  const PartitionId partition = PartitionOf(key);
-  const ReplicaSets sets = topology_->SetsOf(partition);
-  std::vector<NodeId> fallbacks;
-  if (is_sloppy) {
-    // Beginning with another one for each partition.
-    const std::vector<NodeId> writable = sets.Writable();
-    const size_t members = topology_->members.size();
-    for (size_t i = 0; i < members && fallbacks.size() < kFallbacks; ++i) {
-      const Member& member = topology_->members[(Value(partition) + i) % members];
-      const bool may = member.state == MemberState::kUp && member.id != options_.self;
-      if (may && !IsIn(member.id, writable) && !IsSuspect(member.id)) fallbacks.push_back(member.id);
-    }
+SharedSets NodeCore::Impl::SetsFor(const std::string& key, bool is_sloppy) {
+  if (!topology_) return std::make_shared<const RequestSets>();  // of which there is never enough
+  const SharedSets& sets = SetsOf(PartitionOf(key));
+  return is_sloppy ? WithFallbacks(*sets) : sets;
+}
+
+const SharedSets& NodeCore::Impl::SetsOf(PartitionId partition) {
+  SharedSets& sets = request_sets_[Value(partition)];
+  if (sets == nullptr) sets = std::make_shared<const RequestSets>(RequestSetsOf(partition, topology_->SetsOf(partition), {}));
+  return sets;
+}
+
+// Beginning with another one for each partition.
+SharedSets NodeCore::Impl::WithFallbacks(RequestSets sets) const {
+  const size_t members = topology_->members.size();
+  for (size_t i = 0; i < members && sets.fallbacks.size() < kFallbacks; ++i) {
+    const Member& member = topology_->members[(Value(sets.partition) + i) % members];
+    const bool may = member.state == MemberState::kUp && member.id != options_.self && !IsSuspect(member.id);
+    const auto has_it = [&member](const std::vector<NodeId>& set) { return IsIn(member.id, set); };
+    if (may && std::none_of(sets.write.begin(), sets.write.end(), has_it)) sets.fallbacks.push_back(member.id);
   }
-  return RequestSetsOf(partition, sets, std::move(fallbacks));
+  return std::make_shared<const RequestSets>(std::move(sets));
 }
 
 void NodeCore::Impl::RetryRequests(Now now, Actions* actions) {

@@ -45,6 +45,7 @@ void NodeCore::Impl::OnSwapped(uint64_t swap, SwapOutcome outcome, uint64_t revi
 
 void NodeCore::Impl::Adopt(Topology next, Nanos now, Actions* actions) {
   topology_ = std::move(next);
+  request_sets_.assign(topology_->placement.partitions(), nullptr);
   mover_.OnTopology(now);
   for (uint32_t p = 0; p < topology_->placement.partitions(); ++p) {
     const PartitionId partition{static_cast<uint16_t>(p)};

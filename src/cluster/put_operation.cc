@@ -15,25 +15,22 @@ PutOperation::PutOperation(const CoordinatorOptions* options, const std::set<Nod
       client_request_(client_request),
       request_(std::move(request)),
       is_sloppy_(request_.options.sloppy && request_.options.level != Level::kLinear),
-      quorum_(request_.options.sets.write, request_.options.level, request_.options.replicas) {}
+      quorum_(request_.options.sets->write, request_.options.level, request_.options.replicas) {}
 
 // Whether W can be had of those that have acknowledged it or still may.
 bool PutOperation::CanReach() const {
   size_t fallbacks = 0;
   if (is_sloppy_) {
-    for (const NodeId node : request_.options.sets.fallbacks) fallbacks += !suspects_->contains(node);
+    for (const NodeId node : request_.options.sets->fallbacks) fallbacks += !suspects_->contains(node);
   }
-  std::set<NodeId> possible;
+  const auto may = [this](NodeId node) {
+    return (!refused_.contains(node) && (!suspects_->contains(node) || !state_.empty())) || counted_hints_.contains(node);
+  };
+  std::vector<NodeId> replaced;  // by fallbacks
   for (const NodeId node : quorum_.members()) {
-    const bool may = !refused_.contains(node) && (!suspects_->contains(node) || !state_.empty());
-    if (may || counted_hints_.contains(node)) {
-      possible.insert(node);
-    } else if (fallbacks > 0) {
-      --fallbacks;
-      possible.insert(node);
-    }
+    if (replaced.size() < fallbacks && !may(node)) replaced.push_back(node);
   }
-  return quorum_.IsReachedBy(possible);
+  return quorum_.IsReachedBy([&](NodeId node) { return may(node) || IsIn(node, replaced); });
 }
 
 void PutOperation::Start(Nanos now, Actions* actions) {
@@ -42,7 +39,7 @@ void PutOperation::Start(Nanos now, Actions* actions) {
   if (!CanReach()) return Finish(Outcome::kFailed, ReplyCode::kTooFewReplicas, actions);
   // This node first, it costs no message; suspects last. Who may not have everything yet makes no dots: a put
   // covers all earlier dots of its maker.
-  const Quorum readable(request_.options.sets.read, Level::kOne, 0);
+  const Quorum readable(request_.options.sets->read, Level::kOne, 0);
   for (const NodeId node : quorum_.members()) {
     const bool has_all = std::count(readable.members().begin(), readable.members().end(), node) != 0;
     if (has_all || VARVE_PLANTED_BUG("put.made_where_not_all_is")) makers_.push_back(node);
@@ -107,10 +104,10 @@ void PutOperation::OnUpdateReply(NodeId from, const UpdateReply& reply, Nanos no
   Conclude(actions);
 }
 
-void PutOperation::Renew(uint64_t number, RequestSets sets, Nanos now, Actions* actions) {
+void PutOperation::Renew(uint64_t number, SharedSets sets, Nanos now, Actions* actions) {
   number_ = number;
   request_.options.sets = std::move(sets);
-  quorum_ = Quorum(request_.options.sets.write, request_.options.level, request_.options.replicas);
+  quorum_ = Quorum(request_.options.sets->write, request_.options.level, request_.options.replicas);
   if (!VARVE_PLANTED_BUG("put.counts_what_was_acknowledged_before")) {
     acknowledged_.clear();
     refused_.clear();
@@ -156,7 +153,7 @@ void PutOperation::SendHintFor(NodeId owner, Actions* actions) {
   if (hints_.contains(owner) || VARVE_PLANTED_BUG("put.drops_hints")) return;
   NodeId keeper = options_->self;
   if (is_sloppy_ && !is_late_) {
-    for (const NodeId node : request_.options.sets.fallbacks) {
+    for (const NodeId node : request_.options.sets->fallbacks) {
       const bool is_taken = std::any_of(hints_.begin(), hints_.end(),
                                         [node](const auto& hint) { return hint.second == node; });
       if (is_taken || suspects_->contains(node)) continue;
@@ -219,8 +216,8 @@ void PutOperation::Finish(Outcome outcome, ReplyCode reason, Actions* actions) {
 void PutOperation::Send(NodeId to, Message::Body body, Actions* actions) const {
   actions->push_back(cluster::Send{Message{.from = options_->self,
                                            .to = to,
-                                           .partition = request_.options.sets.partition,
-                                           .epoch = request_.options.sets.epoch,
+                                           .partition = request_.options.sets->partition,
+                                           .epoch = request_.options.sets->epoch,
                                            .request = number_,
                                            .body = std::move(body)}});
 }

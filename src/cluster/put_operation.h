@@ -32,7 +32,7 @@ class PutOperation : public CoordinatedOperation {
   Nanos next_time() const override { return next_time_; }
   bool is_done() const override { return is_done_; }
   const PutRequest* continues() const override { return is_finished_ || state_.empty() ? nullptr : &request_; }
-  void Renew(uint64_t number, RequestSets sets, Nanos now, Actions* actions) override;
+  void Renew(uint64_t number, SharedSets sets, Nanos now, Actions* actions) override;
 
  private:
   bool CanReach() const;

@@ -17,27 +17,22 @@ RequestSets RequestSetsOf(PartitionId partition, const ReplicaSets& sets, std::v
   return request;
 }
 
-Quorum::Quorum(const std::vector<std::vector<NodeId>>& sets, Level level, uint32_t replicas) {
+Quorum::Quorum(const std::vector<std::vector<NodeId>>& sets, Level level, uint32_t replicas)
+    : sets_(&sets), level_(level), replicas_(replicas) {
+  if (sets.size() == 1) return;
   for (const std::vector<NodeId>& nodes : sets) {
-    const size_t majority = nodes.size() / 2 + 1;
-    size_t needed = replicas;
-    if (needed == 0) needed = level == Level::kOne ? 1 : level == Level::kAll ? nodes.size() : majority;
-    if (level == Level::kLinear) needed = std::max(needed, majority);
-    // Of an empty set there is never enough.
-    sets_.push_back({nodes, std::max<size_t>(needed, 1)});
     for (const NodeId node : nodes) {
-      if (std::find(members_.begin(), members_.end(), node) == members_.end()) members_.push_back(node);
+      if (!IsIn(node, union_)) union_.push_back(node);
     }
   }
 }
 
-bool Quorum::IsReachedBy(const std::function<bool(NodeId)>& counts) const {
-  const auto is_reached = [&counts](const Set& set) {
-    return static_cast<size_t>(std::count_if(set.nodes.begin(), set.nodes.end(), counts)) >= set.needed;
-  };
-  if (sets_.empty()) return false;
-  if (VARVE_PLANTED_BUG("quorum.of_the_first_set_alone")) return is_reached(sets_.front());
-  return std::all_of(sets_.begin(), sets_.end(), is_reached);
+size_t Quorum::NeededOf(size_t size) const {
+  const size_t majority = size / 2 + 1;
+  size_t needed = replicas_;
+  if (needed == 0) needed = level_ == Level::kOne ? 1 : level_ == Level::kAll ? size : majority;
+  if (level_ == Level::kLinear) needed = std::max(needed, majority);
+  return std::max<size_t>(needed, 1);  // of an empty set there is never enough
 }
 
 }  // namespace varve::cluster

@@ -2,11 +2,13 @@
 #ifndef VARVE_CLUSTER_QUORUM_H_
 #define VARVE_CLUSTER_QUORUM_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <set>
+#include <memory>
 #include <vector>
 
+#include "base/planted_bug.h"
 #include "cluster/replica_sets.h"
 #include "cluster/types.h"
 
@@ -30,30 +32,39 @@ struct RequestSets {
   std::vector<NodeId> fallbacks;  // others, in the order in which they keep hints
 };
 
+// Made once for a version of the topology, and the same for all requests under it. Never nullptr.
+using SharedSets = std::shared_ptr<const RequestSets>;
+
 RequestSets RequestSetsOf(PartitionId partition, const ReplicaSets& sets, std::vector<NodeId> fallbacks);
 
 class Quorum {
  public:
   // `replicas`: how many of each set, of which a smaller one never has enough; 0: as `level` says. kLinear takes no less than
-  // more than half.
+  // more than half. `sets` outlives it.
   Quorum(const std::vector<std::vector<NodeId>>& sets, Level level, uint32_t replicas);
 
   // All nodes of the sets, each once, in their order.
-  const std::vector<NodeId>& members() const { return members_; }
+  const std::vector<NodeId>& members() const { return sets_->size() == 1 ? sets_->front() : union_; }
 
-  // Whether the nodes for which `counts` holds are enough.
-  bool IsReachedBy(const std::function<bool(NodeId)>& counts) const;
-  bool IsReachedBy(const std::set<NodeId>& nodes) const {
-    return IsReachedBy([&nodes](NodeId node) { return nodes.contains(node); });
+  // Whether the nodes for which `counts`, a predicate of NodeId, holds are enough.
+  template <typename Predicate>
+  bool IsReachedBy(const Predicate& counts) const {
+    const auto is_reached = [this, &counts](const std::vector<NodeId>& set) {
+      const auto count = std::count_if(set.begin(), set.end(), [&counts](NodeId node) { return counts(node); });
+      return static_cast<size_t>(count) >= NeededOf(set.size());
+    };
+    if (sets_->empty()) return false;
+    if (VARVE_PLANTED_BUG("quorum.of_the_first_set_alone")) return is_reached(sets_->front());
+    return std::all_of(sets_->begin(), sets_->end(), is_reached);
   }
 
  private:
-  struct Set {
-    std::vector<NodeId> nodes;
-    size_t needed;
-  };
-  std::vector<Set> sets_;
-  std::vector<NodeId> members_;
+  size_t NeededOf(size_t size) const;
+
+  const std::vector<std::vector<NodeId>>* sets_;
+  std::vector<NodeId> union_;  // of several sets
+  Level level_;
+  uint32_t replicas_;
 };
 
 }  // namespace varve::cluster

@@ -137,7 +137,7 @@ bool Replica::Accept(const Message& message, Actions* actions) {
   return false;
 }
 
-void Replica::OnMessage(const Message& message, uint64_t wall_micros, Actions* actions) {
+void Replica::OnMessage(Message message, uint64_t wall_micros, Actions* actions) {
   if (const auto* tree = std::get_if<TreeRequest>(&message.body)) {
     if (!Accept(message, actions)) return;
     // What an exchange under this topology proves is void if a crash makes this replica forget the fence.
@@ -154,10 +154,11 @@ void Replica::OnMessage(const Message& message, uint64_t wall_micros, Actions* a
   } else if (const std::string* key = KeyOf(message)) {
     if (std::holds_alternative<UpdateRequest>(message.body) && IsRepeated(message)) return;
     if (!Accept(message, actions)) return;
+    std::string name = *key;
     Operation operation;
-    operation.request = message;
+    operation.request = std::move(message);
     operation.wall_micros = wall_micros;
-    Enqueue(*key, std::move(operation), actions);
+    Enqueue(std::move(name), std::move(operation), actions);
   }
 }
 
@@ -189,24 +190,25 @@ void Replica::OnKeysListed(uint64_t operation, Result<std::vector<KeysReply::Ite
   SweepOn(actions);
 }
 
-void Replica::Enqueue(const std::string& key, Operation operation, Actions* actions) {
+void Replica::Enqueue(std::string key, Operation operation, Actions* actions) {
   operation.number = next_operation_++;
-  std::deque<Operation>& queue = queues_[key];
-  queue.push_back(std::move(operation));
+  const auto queue = queues_.try_emplace(std::move(key)).first;
+  queue->second.push_back(std::move(operation));
   ++queued_;
-  if (queue.size() == 1) Begin(key, actions);
+  if (queue->second.size() == 1) Begin(queue->first, actions);
 }
 
+// `key`: of queues_.
 void Replica::Begin(const std::string& key, Actions* actions) {
   const Operation& operation = queues_.find(key)->second.front();
-  keys_under_way_.emplace(operation.number, key);
+  keys_under_way_.emplace(operation.number, &key);
   actions->push_back(ReadKey{options_.partition, operation.number, key});
 }
 
 void Replica::OnKeyRead(uint64_t operation, Result<std::optional<std::string>> bytes, Actions* actions) {
   const auto found = keys_under_way_.find(operation);
   VARVE_CHECK(found != keys_under_way_.end());
-  const std::string key = found->second;
+  const std::string key = *found->second;
   if (!bytes.ok()) return Finish(key, ReplyCode::kStorageFailed, actions);
   Operation* first = &queues_.find(key)->second.front();
   first->bytes = *std::move(bytes);
@@ -299,7 +301,7 @@ void Replica::Store(const std::string& key, Operation* operation, KeyState state
 void Replica::OnKeyWritten(uint64_t operation, const Status& status, Actions* actions) {
   const auto found = keys_under_way_.find(operation);
   VARVE_CHECK(found != keys_under_way_.end());
-  const std::string key = found->second;
+  const std::string key = *found->second;
   const Operation& first = queues_.find(key)->second.front();
   if (!status.ok()) return Finish(key, ReplyCode::kStorageFailed, actions);
   tree_.Change(key, HashTree::HashOf(key, first.bytes), first.hash_after);
@@ -325,7 +327,7 @@ void Replica::Finish(const std::string& key, ReplyCode code, Actions* actions) {
   if (found->second.empty()) {
     queues_.erase(found);
   } else {
-    Begin(key, actions);
+    Begin(found->first, actions);
   }
   if (!operation.is_sweep) return;
   --sweep_left_;

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -64,7 +66,7 @@ class Replica {
   void Start(Actions* actions);
 
   // A request. `wall_micros`: of this node's clock, for stamps alone; it may be wrong.
-  void OnMessage(const Message& message, uint64_t wall_micros, Actions* actions);
+  void OnMessage(Message message, uint64_t wall_micros, Actions* actions);
   void OnKeyRead(uint64_t operation, Result<std::optional<std::string>> bytes, Actions* actions);
   void OnKeyWritten(uint64_t operation, const Status& status, Actions* actions);
   void OnKeysListed(uint64_t operation, Result<std::vector<KeysReply::Item>> keys, Actions* actions);
@@ -115,8 +117,15 @@ class Replica {
     bool is_answered = false;
   };
 
+  // Of who has sent an update and its number, which are not chosen by strangers.
+  struct HashOfName {
+    size_t operator()(const std::pair<NodeId, uint64_t>& name) const {
+      return static_cast<size_t>((name.second ^ Value(name.first) << 32) * 0x9E37'79B9'7F4A'7C15);
+    }
+  };
+
   bool Accept(const Message& message, Actions* actions);
-  void Enqueue(const std::string& key, Operation operation, Actions* actions);
+  void Enqueue(std::string key, Operation operation, Actions* actions);
   void Begin(const std::string& key, Actions* actions);
   void Execute(const std::string& key, Operation* operation, Actions* actions);
   void ExecuteUpdate(const std::string& key, Operation* operation, KeyState state, Actions* actions);
@@ -141,15 +150,15 @@ class Replica {
 
   uint64_t next_operation_;
   size_t queued_ = 0;
-  std::map<std::string, std::deque<Operation>, std::less<>> queues_;  // the first of each is under way
-  std::map<uint64_t, std::string> keys_under_way_;                    // by the number of the operation
-  std::map<uint64_t, std::optional<Message>> listings_;               // nothing: of a sweep
+  std::map<std::string, std::list<Operation>, std::less<>> queues_;  // the first of each is under way
+  std::map<uint64_t, const std::string*> keys_under_way_;            // by the number of the operation; of queues_
+  std::map<uint64_t, std::optional<Message>> listings_;              // nothing: of a sweep
   std::vector<std::string> waiting_for_lease_;
   uint32_t sweep_leaf_ = HashTree::kLeaves;  // from which on keys are to be touched yet
   std::vector<std::string> sweep_keys_;      // to be touched before the next leaves are listed
   size_t sweep_left_ = 0;                    // of its operations that are under way
   // Updates that came lately, so that one which the network doubles is done once.
-  std::set<std::pair<NodeId, uint64_t>> recent_updates_;
+  std::unordered_set<std::pair<NodeId, uint64_t>, HashOfName> recent_updates_;
   std::deque<std::pair<NodeId, uint64_t>> recent_updates_by_age_;
 };
 

@@ -106,6 +106,12 @@ ReplicaSets Topology::SetsOf(PartitionId partition) const {
   return sets;
 }
 
+std::span<const NodeId> Topology::Readable(PartitionId partition) const {
+  const Move* move = FindMove(partition);
+  if (move != nullptr && move->stage == MoveStage::kSettle) return move->next;
+  return placement.Replicas(partition);
+}
+
 bool Topology::IsUsed(NodeId id) const {
   for (const Move& move : moves) {
     if (IsIn(id, move.next)) return true;

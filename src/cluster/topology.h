@@ -61,6 +61,8 @@ struct Topology {
   const Member* Find(NodeId id) const;
   const Move* FindMove(PartitionId partition) const;
   ReplicaSets SetsOf(PartitionId partition) const;
+  // SetsOf(partition).Readable(), not copied.
+  std::span<const NodeId> Readable(PartitionId partition) const;
   // Whether the node has or shall have a copy of anything.
   bool IsUsed(NodeId id) const;
 

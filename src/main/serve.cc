@@ -1,6 +1,5 @@
 #include "main/serve.h"
 
-#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -52,16 +51,6 @@ class Loop final : public net::LoopHandler {
   const std::unique_ptr<net::LoopHandler> commands_;
   const http::Pages* const pages_;
 };
-
-// Buffers of large replies come and go with each of them. What the allocator gives back to the system meanwhile
-// has to be cleared again page by page, which costs more than the reply itself.
-constexpr int kMappedBytes = 8 << 20;      // allocations from here on are given back at once
-constexpr int kKeptFreeBytes = 32 << 20;   // of each heap
-
-void KeepFreeMemory() {
-  ::mallopt(M_MMAP_THRESHOLD, kMappedBytes);
-  ::mallopt(M_TRIM_THRESHOLD, kKeptFreeBytes);
-}
 
 bool IsLoopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
@@ -168,7 +157,6 @@ Status ServeUntilSignal(const cli::ServeRequest& request, const cli::Console& co
     VARVE_ASSIGN_OR_RETURN(certificates, tls::Context::ForServer(FilesOf(request)));
   }
   if (request.only_checks) return Status::Ok();
-  KeepFreeMemory();
   Log log(console.err, env->clock(), request.log_format == "json");
   const bool reloads = request.tls_port.has_value() || !request.cluster_tls_certificate.empty() || std::getenv("NOTIFY_SOCKET") != nullptr;
   const sigset_t signals = BlockSignals(reloads);

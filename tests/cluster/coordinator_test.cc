@@ -25,6 +25,13 @@ class CoordinatorTest : public ::testing::Test {
     world_.Settle();
     return world_.records()[record];
   }
+  // The sets of a partition on its way to `next`.
+  SharedSets Moving(std::vector<NodeId> next) {
+    RequestSets sets = world_.sets();
+    sets.write.push_back(std::move(next));
+    sets.fallbacks.clear();
+    return std::make_shared<const RequestSets>(std::move(sets));
+  }
   // Nothing goes between the node and the others.
   void Isolate(size_t node) {
     for (size_t other = 0; other < world_.nodes().size(); ++other) {
@@ -105,7 +112,7 @@ TEST_F(CoordinatorTest, MoreReplicasThanThereAreFails) {
   EXPECT_EQ(Put(0, "v", options).outcome, Outcome::kFailed);
   EXPECT_EQ(Get(0, options).outcome, Outcome::kFailed);
   options = world_.Options();
-  options.sets.write = options.sets.read = {};
+  options.sets = std::make_shared<const RequestSets>();
   EXPECT_EQ(Put(0, "v", options).outcome, Outcome::kFailed);
   EXPECT_EQ(Get(0, options).outcome, Outcome::kFailed);
 }
@@ -178,8 +185,7 @@ TEST_F(CoordinatorTest, MovesNeedAQuorumInBothSets) {
   }
   world_.Settle();
   RequestOptions moving = world_.Options();
-  moving.sets.write.push_back({world_.nodes()[0].id, world_.nodes()[3].id, world_.nodes()[4].id});
-  moving.sets.fallbacks.clear();
+  moving.sets = Moving({world_.nodes()[0].id, world_.nodes()[3].id, world_.nodes()[4].id});
   Isolate(3);
   Isolate(4);
   EXPECT_EQ(Put(0, "v", moving).outcome, Outcome::kUnknown);
@@ -196,7 +202,7 @@ TEST_F(CoordinatorTest, NobodyMakesDotsBeforeItIsRead) {
   world_.Crash(3);
   world_.Restart(3);
   RequestOptions moving = world_.Options();
-  moving.sets.write.push_back({world_.nodes()[3].id});
+  moving.sets = Moving({world_.nodes()[3].id});
   const Record& put = Put(3, "v", moving);
   EXPECT_EQ(put.outcome, Outcome::kOk);
   EXPECT_EQ(put.seen.context.HighestOf(ActorId{4}), 0u);
@@ -253,7 +259,7 @@ TEST_F(CoordinatorTest, LinearReadsOfAMoveAgreeInBothSets) {
   EXPECT_EQ(Put(0, "v", world_.Options(Level::kAll)).outcome, Outcome::kOk);
   world_.HealAll();
   RequestOptions moving = world_.Options(Level::kLinear);
-  moving.sets.write.push_back({world_.nodes()[0].id, world_.nodes()[3].id, world_.nodes()[4].id});
+  moving.sets = Moving({world_.nodes()[0].id, world_.nodes()[3].id, world_.nodes()[4].id});
   EXPECT_EQ(Get(1, moving).values, Values{"v"});
   EXPECT_TRUE(world_.StateOf(3, "k").HasValue() || world_.StateOf(4, "k").HasValue());
 }
@@ -275,7 +281,7 @@ TEST_F(CoordinatorTest, PutGoesOnUnderALaterTopology) {
       world.Do(&world.nodes()[node], std::exchange(actions, {}));
     }
     if (!is_reached) world.Cut(0, 1);  // it had acknowledged the write before
-    world.nodes()[0].coordinator->OnTopology([&](const PutRequest&) { return world.sets(); }, world.now(), &actions);
+    world.nodes()[0].coordinator->OnTopology([&](const PutRequest&) { return world.SharedNow(); }, world.now(), &actions);
     world.Do(&world.nodes()[0], std::exchange(actions, {}));
     world.Settle();
     EXPECT_EQ(world.records()[put].finished, 1);

@@ -83,6 +83,7 @@ class CoreWorld {
   Random& random() { return random_; }
   Nanos now() const { return now_; }
   RequestSets& sets() { return sets_; }
+  SharedSets SharedNow() const { return std::make_shared<const RequestSets>(sets_); }
   std::vector<Node>& nodes() { return nodes_; }
   std::vector<Record>& records() { return records_; }
   std::vector<Message>& network() { return network_; }
@@ -112,7 +113,7 @@ class CoreWorld {
     return records_.size() - 1;
   }
   RequestOptions Options(Level level = Level::kQuorum, Nanos patience = 2000 * kMilli) {
-    return {.sets = sets_, .level = level, .deadline = now_ + patience};
+    return {.sets = SharedNow(), .level = level, .deadline = now_ + patience};
   }
 
   // One thing happens: a message comes, a store answers, or time goes by. False when nothing but time is left.

@@ -16,7 +16,7 @@ namespace get_operation_test {
 class ReadsTest : public ::testing::Test {
  protected:
   RequestOptions Options(Level level = Level::kQuorum) {
-    return {.sets = world_.sets(), .level = level, .deadline = 2000 * kMilli};
+    return {.sets = world_.SharedNow(), .level = level, .deadline = 2000 * kMilli};
   }
   // Who has been asked to read since the last call.
   std::vector<uint64_t> Asked() {

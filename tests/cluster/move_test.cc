@@ -154,11 +154,13 @@ class Model {
       : history_(std::move(history)), rules_(rules), write_version_(write_version) {
     for (const ReplicaSets& sets : history_.versions) {
       for (const NodeId node : sets.Writable()) involved_ |= Bit(NumberOf(node));
-      const RequestSets requests = RequestsOf(sets);
+      const RequestSets& requests = requests_.emplace_back(RequestsOf(sets));
       writes_.emplace_back(requests.write, Level::kQuorum, static_cast<uint32_t>(rules.write_quorum));
       reads_.emplace_back(requests.read, Level::kQuorum, static_cast<uint32_t>(rules.read_quorum));
     }
   }
+
+  Model(const Model&) = delete;  // quorums point to its sets
 
   size_t versions() const { return history_.versions.size(); }
 
@@ -247,6 +249,7 @@ class Model {
   const History history_;
   const MoveRules rules_;
   const size_t write_version_;
+  std::deque<RequestSets> requests_;
   std::vector<Quorum> writes_;  // of each version, as coordinators have them
   std::vector<Quorum> reads_;
   uint8_t involved_ = 0;
