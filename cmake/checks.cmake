@@ -37,6 +37,11 @@ if(NOT VARVE_SANITIZE)
               ${CMAKE_SOURCE_DIR}/include/varve/c.h)
 endif()
 
+# Simulated clusters find by themselves what few seeds show of it.
+if(VARVE_PLANTED_BUGS AND NOT VARVE_SANITIZE AND TARGET varve_cli_binary)
+  varve_check(check.simulated_bugs ${tools}/planted_bugs.py --build $<TARGET_FILE_DIR:varve_cli_binary> --simulator --few-seeds)
+endif()
+
 if(TARGET varve_cli_binary)
   # Every campaign once as users run them, those with processes of their own among them.
   add_test(NAME cli.torture COMMAND varve_cli_binary torture all --seeds 1 --dir ${CMAKE_CURRENT_BINARY_DIR})

@@ -5,13 +5,14 @@ Of each bug the test that has found it (docs/testing.md) goes first, then the ca
 the others, the quick ones before the slow ones. Prints the bug, the test that found it, and the seconds until then.
 Before, every campaign runs once without a bug, and must pass.
 
-usage: planted_bugs.py [--build DIR] [--list] [--check] [--simulator] [--skip-clean] [--repeat N] [--jobs N]
+usage: planted_bugs.py [--build DIR] [--list] [--check] [--simulator] [--few-seeds] [--skip-clean] [--repeat N] [--jobs N]
                        [--third SEED] [--seconds N] [NAME...]
 
   --build DIR   a build with VARVE_PLANTED_BUGS (default: build/dev)
   --list        print the names of the bugs
   --check       only see that docs/testing.md names every bug, and no other, and tests that exist
-  --simulator   let simulated clusters alone find those that they can (SIMULATED), instead of the tests
+  --simulator   let simulated clusters alone find those that they can (planted_simulator.py), instead of the tests
+  --few-seeds   with --simulator: those alone that take few seeds
   --skip-clean  do not run the campaigns without a bug
   --repeat N    run the campaign that is known to find a bug up to N times (default: 3)
   --jobs N      so many bugs at once (default: 1)
@@ -23,14 +24,12 @@ usage: planted_bugs.py [--build DIR] [--list] [--check] [--simulator] [--skip-cl
 Exits with 1 when a bug survives.
 """
 import argparse
-import os
 import pathlib
 import re
-import subprocess
 import sys
-import time
 
 import planted_runs
+import planted_simulator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PLANT = re.compile(r'VARVE_PLANTED_BUG\(\s*"([^"]+)"\)')
@@ -322,46 +321,6 @@ KNOWN = {
     "write.visible_before_synced": "regression",
 }
 
-# What simulated clusters find: the profile of their worlds, and how many seeds from 0 on (docs/design/0032-simulator.md).
-SIMULATED = {
-    "dots.amnesia_not_noticed": ("restored", 20),
-    "exchange.ends_after_the_first_keys": ("floors", 20),
-    "exchange.overlooks_what_left_lacks": ("floors", 500),
-    "filler.takes_an_exchange_that_failed": ("news", 1000),
-    "floors.without_exchanges": ("floors", 50),
-    "get.answers_before_its_quorum": ("mixed", 20),
-    "get.linear_in_one_set": ("moves", 20),
-    "get.linear_like_quorum": ("moves", 1000),
-    "get.repairs_nobody": ("repair", 100),
-    "hints.sent_once": ("mixed", 20),
-    "kernel.delete_takes_what_it_has_not_seen": ("mixed", 20),
-    "kernel.merge_brings_back": ("mixed", 20),
-    "kernel.put_forgets_what_was_seen": ("mixed", 20),
-    "kernel.reaps_what_not_all_have": ("mixed", 20),
-    "kernel.stamp_of_the_clock_alone": ("mixed", 500),
-    "move.fills_from_one_replica_too_few": ("moves", 100),
-    "move.leaves_before_readers_are_fenced": ("news", 1000),
-    "move.reads_from_next_too_early": ("moves", 20),
-    "move.shrinks_like_it_grows": ("moves", 50),
-    "move.writes_to_current_only": ("moves", 20),
-    "mover.advances_at_once": ("moves", 50),
-    "namespace.policy_of_the_cluster": ("namespaces", 20),
-    "node.claims_what_it_has_dropped": ("moves", 1000),
-    "node.drops_by_an_old_topology": ("news", 2000),
-    "node.makes_dots_before_it_is_filled": ("strays", 20),
-    "node.waits_for_a_lease_it_has": ("strays", 500),
-    "put.acknowledges_before_its_quorum": ("mixed", 20),
-    "put.counts_what_was_acknowledged_before": ("moves", 20),
-    "put.drops_hints": ("hints", 200),
-    "put.hints_count_when_nobody_asked": ("mixed", 20),
-    "put.made_where_not_all_is": ("strays", 20),
-    "quorum.of_the_first_set_alone": ("moves", 20),
-    "replica.acknowledges_early": ("mixed", 20),
-    "replica.compares_before_its_fence_is_durable": ("strays", 50),
-    "replica.dot_leaves_before_it_is_stored": ("mixed", 20),
-    "replica.skips_the_fence": ("moves", 20),
-}
-
 # Campaigns that find a bug when threads or the ends of processes fall right, and bugs of others of which that is true.
 # That one run does not find these says little: a third of the bugs is taken from the others.
 CHANCE_CAMPAIGNS = ("kill", "linearizability", "fairness", "wire", "cluster_process")
@@ -380,42 +339,13 @@ def planted():
     return names
 
 
-def simulate(build, bug):
-    """(what was violated, the seed, seconds), or None when no seed has found the bug."""
-    profile, seeds = SIMULATED[bug]
-    command = [str(build / "varve"), "torture", "cluster", "--profile", profile, "--seeds", str(seeds)]
-    begin = time.monotonic()
-    done = subprocess.run(command, env={**os.environ, "VARVE_PLANTED_BUG": bug}, capture_output=True, text=True)
-    seconds = time.monotonic() - begin
-    if done.returncode == 0:
-        return None
-    if done.returncode < 0:  # a check in src/cluster itself
-        return (done.stderr.splitlines() or ["?"])[0], "-", seconds
-    facts = dict(line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line)
-    return facts["violation"], facts["seed"], seconds
-
-
-def run_simulator(build, names):
-    bugs = [bug for bug in SIMULATED if not names or any(name in bug for name in names)]
-    survivors = []
-    for bug in bugs:
-        found = simulate(build, bug)
-        if found:
-            print(f"{bug:52} {found[2]:7.1f} s  {SIMULATED[bug][0]}, seed {found[1]}: {found[0][:80]}", flush=True)
-        else:
-            survivors.append(bug)
-            print(f"{bug:52} SURVIVED {SIMULATED[bug]}", flush=True)
-    print(f"{len(bugs)} bugs, {len(survivors)} survived: {' '.join(survivors)}")
-    return 1 if survivors else 0
-
-
 def check_documents(bugs):
     text = (ROOT / "docs" / "testing.md").read_text()
     named = set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
     problems = [f"docs/testing.md: {bug} is planted and not in the table" for bug in bugs if bug not in named]
     problems += [f"docs/testing.md: {bug} is in the table and not planted" for bug in sorted(named - set(bugs))]
-    problems += [f"tools/planted_bugs.py: {bug} is not planted" for bug in sorted((set(KNOWN) | set(SIMULATED)) - set(bugs))]
-    problems += planted_runs.missing_tests(bugs)
+    problems += [f"tools/planted_bugs.py: {bug} is not planted" for bug in sorted(set(KNOWN) - set(bugs))]
+    problems += planted_runs.missing_tests(bugs) + planted_simulator.wrong_names(bugs)
     print("\n".join(problems))
     return 1 if problems else 0
 
@@ -446,6 +376,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--simulator", action="store_true")
+    parser.add_argument("--few-seeds", action="store_true")
     parser.add_argument("--skip-clean", action="store_true")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
@@ -458,7 +389,7 @@ def main():
     if arguments.check:
         return check_documents(bugs)
     if arguments.simulator:
-        return run_simulator(build, arguments.names)
+        return planted_simulator.run(build, arguments.names, arguments.few_seeds)
     if arguments.names:  # in their order: who gives all of them in another one has chosen it
         bugs = list(dict.fromkeys(bug for name in arguments.names for bug in bugs if name in bug))
     if arguments.third:

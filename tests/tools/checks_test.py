@@ -361,6 +361,26 @@ class PlantedBugsTest(CopiedCheck):
         code, text = self.run_tool("planted_bugs.py", "--skip-clean", "--jobs", "2", "layer.bug0", "layer.bug1")
         self.assertEqual(code, 1, text)
 
+    def simulate(self, *arguments):
+        """A 'varve' that finds every bug named put.*, and of the others only those that take many seeds."""
+        self.write("build/dev/varve", "#!/bin/bash\ncase $VARVE_PLANTED_BUG:${@: -1} in put.*:*|*:[0-9][0-9][0-9]*) "
+                                      "printf 'seed\\t7\\nviolation\\tI9: lost\\n'; exit 6 ;; esac\n")
+        (self.root / "build/dev/varve").chmod(0o755)
+        return self.run_tool("planted_bugs.py", "--simulator", *arguments)
+
+    def test_a_bug_that_the_simulator_does_not_find_is_told(self):
+        code, text = self.simulate("put.")
+        self.assertEqual(code, 0, text)
+        self.assertRegex(text, r"put.drops_hints +[\d.]+ s  hints, seed 7: I9: lost\n")
+        code, text = self.simulate("put.", "replica.")
+        self.assertEqual(code, 1, text)
+        self.assertRegex(text, r"replica.skips_the_fence +SURVIVED")
+        self.assertEqual(self.simulate("no.such")[0], 1)
+
+    def test_those_that_take_many_seeds_are_left_to_the_nightly_run(self):
+        self.assertIn("get.linear_like_quorum", self.simulate()[1])
+        self.assertNotIn("get.linear_like_quorum", self.simulate("--few-seeds")[1])
+
 
 if __name__ == "__main__":
     unittest.main()
