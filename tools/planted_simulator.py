@@ -24,7 +24,9 @@ SIMULATED = {
     "get.linear_like_quorum": ("moves", 1000),
     "get.repairs_nobody": ("repair", 100),
     "hints.sent_once": ("mixed", 20),
+    "hints.without_bound": ("bounds", 20),
     "kernel.delete_takes_what_it_has_not_seen": ("mixed", 20),
+    "kernel.knows_its_own_dots_one_by_one": ("bounds", 20),
     "kernel.merge_brings_back": ("mixed", 20),
     "kernel.put_forgets_what_was_seen": ("mixed", 20),
     "kernel.reaps_what_not_all_have": ("mixed", 20),
@@ -49,7 +51,9 @@ SIMULATED = {
     "replica.acknowledges_early": ("mixed", 20),
     "replica.compares_before_its_fence_is_durable": ("strays", 50),
     "replica.dot_leaves_before_it_is_stored": ("mixed", 20),
+    "replica.queues_without_bound": ("bounds", 20),
     "replica.skips_the_fence": ("moves", 20),
+    "replica.takes_any_siblings": ("bounds", 20),
 }
 
 

@@ -69,7 +69,8 @@ void HintKeeper::OnMessage(const Message& message, Actions* actions) {
   hint.request = message;
   std::get<HintRequest>(hint.request.body).state.clear();
   const size_t size = hint.size();
-  if (bytes_ + size > options_.max_bytes || bytes_of_[hint.owner] + size > options_.max_bytes_of_owner) {
+  const bool is_too_much = bytes_ + size > options_.max_bytes || bytes_of_[hint.owner] + size > options_.max_bytes_of_owner;
+  if (is_too_much && !VARVE_PLANTED_BUG("hints.without_bound")) {
     ++refused_;
     return Reply(message, ReplyCode::kOverloaded, actions);
   }

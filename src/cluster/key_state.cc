@@ -35,6 +35,7 @@ void KeyState::Write(const CausalContext& seen, Dot dot) {
   std::erase_if(siblings_, [&seen](const Sibling& s) { return seen.Covers(s.dot); });
   context_.Merge(VARVE_PLANTED_BUG("kernel.put_forgets_what_was_seen") ? CausalContext() : seen);
   // All earlier dots of the actor in this key are known here; the others name writes of other keys.
+  if (VARVE_PLANTED_BUG("kernel.knows_its_own_dots_one_by_one")) return context_.Add(dot);
   context_.Raise(dot.actor, dot.counter);
 }
 

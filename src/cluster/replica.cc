@@ -127,7 +127,7 @@ bool Replica::Accept(const Message& message, Actions* actions) {
   } else if (message.epoch > epoch_) {
     code = ReplyCode::kUnknownEpoch;
     actions->push_back(LearnTopology{message.epoch, message.from});
-  } else if (queued_ >= options_.max_queued) {
+  } else if (queued_ >= options_.max_queued && !VARVE_PLANTED_BUG("replica.queues_without_bound")) {
     code = ReplyCode::kOverloaded;
   }
   if (code == ReplyCode::kOk) return true;
@@ -242,7 +242,8 @@ void Replica::ExecuteUpdate(const std::string& key, Operation* operation, KeySta
   const bool knows_itself = dots_.Observe(update.seen.context) && dots_.Observe(state.context());
   if (!knows_itself) return Finish(key, ReplyCode::kCannotMakeDots, actions);
   const ConflictPolicy policy = options_.policy_of(key);
-  if (!update.is_delete && state.siblings().size() >= options_.max_siblings) {
+  const bool is_full = state.siblings().size() >= options_.max_siblings && !VARVE_PLANTED_BUG("replica.takes_any_siblings");
+  if (!update.is_delete && is_full) {
     size_t settled = 0;
     for (const Sibling& sibling : state.siblings()) settled += update.seen.context.Covers(sibling.dot);
     if (settled == 0) return Finish(key, ReplyCode::kTooManySiblings, actions);

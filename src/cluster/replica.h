@@ -37,7 +37,7 @@ using PolicyOf = std::function<ConflictPolicy(std::string_view key)>;
 //  - A dot leaves in a reply only after the state that holds it is durable here.
 //  - A tombstone is erased only when the floor says that every replica has merged what it deletes.
 //
-// Stored bytes are states stripped of the floor. Thread-compatible; at most Options::max_queued operations wait.
+// Stored bytes are states stripped of the floor. Thread-compatible; at most Options::max_queued operations wait, and the few of a sweep.
 class Replica {
  public:
   struct Options {

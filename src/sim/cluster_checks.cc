@@ -136,4 +136,15 @@ Status CheckBounds(const Figures& figures, const Figures& limits) {
   return check("dots in a cloud", figures.cloud, limits.cloud);
 }
 
+void Raise(Figures* highest, const Figures& figures) {
+  for (const auto figure : {&Figures::operations, &Figures::queued, &Figures::hint_bytes, &Figures::siblings, &Figures::cloud}) {
+    highest->*figure = std::max(highest->*figure, figures.*figure);
+  }
+}
+
+Status BoundsWatch::OnFigures(const Figures& figures, const Figures& limits) {
+  Raise(&highest_, figures);
+  return CheckBounds(figures, limits);
+}
+
 }  // namespace varve::sim

@@ -100,6 +100,19 @@ struct Figures {
   size_t cloud = 0;       // dots beyond the vector in one context
 };
 Status CheckBounds(const Figures& figures, const Figures& limits);
+// Each to the higher of both.
+void Raise(Figures* highest, const Figures& figures);
+
+// I11 of a run, and how near it has come. Thread-compatible.
+class BoundsWatch {
+ public:
+  Status OnFigures(const Figures& figures, const Figures& limits);
+  // Of each the highest there was.
+  const Figures& highest() const { return highest_; }
+
+ private:
+  Figures highest_;
+};
 
 }  // namespace varve::sim
 

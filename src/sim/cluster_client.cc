@@ -29,7 +29,7 @@ Endpoint ClusterClient::SomeServer() {
 // Mostly the latest, sometimes an older one, or none.
 cluster::SeenContext ClusterClient::SomeContext(const std::string& key) {
   const std::vector<cluster::SeenContext>& known = run_->contexts[key];
-  if (known.empty() || random_.Chance(250)) return {};
+  if (known.empty() || random_.Chance(run_->options.blind)) return {};
   return random_.Chance(600) ? known.back() : known[random_.Uniform(known.size())];
 }
 

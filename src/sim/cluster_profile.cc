@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::array<std::string_view, kProfiles> kNames = {"mixed", "hints", "repair", "floors",
                                                             "moves", "news",  "strays", "versions", "restored",
-                                                            "namespaces"};
+                                                            "namespaces", "bounds"};
 constexpr Nanos kNever = 3600 * kSecond;
 
 // What would find a lost write later.
@@ -91,12 +91,33 @@ void ShapeNamespaces(Stream* random, uint32_t most_nodes, ClusterOptions* option
   }
 }
 
+// So little room that all of it is taken. Hints are kept for those who are gone, and siblings settle late.
+void ShapeBounds(Stream* random, uint32_t most_nodes, ClusterOptions* options) {
+  StayTheSame(options);
+  options->sloppy = true;
+  options->policy = cluster::ConflictPolicy::kSiblings;
+  options->copies = std::min(options->copies, 3u);
+  options->nodes = most_nodes;
+  options->spares = 0;
+  options->partition_bits = static_cast<uint32_t>(random->Uniform(2));
+  options->keys = 1 + static_cast<uint32_t>(random->Uniform(3));
+  options->clients = 8 + static_cast<uint32_t>(random->Uniform(8));
+  options->idle = 10 * kMillisecond;
+  options->reads = 25;
+  options->blind = random->Chance(500) ? 900 : 600;
+  options->max_siblings = 2 + random->Uniform(6);
+  options->max_queued = 2 + random->Uniform(6);
+  options->max_requests = 2 + random->Uniform(4);
+  options->hint_bytes = 100 + random->Uniform(300);
+}
+
 }  // namespace
 
 Profile ProfileOf(uint64_t seed) {
   Stream random(seed, 0x9F0F11E);
-  if (random.Chance(300)) return static_cast<Profile>(1 + random.Uniform(kProfiles - 2));
-  // By another number, as these came later, and no other seed became another world.
+  if (random.Chance(300)) return static_cast<Profile>(1 + random.Uniform(kProfiles - 3));
+  // By other numbers, as these came later, and no other seed became another world.
+  if (Stream(seed, 0xB0D5).Chance(40)) return Profile::kBounds;
   return Stream(seed, 0x4A3E5).Chance(50) ? Profile::kNamespaces : Profile::kMixed;
 }
 
@@ -150,6 +171,7 @@ void Shape(Profile profile, Stream* random, uint32_t most_nodes, ClusterOptions*
       options->lease_size = 4;
       return;
     case Profile::kNamespaces: return ShapeNamespaces(random, most_nodes, options);
+    case Profile::kBounds: return ShapeBounds(random, most_nodes, options);
   }
 }
 

@@ -37,8 +37,9 @@ enum class Profile : uint8_t {
               // are upgraded one after the other, and two that know the later version speak it with each other
   kRestored,  // machines are put back to an earlier state, and do not know. What was written then is not promised
   kNamespaces,  // keys of namespaces with policies and quorums of their own, which change, while copies move
+  kBounds,  // nodes with room for little, under clients that ask for much and settle nothing
 };
-inline constexpr size_t kProfiles = 10;
+inline constexpr size_t kProfiles = 11;
 
 // A namespace of the cluster, as it is made.
 struct NamespaceOptions {
@@ -65,6 +66,7 @@ struct ClusterOptions {
   uint32_t linear = 25;         // of 100 requests
   uint32_t reads = 45;          // of 100 requests
   uint32_t small = 20;          // of 100 that are not linear: level one
+  uint64_t blind = 250;         // of 1000 writes: they bring no context
   Nanos patience = 1500 * kMillisecond;  // at most, of a client
   Nanos idle = 40 * kMillisecond;  // at most, of a client between two requests
   uint32_t changes = 0;         // joins and leaves that the operator tries
@@ -78,6 +80,9 @@ struct ClusterOptions {
   Nanos floor_period = 3 * kSecond;
   Nanos gossip_period = 2 * kSecond;
   size_t hint_bytes = 1 << 16;
+  size_t max_siblings = 100;
+  size_t max_queued = 1024;
+  size_t max_requests = 10'000;
   bool is_rolling = false;         // each life of a node knows the later version of the messages or does not
   bool watches = true;             // the topology store tells of changes; it is asked from time to time in any case
   Nanos store_period = kSecond;    // how often
@@ -137,6 +142,7 @@ struct ClusterRun {
   EpochWatch epochs;
   AckWatch acks;
   TopologyWatch topologies;
+  BoundsWatch bounds;
   Status status;
   std::map<std::string, std::vector<cluster::SeenContext>> contexts;  // of earlier replies, for any client
   std::map<cluster::NodeId, char> versions;   // of messages, that nodes know, as their hello says

@@ -26,6 +26,9 @@ cluster::NodeOptions CoreOptions(cluster::NodeId self, uint64_t seed, const Clus
   options.slot_of = cluster::SlotOfReplicaKey;
   options.lease_size = chosen.lease_size;
   options.max_listed = 1 + seed % 5;  // exchanges in several pieces
+  options.max_siblings = chosen.max_siblings;
+  options.max_queued = chosen.max_queued;
+  options.max_requests = chosen.max_requests;
   options.max_hint_bytes = chosen.hint_bytes;
   options.max_hint_bytes_of_owner = chosen.hint_bytes / 2;
   options.tick = 50 * kMillisecond;
@@ -39,9 +42,6 @@ cluster::NodeOptions CoreOptions(cluster::NodeId self, uint64_t seed, const Clus
   options.leaver_patience = chosen.reshapes > 0 ? 0 : chosen.wipes ? kSecond : 3600 * kSecond;
   return options;
 }
-
-// What no cluster of this size can need.
-constexpr Figures kLimits = {10'000, 1024, 1 << 16, 100, 64};
 
 }  // namespace
 
@@ -142,6 +142,7 @@ void ClusterServer::OnMessage(Endpoint from, std::string_view bytes, Time now, A
   } else {
     TakeFrame(std::get<NodeFrame>(std::move(message)));
   }
+  if (run_->options.profile == Profile::kBounds && core_ != nullptr) Watch();
   SetCoreTimer();
 }
 
@@ -304,16 +305,6 @@ void ClusterServer::SetCoreTimer() {
   if (core_ == nullptr) return;
   const Nanos next = core_->NextTime();
   actions_->SetTimer(kCoreTimer, next > now_.monotonic ? next - now_.monotonic : 0);
-}
-
-void ClusterServer::Watch() {
-  const cluster::NodeStatus status = core_->status();
-  Figures figures{.operations = status.requests, .hint_bytes = status.hint_bytes};
-  for (const auto& [key, contexts] : run_->contexts) {
-    const auto* replica = core_->topology() == nullptr ? nullptr : core_->replica(run_->PartitionOf(key));
-    if (replica != nullptr) figures.queued = std::max(figures.queued, replica->queued());
-  }
-  run_->Report(CheckBounds(figures, kLimits));
 }
 
 }  // namespace varve::sim

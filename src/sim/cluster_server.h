@@ -87,6 +87,8 @@ class ClusterServer : public Node {
   void SayNews();
   void CheckRefused(const NodeFrame& frame, const cluster::Actions& list);
   void Watch();
+  void WatchBounds(const cluster::KeyState& stored);
+  Figures Limits() const;
   void WatchRequest(const NodeFrame& frame);
   void WatchReply(cluster::NodeId to, const cluster::Message& message);
   bool HasDurably(cluster::PartitionId partition, const std::string& key, const cluster::CausalContext& context) const;

@@ -82,7 +82,10 @@ void ClusterServer::Do(cluster::ReadKey& read) {
 void ClusterServer::Do(cluster::WriteKey& write) {
   if (write.bytes) {
     const auto state = cluster::KeyState::Decode(*write.bytes, FloorOf(disk_, write.partition));
-    if (state.ok()) WatchDots(write.partition, *state);
+    if (state.ok()) {
+      WatchDots(write.partition, *state);
+      WatchBounds(*state);
+    }
     const std::string_view key = ClusterRun::ClientKeyOf(write.key);
     run_->Report(state.ok() ? run_->history.OnStored(key, *state) : state.status());
     if (write.key != run_->ReplicaKeyOf(key)) run_->Report(Status::Corruption("I3: another policy: " + write.key));

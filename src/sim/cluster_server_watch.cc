@@ -11,6 +11,10 @@ namespace {
 
 using cluster::ReplyCode;
 
+// Of what clients bring and a maker does not have: what others have made meanwhile.
+constexpr size_t kMaxCloud = 32;
+// Of its own, when it erases what lies below a new floor: Replica refuses requests, not those.
+constexpr size_t kSweeps = 8;
 
 ReplyCode CodeOf(const cluster::Message& message) {
   return std::visit(
@@ -178,6 +182,28 @@ void ClusterServer::WatchSwap(const cluster::SwapTopology& swap) {
 // What it alone had goes here.
 void ClusterServer::WatchDrop(cluster::PartitionId partition) {
   if (run_->unheard.contains({id_, partition})) run_->history.OnGivenUp(partition);
+}
+
+// A maker refuses when it has as many siblings as it may; those of others come on top, which made theirs meanwhile.
+Figures ClusterServer::Limits() const {
+  const ClusterOptions& options = run_->options;
+  const size_t makers = Value(run_->topologies.last().last_actor);
+  return {options.max_requests, options.max_queued + kSweeps, options.hint_bytes, makers * options.max_siblings, kMaxCloud};
+}
+
+void ClusterServer::Watch() {
+  const cluster::NodeStatus status = core_->status();
+  Figures figures{.operations = status.requests, .hint_bytes = status.hint_bytes};
+  for (const auto& [key, contexts] : run_->contexts) {
+    const auto* replica = core_->topology() == nullptr ? nullptr : core_->replica(run_->PartitionOf(key));
+    if (replica != nullptr) figures.queued = std::max(figures.queued, replica->queued());
+  }
+  run_->Report(run_->bounds.OnFigures(figures, Limits()));
+}
+
+void ClusterServer::WatchBounds(const cluster::KeyState& stored) {
+  const Figures figures{.siblings = stored.siblings().size(), .cloud = stored.context().cloud().size()};
+  run_->Report(run_->bounds.OnFigures(figures, Limits()));
 }
 
 void ClusterServer::WatchDots(cluster::PartitionId partition, const cluster::KeyState& state) {

@@ -57,6 +57,14 @@ TEST(KeyStateTest, ConflictOfTheRequirementIsReturnedAndSettled) {
   EXPECT_EQ(ValuesOf(a), Values{"baz and bax"});
 }
 
+// The dots between its writes are those of other keys: contexts stay small however many there were.
+TEST(KeyStateTest, AMakerKnowsAllDotsBeforeItsOwn) {
+  KeyState state;
+  for (uint64_t counter = 3; counter <= 300; counter += 3) state.Put({}, {kA, counter}, "v", 0, kSiblings);
+  EXPECT_TRUE(state.context().Covers(Dot{kA, 1}));
+  EXPECT_TRUE(state.context().cloud().empty());
+}
+
 TEST(KeyStateTest, DeleteTakesWhatWasSeenAndNothingElse) {
   KeyState a;
   a.Put({}, {kA, 1}, "seen", 0, kSiblings);

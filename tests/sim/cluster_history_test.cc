@@ -392,6 +392,13 @@ TEST(ClusterChecksTest, I11Bounds) {
   EXPECT_BREAKS("I11", CheckBounds({1, 2, 4, 4, 5}, limits));
   EXPECT_BREAKS("I11", CheckBounds({1, 2, 3, 5, 5}, limits));
   EXPECT_BREAKS("I11", CheckBounds({1, 2, 3, 4, 6}, limits));
+  BoundsWatch watch;
+  EXPECT_OK(watch.OnFigures({.operations = 1, .siblings = 2}, limits));
+  EXPECT_OK(watch.OnFigures({.siblings = 4}, limits));
+  EXPECT_BREAKS("I11", watch.OnFigures({.cloud = 6}, limits));
+  EXPECT_EQ(watch.highest().operations, 1u);
+  EXPECT_EQ(watch.highest().siblings, 4u);
+  EXPECT_EQ(watch.highest().cloud, 6u);
 }
 
 }  // namespace cluster_history_test

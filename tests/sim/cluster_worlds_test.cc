@@ -1,4 +1,4 @@
-// What worlds with namespaces and with two versions of the messages consist of; that their promises are kept is among the
+// What worlds with namespaces, with two versions of the messages and with little room consist of; that their promises are kept is among the
 // profiles of cluster_torture_test.cc.
 #include <gtest/gtest.h>
 
@@ -182,6 +182,22 @@ TEST(ClusterVersionsTest, TwoVersionsLiveInOneCluster) {
   }
   EXPECT_GE(rolling, 3u);
   EXPECT_GE(later, 1u);
+}
+
+// I11: where there is room for little all of it is taken, and no more.
+TEST(ClusterBoundsTest, WorldsComeToTheirBounds) {
+  size_t requests = 0, queued = 0, hints = 0, siblings = 0;
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    const ClusterOptions options = RandomClusterOptions(seed, 5, Profile::kBounds);
+    ClusterScenario scenario(options);
+    ASSERT_OK(RunSeed(seed, &scenario, options).status) << seed;
+    const Figures& highest = scenario.run().bounds.highest();
+    requests += highest.operations == options.max_requests ? 1 : 0;
+    queued += highest.queued >= options.max_queued ? 1 : 0;
+    hints += 10 * highest.hint_bytes >= 4 * options.hint_bytes ? 1 : 0;  // of one owner are half of them
+    siblings += highest.siblings >= options.max_siblings ? 1 : 0;
+  }
+  for (const size_t worlds : {requests, queued, hints, siblings}) EXPECT_GE(worlds, 2u);
 }
 
 }  // namespace cluster_worlds_test
