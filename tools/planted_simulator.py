@@ -42,6 +42,7 @@ SIMULATED = {
     "node.drops_by_an_old_topology": ("news", 2000),
     "node.makes_dots_before_it_is_filled": ("strays", 20),
     "node.waits_for_a_lease_it_has": ("strays", 500),
+    "planner.racks_ignored": ("mixed", 1000),
     "put.acknowledges_before_its_quorum": ("mixed", 20),
     "put.counts_what_was_acknowledged_before": ("moves", 20),
     "put.drops_hints": ("hints", 200),

@@ -97,32 +97,6 @@ Status EpochWatch::OnCompared(cluster::NodeId node, cluster::PartitionId partiti
                             std::to_string(Value(epoch)) + " before that fence is durable");
 }
 
-Status TopologyWatch::OnVersion(const std::string& bytes) {
-  Result<cluster::Topology> next = cluster::DecodeTopology(bytes);
-  if (!next.ok()) return Status::Corruption("I10: " + next.status().ToString());
-  if (last_) {
-    const Status status = cluster::ValidateSuccession(*last_, *next);
-    if (!status.ok()) return Status::Corruption("I10: " + status.ToString());
-  }
-  last_ = *std::move(next);
-  ++versions_;
-  return Status::Ok();
-}
-
-Status TopologyWatch::CheckSettled() const {
-  if (!last_->moves.empty()) {
-    return Status::Corruption("I6: " + NameOf(last_->moves.front().partition) + " still moves");
-  }
-  if (!(last_->target == last_->placement)) return Status::Corruption("I6: copies are not where they shall be");
-  for (const cluster::Member& member : last_->members) {
-    // A cluster of few partitions may have nothing for one that joins.
-    const bool is_under_way = member.state == cluster::MemberState::kLeaving ||
-                              (member.state == cluster::MemberState::kJoining && last_->IsUsed(member.id));
-    if (is_under_way) return Status::Corruption("I6: " + NameOf(member.id) + " still joins or leaves");
-  }
-  return Status::Ok();
-}
-
 Status CheckBounds(const Figures& figures, const Figures& limits) {
   const auto check = [](const char* what, size_t figure, size_t limit) {
     if (figure <= limit) return Status::Ok();

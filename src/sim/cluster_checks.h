@@ -2,7 +2,7 @@
 //   I6  when all faults are over, replicas become equal to the byte, and nothing is left to do
 //   I9  epochs go forwards, and nobody acknowledges anything behind the fence that he has made durable; so no two
 //       quorums of different versions of a partition can be complete that do not meet
-//   I10 topologies make sense, each as the successor of the one before
+//   I10 topologies make sense, each as the successor of the one before (topology_watch.h)
 //   I11 queues, hints, siblings and contexts stay within their bounds
 #ifndef VARVE_SIM_CLUSTER_CHECKS_H_
 #define VARVE_SIM_CLUSTER_CHECKS_H_
@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -18,7 +17,6 @@
 
 #include "cluster/key_state.h"
 #include "cluster/message.h"
-#include "cluster/topology.h"
 #include "cluster/types.h"
 #include "sim/stream.h"
 #include "varve/status.h"
@@ -73,22 +71,6 @@ class EpochsAsked {
 
  private:
   std::unordered_map<AskedBy, std::vector<cluster::Epoch>, HashAskedBy> asked_;  // each with one at least
-};
-
-// I10. Thread-compatible.
-class TopologyWatch {
- public:
-  // The store has taken this as its next version.
-  Status OnVersion(const std::string& bytes);
-  // The last one. REQUIRES: there was one.
-  const cluster::Topology& last() const { return *last_; }
-  uint64_t versions() const { return versions_; }
-  // Whether everything is where it shall be.
-  Status CheckSettled() const;
-
- private:
-  std::optional<cluster::Topology> last_;
-  uint64_t versions_ = 0;
 };
 
 // I11: of one node at one moment.

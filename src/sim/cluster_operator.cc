@@ -49,8 +49,13 @@ NodeId NewId(const cluster::Topology& topology) {
   return topology.members.empty() ? NodeId{1} : NodeId{Value(topology.members.back().id) + 1};
 }
 
-bool Add(TopologyChange* change, Endpoint endpoint, uint64_t wipes) {
-  return change->AddMember({.id = NewId(change->topology()), .address = AddressOf(endpoint, wipes)}).ok();
+// Its rack and weight are those of the machine.
+bool Add(TopologyChange* change, const ClusterOptions& options, Endpoint endpoint, uint64_t wipes) {
+  const std::string rack = options.racks == 0 ? "" : "rack" + std::to_string(endpoint % options.racks);
+  return change->AddMember({.id = NewId(change->topology()),
+                            .weight = options.is_weighted ? 1 + endpoint * 7 % 5 : 1,
+                            .rack = rack,
+                            .address = AddressOf(endpoint, wipes)}).ok();
 }
 
 // The member of a machine, whatever became of its disk since.
@@ -67,7 +72,7 @@ std::string FirstTopologyOf(const ClusterOptions& options) {
   cluster::Topology topology = cluster::NewTopology(1, options.partition_bits, options.copies);
   for (Endpoint endpoint = 0; endpoint < options.nodes; ++endpoint) {
     TopologyChange change(topology);
-    VARVE_CHECK(Add(&change, endpoint, 0));
+    VARVE_CHECK(Add(&change, options, endpoint, 0));
     const NodeId id = change.topology().members.back().id;
     VARVE_CHECK(change.SetState(id, MemberState::kUp).ok() && change.GiveActor(id).ok());
     topology = change.topology();
@@ -142,7 +147,7 @@ bool ClusterOperator::Join(TopologyChange* change) {
     // A machine that has been a member with these data is never another one.
     const auto& members = change->topology().members;
     const bool was = std::any_of(members.begin(), members.end(), [&](const Member& m) { return m.address == address; });
-    if (!was) return Add(change, endpoint, run_->wipes[endpoint]) && Aim(change, run_->options.copies, run_->wipes);
+    if (!was) return Add(change, run_->options, endpoint, run_->wipes[endpoint]) && Aim(change, run_->options.copies, run_->wipes);
   }
   return false;
 }
@@ -206,7 +211,7 @@ bool ClusterOperator::Replace(TopologyChange* change) {
     const auto& members = change->topology().members;
     const std::string address = AddressOf(endpoint, wipes);
     const bool is_back = std::any_of(members.begin(), members.end(), [&](const Member& m) { return m.address == address; });
-    if (!is_back && !Add(change, endpoint, wipes)) continue;
+    if (!is_back && !Add(change, run_->options, endpoint, wipes)) continue;
     return change->SetState(lost, MemberState::kLeaving).ok() && Aim(change, run_->options.copies, run_->wipes);
   }
   return false;

@@ -20,6 +20,7 @@
 #include "sim/cluster_checks.h"
 #include "sim/cluster_history.h"
 #include "sim/node.h"
+#include "sim/topology_watch.h"
 #include "sim/world.h"
 
 namespace varve::sim {
@@ -69,6 +70,8 @@ struct ClusterOptions {
   uint64_t blind = 250;         // of 1000 writes: they bring no context
   Nanos patience = 1500 * kMillisecond;  // at most, of a client
   Nanos idle = 40 * kMillisecond;  // at most, of a client between two requests
+  uint32_t racks = 0;           // of the machines, in turn; 0: none has a name
+  bool is_weighted = false;     // machines shall hold unequal shares
   uint32_t changes = 0;         // joins and leaves that the operator tries
   uint32_t reshapes = 0;        // changes of the placement to any other, which the operator tries
   uint64_t small_sets = 0;      // of 1000 that it makes: of one or two copies

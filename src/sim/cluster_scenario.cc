@@ -51,6 +51,10 @@ ClusterOptions RandomClusterOptions(uint64_t seed, uint32_t most_nodes, std::opt
     options.keys = 1 + static_cast<uint32_t>(random.Uniform(2));
     options.idle = 8 * kMillisecond;
   }
+  // By another number, as these came later.
+  Stream places(seed, 0x4AC5);
+  options.racks = places.Chance(400) ? 1 + static_cast<uint32_t>(places.Uniform(4)) : 0;
+  options.is_weighted = places.Chance(300);
   Shape(profile.value_or(ProfileOf(seed)), &random, most_nodes, &options);
   return options;
 }
@@ -185,6 +189,8 @@ Status ClusterScenario::CheckPartition(const World& world, PartitionId partition
 
 Status ClusterScenario::CheckEnd(const World& world) {
   VARVE_RETURN_IF_ERROR(run_.topologies.CheckSettled());
+  // Where copies went anywhere no planner has had a word.
+  if (run_.options.reshapes == 0) VARVE_RETURN_IF_ERROR(run_.topologies.CheckPlanned(run_.options.copies));
   VARVE_RETURN_IF_ERROR(CheckServers(world));
   for (uint32_t p = 0; p < run_.topologies.last().placement.partitions(); ++p) {
     VARVE_RETURN_IF_ERROR(CheckPartition(world, PartitionId{static_cast<uint16_t>(p)}));

@@ -30,6 +30,7 @@ std::string Describe(const ClusterOptions& options) {
          std::to_string(options.keys) + " keys, " + std::to_string(options.clients) + " clients" +
          (options.policy == cluster::ConflictPolicy::kLww ? ", last writer wins" : "") +
          (options.namespaces.empty() ? "" : ", " + std::to_string(options.namespaces.size()) + " namespaces") +
+         (options.racks > 0 ? ", " + std::to_string(options.racks) + " racks" : "") + (options.is_weighted ? ", weights" : "") +
          (options.sloppy ? ", sloppy writes" : "") +
          (options.changes > 0 ? ", " + std::to_string(options.changes) + " joins or leaves" : "") +
          (options.reshapes > 0 ? ", " + std::to_string(options.reshapes) + " new placements" : "") +

@@ -31,6 +31,7 @@
 #include "node/cluster_store.h"
 #include "sim/cluster_checks.h"
 #include "sim/cluster_history.h"
+#include "sim/topology_watch.h"
 #include "tests/server/plain_history.h"
 #include "varve/db.h"
 

@@ -9,6 +9,7 @@
 
 #include "sim/cluster_checks.h"
 #include "cluster/topology_change.h"
+#include "sim/topology_watch.h"
 #include "tests/support/status_matchers.h"
 
 namespace varve::sim {
