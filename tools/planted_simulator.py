@@ -44,6 +44,7 @@ SIMULATED = {
     "node.waits_for_a_lease_it_has": ("strays", 500),
     "planner.racks_ignored": ("mixed", 1000),
     "put.acknowledges_before_its_quorum": ("mixed", 20),
+    "put.context_of_the_whole_state": ("mixed", 20),
     "put.counts_what_was_acknowledged_before": ("moves", 20),
     "put.drops_hints": ("hints", 200),
     "put.hints_count_when_nobody_asked": ("mixed", 20),

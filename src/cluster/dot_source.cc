@@ -7,7 +7,8 @@
 namespace varve::cluster {
 
 std::optional<Dot> DotSource::Next() {
-  if (!IsSound() || last_ >= lease_end_) return std::nullopt;
+  const bool is_used_up = last_ >= lease_end_ && !VARVE_PLANTED_BUG("dots.given_without_a_lease");
+  if (!IsSound() || is_used_up) return std::nullopt;
   return Dot{actor_, ++last_};
 }
 

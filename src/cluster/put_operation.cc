@@ -97,6 +97,7 @@ void PutOperation::OnUpdateReply(NodeId from, const UpdateReply& reply, Nanos no
   state_ = reply.state;
   seen_ = request_.update.seen;
   seen_.context.Add(reply.dot);
+  if (VARVE_PLANTED_BUG("put.context_of_the_whole_state")) seen_.context.Merge(KeyState::Decode(state_)->context());
   seen_.stamp = std::max(seen_.stamp, reply.stamp);
   if (!is_made) acknowledged_.insert(from);
   SendMerges(actions);
@@ -156,7 +157,7 @@ void PutOperation::SendHintFor(NodeId owner, Actions* actions) {
     for (const NodeId node : request_.options.sets->fallbacks) {
       const bool is_taken = std::any_of(hints_.begin(), hints_.end(),
                                         [node](const auto& hint) { return hint.second == node; });
-      if (is_taken || suspects_->contains(node)) continue;
+      if ((is_taken && !VARVE_PLANTED_BUG("put.hints_to_the_same_fallback")) || suspects_->contains(node)) continue;
       keeper = node;
       break;
     }

@@ -1,6 +1,8 @@
 #include "sim/cluster_acks.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 
 namespace varve::sim {
 namespace {
@@ -41,9 +43,9 @@ void AckWatch::OnAcknowledged(std::string_view key, Acknowledgement acknowledgem
 }
 
 // By version: who has acknowledged it.
-std::map<Epoch, std::vector<NodeId>> AckWatch::Counted(const AnsweredRequest& answered) const {
-  std::map<Epoch, std::vector<NodeId>> nodes;
-  if (answered.own_since != cluster::kNoEpoch) nodes[answered.own_since].push_back(answered.coordinator);
+std::map<Epoch, AckWatch::Told> AckWatch::Counted(const AnsweredRequest& answered) const {
+  std::map<Epoch, Told> told;
+  if (answered.own_since != cluster::kNoEpoch) told[answered.own_since].replicas.push_back(answered.coordinator);
   const auto lately = lately_.find(answered.key);
   if (lately != lately_.end()) {
     for (auto it = lately->second.rbegin(); it != lately->second.rend() && it->at >= answered.begun; ++it) {
@@ -54,18 +56,44 @@ std::map<Epoch, std::vector<NodeId>> AckWatch::Counted(const AnsweredRequest& an
       } else if (it->kind == Acknowledgement::Kind::kHint) {
         continue;
       }
-      nodes[it->since].push_back(it->replica);
+      if (it->kind == Acknowledgement::Kind::kHint) {
+        told[it->since].hints[it->replica].push_back(it->keeper);
+      } else {
+        told[it->since].replicas.push_back(it->replica);
+      }
     }
   }
   // What its own replica has said to a read before the topology changed is not known here.
   if (!answered.is_write) {
-    for (auto& [since, counted] : nodes) counted.push_back(answered.coordinator);
+    for (auto& [since, counted] : told) counted.replicas.push_back(answered.coordinator);
   }
-  return nodes;
+  return told;
+}
+
+// Two hints at one keeper are one more copy, not two.
+size_t AckWatch::CountIn(const std::vector<NodeId>& set, const Told& told) {
+  size_t count = 0;
+  std::map<NodeId, NodeId> owner_of;  // keeper -> for whom it counts
+  const std::function<bool(NodeId, std::set<NodeId>*)> finds_keeper = [&](NodeId owner, std::set<NodeId>* tried) {
+    const auto keepers = told.hints.find(owner);
+    if (keepers == told.hints.end()) return false;
+    return std::any_of(keepers->second.begin(), keepers->second.end(), [&](NodeId keeper) {
+      if (!tried->insert(keeper).second) return false;
+      const auto taken = owner_of.find(keeper);
+      if (taken != owner_of.end() && !finds_keeper(taken->second, tried)) return false;
+      owner_of[keeper] = owner;
+      return true;
+    });
+  };
+  for (const NodeId node : set) {
+    std::set<NodeId> tried;
+    count += cluster::IsIn(node, told.replicas) || finds_keeper(node, &tried) ? 1 : 0;
+  }
+  return count;
 }
 
 bool AckWatch::IsComplete(const AnsweredRequest& answered, const ReplicaSets& sets,
-                          const std::vector<NodeId>& nodes) const {
+                          const Told& told) const {
   std::vector<std::vector<NodeId>> needed = {sets.current};
   if (answered.is_write || answered.level == Level::kLinear) {
     if (sets.stage != cluster::MoveStage::kNone) needed.push_back(sets.next);
@@ -76,19 +104,17 @@ bool AckWatch::IsComplete(const AnsweredRequest& answered, const ReplicaSets& se
     const size_t majority = set.size() / 2 + 1;
     const size_t count = answered.replicas != 0      ? answered.replicas
                          : answered.level == Level::kOne ? 1 : answered.level == Level::kAll ? set.size() : majority;
-    return static_cast<size_t>(std::count_if(set.begin(), set.end(), [&](NodeId node) {
-             return cluster::IsIn(node, nodes);
-           })) >= count;
+    return CountIn(set, told) >= count;
   });
 }
 
 Status AckWatch::OnAnswered(const AnsweredRequest& answered, Nanos now) {
   std::vector<CompleteQuorum> complete;
-  for (const auto& [since, nodes] : Counted(answered)) {
+  for (const auto& [since, told] : Counted(answered)) {
     const ReplicaSets* sets = SetsAt(answered.partition, since);
-    if (sets == nullptr || !IsComplete(answered, *sets, nodes)) continue;
+    if (sets == nullptr || !IsComplete(answered, *sets, told)) continue;
     uint64_t bits = 0;
-    for (const NodeId node : sets->Writable()) bits |= cluster::IsIn(node, nodes) ? Bit(node) : 0;
+    for (const NodeId node : sets->Writable()) bits |= cluster::IsIn(node, told.replicas) ? Bit(node) : 0;
     complete.push_back({since, bits, answered.is_write, now});
   }
   if (complete.empty()) {

@@ -1,6 +1,7 @@
 // AckWatch: who has acknowledged what to whom, under which version of a partition's replicas, and whether what clients were
 // told follows from that (I9 of docs/design/0032-simulator.md):
-//   - of a request that is answered with ok a whole quorum of one version has acknowledged it, under that version;
+//   - of a request that is answered with ok a whole quorum of one version has acknowledged it, under that version; where it
+//     is sloppy, fallbacks for some of them, each for one at most;
 //   - two such quorums of one version meet, unless both have only read; and none of an older version comes about when a
 //     write has already been acknowledged by one of a later version that it does not meet.
 // And of I8: only replicas that are read from, and so have everything, are asked to make dots, and do.
@@ -30,6 +31,7 @@ struct Acknowledgement {
   enum class Kind : uint8_t { kRead, kWrite, kHint };
   Kind kind = Kind::kRead;
   cluster::NodeId replica = cluster::kNoNode;  // of kHint: its owner
+  cluster::NodeId keeper = cluster::kNoNode;   // of kHint
   cluster::NodeId to = cluster::kNoNode;       // who coordinates
   cluster::Epoch since = cluster::kNoEpoch;    // the version under which it was asked
   Nanos at = 0;
@@ -74,9 +76,14 @@ class AckWatch {
     bool is_write;
     Nanos ended;  // the first such request
   };
-  std::map<cluster::Epoch, std::vector<cluster::NodeId>> Counted(const AnsweredRequest& answered) const;
-  bool IsComplete(const AnsweredRequest& answered, const cluster::ReplicaSets& sets,
-                  const std::vector<cluster::NodeId>& nodes) const;
+  // What is said under one version.
+  struct Told {
+    std::vector<cluster::NodeId> replicas;
+    std::map<cluster::NodeId, std::vector<cluster::NodeId>> hints;  // owner -> keepers
+  };
+  std::map<cluster::Epoch, Told> Counted(const AnsweredRequest& answered) const;
+  static size_t CountIn(const std::vector<cluster::NodeId>& set, const Told& told);
+  bool IsComplete(const AnsweredRequest& answered, const cluster::ReplicaSets& sets, const Told& told) const;
   Status Meet(const AnsweredRequest& answered, const CompleteQuorum& quorum);
 
   std::map<std::pair<cluster::PartitionId, cluster::Epoch>, cluster::ReplicaSets> sets_;

@@ -46,13 +46,13 @@ ClientOperation ClusterClient::SomeOperation(bool is_last_round) {
   const uint64_t others = 100 - run_->options.linear;
   operation.level = level >= others           ? cluster::Level::kLinear
                     : level < others * run_->options.small / 100 ? cluster::Level::kOne
-                    : level < others * 6 / 7  ? cluster::Level::kQuorum
+                    : level < others * (100 - run_->options.all) / 100 ? cluster::Level::kQuorum
                                               : cluster::Level::kAll;
   const uint64_t reads = run_->options.reads;
   if (kind < reads) return operation;
   operation.kind = kind < reads + (100 - reads) * 8 / 11 ? ClientOperation::Kind::kPut : ClientOperation::Kind::kDelete;
   operation.brought = SomeContext(operation.key);
-  operation.sloppy = run_->options.sloppy && operation.level != cluster::Level::kLinear && random_.Chance(300);
+  operation.sloppy = run_->options.sloppy && operation.level != cluster::Level::kLinear && random_.Chance(run_->options.sloppy_writes);
   if (operation.kind == ClientOperation::Kind::kPut) {
     operation.value = "v" + std::to_string(run_->history.operations().size());
   }

@@ -94,6 +94,14 @@ void ForEachKey(const Disk& disk, PartitionId partition,
   }
 }
 
+std::pair<cluster::ActorId, uint64_t> LeaseOf(const Disk::Records& records, PartitionId partition) {
+  const auto found = records.find(PartitionName(partition, 'l'));
+  if (found == records.end()) return {cluster::kNoActor, 0};
+  std::string_view bytes = found->second;
+  const cluster::ActorId actor{static_cast<uint32_t>(ReadVarint(&bytes))};
+  return {actor, ReadVarint(&bytes)};
+}
+
 cluster::VersionVector FloorOf(const Disk& disk, PartitionId partition) {
   cluster::VersionVector floor;
   if (auto bytes = disk.Read(PartitionName(partition, 'f'))) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "cluster/action.h"
 #include "cluster/node_core.h"
@@ -27,6 +28,8 @@ cluster::NodeDurable LoadNode(const Disk& disk);
 // All keys of a partition.
 void ForEachKey(const Disk& disk, cluster::PartitionId partition,
                 const std::function<void(std::string_view key, std::string_view bytes)>& visit);
+// The actor of which dots of a partition are given, and the last one of the lease. kNoActor: of none.
+std::pair<cluster::ActorId, uint64_t> LeaseOf(const Disk::Records& records, cluster::PartitionId partition);
 cluster::VersionVector FloorOf(const Disk& disk, cluster::PartitionId partition);
 
 void Keep(const cluster::PersistLease& lease, Actions* actions);

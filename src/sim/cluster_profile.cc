@@ -105,6 +105,7 @@ void ShapeBounds(Stream* random, uint32_t most_nodes, ClusterOptions* options) {
   options->idle = 10 * kMillisecond;
   options->reads = 25;
   options->blind = random->Chance(500) ? 900 : 600;
+  options->lease_size = 2;
   options->max_siblings = 2 + random->Uniform(6);
   options->max_queued = 2 + random->Uniform(6);
   options->max_requests = 2 + random->Uniform(4);

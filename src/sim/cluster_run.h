@@ -62,12 +62,14 @@ struct ClusterOptions {
   cluster::ConflictPolicy policy = cluster::ConflictPolicy::kSiblings;
   std::vector<NamespaceOptions> namespaces = {};  // to which keys belong in turn, the first one to none of them
   bool sloppy = false;          // some writes
+  uint64_t sloppy_writes = 300; // of 1000, then
   bool wipes = false;           // machines may lose their disks; they are replaced
   bool syncs = true;            // writes before they are acknowledged; otherwise a loss of power takes some
   uint32_t linear = 25;         // of 100 requests
   uint32_t reads = 45;          // of 100 requests
   uint32_t small = 20;          // of 100 that are not linear: level one
   uint64_t blind = 250;         // of 1000 writes: they bring no context
+  uint32_t all = 14;            // of 100 that are not linear: level all
   Nanos patience = 1500 * kMillisecond;  // at most, of a client
   Nanos idle = 40 * kMillisecond;  // at most, of a client between two requests
   uint32_t racks = 0;           // of the machines, in turn; 0: none has a name

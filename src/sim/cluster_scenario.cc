@@ -55,6 +55,10 @@ ClusterOptions RandomClusterOptions(uint64_t seed, uint32_t most_nodes, std::opt
   Stream places(seed, 0x4AC5);
   options.racks = places.Chance(400) ? 1 + static_cast<uint32_t>(places.Uniform(4)) : 0;
   options.is_weighted = places.Chance(300);
+  if (options.sloppy && places.Chance(300)) {  // fallbacks stand in for several at once
+    options.sloppy_writes = 900;
+    options.all = 70;
+  }
   Shape(profile.value_or(ProfileOf(seed)), &random, most_nodes, &options);
   return options;
 }

@@ -102,6 +102,7 @@ void ClusterServer::WatchReply(const cluster::NodeId to, const cluster::Message&
   } else if (const auto* hint = std::get_if<cluster::HintReply>(&message.body)) {
     ack.kind = Acknowledgement::Kind::kHint;
     ack.replica = hint->owner;
+    ack.keeper = id_;
     ack.context = asked.context;
   } else {
     return;
@@ -207,6 +208,12 @@ void ClusterServer::WatchBounds(const cluster::KeyState& stored) {
 }
 
 void ClusterServer::WatchDots(cluster::PartitionId partition, const cluster::KeyState& state) {
+  // After a drop the lease says 0, and others may bring what was made before.
+  const auto [actor, lease_end] = LeaseOf(disk_.durable(), partition);
+  const bool is_leased = lease_end == 0 || state.context().HighestOf(actor) <= lease_end;
+  if (!is_leased && run_->options.profile != Profile::kRestored) {
+    run_->Report(Status::Corruption("I8: " + NameOf(id_) + " gives dots beyond the lease that is durable"));
+  }
   for (const cluster::Sibling& sibling : state.siblings()) {
     if (sibling.tombstone || !met_.contains({partition, sibling.dot.actor})) continue;
     if (run_->history.IsStored(sibling.value)) continue;

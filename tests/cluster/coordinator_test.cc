@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -131,6 +132,50 @@ TEST_F(CoordinatorTest, HintsCountOnlyWhenAskedFor) {
   options = world_.Options(Level::kLinear);
   options.sloppy = true;
   EXPECT_EQ(Put(0, "linear", options).outcome, Outcome::kUnknown);
+}
+
+TEST_F(CoordinatorTest, TwoHintsAtOneFallbackAreNotTwoCopies) {
+  for (size_t node : {0u, 3u, 4u}) {
+    world_.Cut(node, 1);
+    world_.Cut(node, 2);
+  }
+  RequestOptions options = world_.Options(Level::kAll);
+  options.sloppy = true;
+  options.sets.fallbacks = {world_.nodes()[3].id};
+  EXPECT_EQ(Put(0, "one", options).outcome, Outcome::kUnknown);
+  options = world_.Options(Level::kAll);
+  options.sloppy = true;
+  EXPECT_EQ(Put(0, "two", options).outcome, Outcome::kOk);
+}
+
+// Sibling explosion, on servers: two clients that take turns, each with the context of its last reply, at any node.
+TEST_F(CoordinatorTest, ClientsThatTakeTurnsMakeNoMoreSiblingsThanClients) {
+  SeenContext mine;
+  SeenContext yours;
+  size_t node = 0;
+  for (int i = 0; i < 20; ++i) {
+    mine = Put(node++ % 5, "mine " + std::to_string(i), world_.Options(), mine).seen;
+    yours = Put(node++ % 5, "yours " + std::to_string(i), world_.Options(), yours).seen;
+    Values values = Get(node % 5, world_.Options()).values;
+    std::sort(values.begin(), values.end());
+    EXPECT_EQ(values, (Values{"mine " + std::to_string(i), "yours " + std::to_string(i)}));
+  }
+}
+
+TEST_F(CoordinatorTest, ContextOfAReplyErasesNothingThatItsClientHasNotSeen) {
+  Put(0, "of another client", world_.Options(Level::kAll));
+  const SeenContext mine = Put(1, "mine", world_.Options()).seen;
+  Put(4, "mine, again", world_.Options(), mine);
+  EXPECT_EQ(Get(2, world_.Options()).values.size(), 2u);
+}
+
+// One that reads before each put, and one that never does.
+TEST_F(CoordinatorTest, ReaderSettlesWhatBlindWritersLeave) {
+  for (size_t i = 0; i < 10; ++i) {
+    Put(i % 5, "blind", world_.Options());
+    Put((i + 1) % 5, "settled", world_.Options(), Get((i + 2) % 5, world_.Options()).seen);
+    EXPECT_EQ(Get((i + 3) % 5, world_.Options()).values, Values{"settled"});
+  }
 }
 
 // Found by the simulator: this node's copy was given up while nobody understood it, and what it had acknowledged alone went.

@@ -357,6 +357,42 @@ TEST_F(NodeCoreTest, NoFloorIsRaisedWhileAReplicaIsAway) {
   for (int key = 0; key < 30; ++key) EXPECT_EQ(world_.GetNow(3, Name(key)).values, Values{});
 }
 
+// kv679: a delete is forgotten only when nobody keeps an older value for somebody, to be handed over later.
+TEST_F(NodeCoreTest, NoFloorIsRaisedWhileSomebodyKeepsAHint) {
+  const std::string key = Name(0);
+  const auto replicas = [&] {
+    const Topology now = world_.topology();
+    const auto nodes = now.placement.Replicas(now.placement.PartitionOfSlot(SlotOf(key)));
+    return std::vector<NodeId>(nodes.begin(), nodes.end());
+  }();
+  const auto place = [this](NodeId id) {
+    size_t node = 0;
+    while (world_.nodes()[node].id != id) ++node;
+    return node;
+  };
+  size_t keeper = 0;
+  while (IsIn(world_.nodes()[keeper].id, replicas)) ++keeper;
+  world_.Cut(keeper, place(replicas.back()));
+  ASSERT_EQ(world_.PutNow(keeper, key, "v").outcome, Outcome::kOk);
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.core(keeper).status().hints != 0; }));
+  const size_t other = place(replicas.front());
+  ASSERT_EQ(world_.PutNow(other, key, "", world_.GetNow(other, key).seen).outcome, Outcome::kOk);
+  const auto stored = [this] {
+    size_t keys = 0;
+    for (size_t node = 0; node < 5; ++node) keys += world_.StoredKeys(node);
+    return keys;
+  };
+  world_.Run(20 * kSeconds);
+  ASSERT_NE(world_.core(keeper).status().hints, 0u);
+  EXPECT_EQ(stored(), 3u) << "the delete is still known";
+  world_.HealAll();
+  EXPECT_TRUE(world_.RunUntil([&] { return stored() == 0; }));
+  for (size_t node = 0; node < 5; ++node) {
+    EXPECT_EQ(world_.core(node).status().hints, 0u);
+    EXPECT_EQ(world_.GetNow(node, key).values, Values{});
+  }
+}
+
 // A target of a move waits for whole exchanges; and it makes no dots before it is filled, whoever asks.
 TEST_F(NodeCoreTest, TargetThatIsNotFilledServesNothing) {
   PutKeys(300, "v");

@@ -73,6 +73,10 @@ class AckWatchTest : public ::testing::Test {
                                   .context = Dots(dots)});
     }
   }
+  void Hint(uint64_t owner, uint64_t keeper) {
+    watch_.OnAcknowledged("k", {.kind = Kind::kHint, .replica = NodeId{owner}, .keeper = NodeId{keeper}, .to = NodeId{9},
+                                .since = none_, .at = ++now_, .context = Dots(1)});
+  }
   AnsweredRequest Answer(bool is_write, Level level = Level::kQuorum) const {
     return {.partition = kPartition, .key = "k", .coordinator = NodeId{9}, .is_write = is_write, .level = level,
             .begun = begun_, .written = Dots(1)};
@@ -134,6 +138,34 @@ TEST_F(AckWatchTest, OnlyWhatIsMeantCounts) {
   own.coordinator = NodeId{9};
   own.own_since = none_;
   EXPECT_TRUE(Breaks(Tell(own), "I9")) << "it is no replica";
+}
+
+TEST_F(AckWatchTest, AFallbackCountsOnce) {
+  AnsweredRequest sloppy = Answer(true, Level::kAll);
+  const auto tell = [&] {
+    sloppy.sloppy = true;
+    const Status status = Tell(sloppy);
+    sloppy.begun = begun_;
+    return status;
+  };
+  Ack(Kind::kWrite, none_, {1});
+  Hint(2, 4);
+  Hint(3, 4);
+  EXPECT_TRUE(Breaks(tell(), "I9")) << "two hints at one node";
+  Ack(Kind::kWrite, none_, {1});
+  Hint(2, 4);
+  Hint(3, 5);
+  EXPECT_OK(tell());
+  // The first keeper has answered late, and the second one was asked instead.
+  Ack(Kind::kWrite, none_, {1});
+  Hint(2, 4);
+  Hint(2, 5);
+  Hint(3, 4);
+  EXPECT_OK(tell());
+  Hint(2, 4);
+  Hint(3, 4);
+  Ack(Kind::kWrite, none_, {1, 3});
+  EXPECT_OK(tell()) << "one of them has it itself";
 }
 
 TEST_F(AckWatchTest, ReadsNeedAQuorumOfTheSetThatIsRead) {
