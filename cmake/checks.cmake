@@ -68,6 +68,10 @@ if(TARGET varve_cli_binary)
     varve_check(server.cluster_faults.${test} ${CMAKE_SOURCE_DIR}/tests/server/cluster_faults_test.py
                 $<TARGET_FILE:varve_cli_binary> $<TARGET_FILE:varve_cluster_history_check> FaultsTest.test_${test})
   endforeach()
+  foreach(test GrowthTest UpgradeTest)
+    varve_check(server.cluster_growth.${test} ${CMAKE_SOURCE_DIR}/tests/server/cluster_growth_test.py
+                $<TARGET_FILE:varve_cli_binary> $<TARGET_FILE:varve_cluster_history_check> ${test})
+  endforeach()
   # Says so, and is counted as skipped, without libfaketime.
   foreach(test latest_wins siblings a_clock_jumps)
     varve_check(server.cluster_clock.${test} ${CMAKE_SOURCE_DIR}/tests/server/cluster_clock_test.py

@@ -19,43 +19,6 @@ RecordedTest.checker = str(pathlib.Path(sys.argv.pop(1)).resolve())
 
 
 class FaultsTest(RecordedTest):
-    def two_nodes(self):
-        return self.random.sample(sorted(self.cluster.nodes), 2)
-
-    def break_a_link(self):
-        """One fault of one link, or of all links of one node."""
-        one, two = self.two_nodes()
-        proxy = self.cluster.proxy
-        kind = self.random.choice(("cut", "one way", "half open", "delay", "slow", "alone"))
-        if kind == "cut":
-            proxy.set(one, two, is_cut=True)
-            proxy.set(two, one, is_cut=True)
-        elif kind == "one way":
-            proxy.set(one, two, stalls_forwards=True)
-        elif kind == "half open":
-            proxy.set(one, two, stalls_forwards=True, stalls_backwards=True)
-            proxy.set(two, one, stalls_forwards=True, stalls_backwards=True)
-        elif kind == "delay":
-            proxy.set(one, two, delay=self.random.choice((0.005, 0.05, 0.4)))
-        elif kind == "slow":
-            proxy.set(one, two, bytes_a_second=self.random.choice((2_000, 20_000)))
-        else:
-            for other in self.cluster.nodes:
-                if other != one:
-                    proxy.set(one, other, is_cut=True)
-                    proxy.set(other, one, is_cut=True)
-
-    def harm_a_node(self):
-        node = self.random.choice(list(self.cluster.nodes.values()))
-        if self.random.random() < 0.5:
-            node.pause()
-            time.sleep(self.random.choice((0.2, 1.0, 4.0)))
-            node.go_on()
-        else:
-            node.kill()
-            time.sleep(self.random.choice((0, 0.2, 1.0)))
-            node.start()
-
     def links_break(self, seconds):
         end = time.monotonic() + seconds * SCALE
         while time.monotonic() < end:
@@ -71,8 +34,7 @@ class FaultsTest(RecordedTest):
         self.begin()
         self.work(2)
         self.finish()
-        self.assertNotIn("failed", self.history.outcomes)
-        self.assertNotIn("unknown", self.history.outcomes)
+        self.assertEqual(set(self.history.outcomes), {"ok"})
 
     def test_a_node_that_is_cut_off_costs_no_request(self):
         self.make(3, options=LONG)

@@ -27,6 +27,8 @@ class History:
     def end(self, number, outcome, context="-", values=()):
         with self.lock:
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+            # Without a reply nobody knows what became of it.
+            outcome = "unknown" if outcome == "closed" else outcome
             self.file.write(" ".join(["end", str(number), outcome, context or "-", *values]) + "\n")
 
     def check(self, program, topology=None, stores=()):
@@ -45,9 +47,10 @@ class History:
 
 
 class Client(threading.Thread):
-    """Asks nodes for random things until it is told to stop. `paths`: their Unix sockets."""
+    """Asks nodes for random things until it is told to stop. `paths`: their Unix sockets. `levels`: of a request's own, those
+    among them that need all copies unless `all_copies` is False."""
 
-    def __init__(self, number, history, paths, seed, keys=4, levels=True):
+    def __init__(self, number, history, paths, seed, keys=4, levels=True, all_copies=True):
         super().__init__(daemon=True)
         self.number = number
         self.history = history
@@ -55,10 +58,12 @@ class Client(threading.Thread):
         self.random = random.Random(seed * 1000 + number)
         self.keys = keys
         self.levels = levels
+        self.all_copies = all_copies
         self.contexts = {}
         self.values = 0
         self.connection = None
         self.is_stopping = threading.Event()
+        self.lets_go = threading.Event()
         self.trouble = None
 
     def run(self):
@@ -81,9 +86,10 @@ class Client(threading.Thread):
             raise self.trouble
 
     def connect(self):
-        if self.connection and self.random.random() < 0.02:
+        if self.connection and (self.random.random() < 0.02 or self.lets_go.is_set()):
             self.connection.close()
             self.connection = None
+        self.lets_go.clear()
         if self.connection:
             return True
         try:
@@ -94,13 +100,16 @@ class Client(threading.Thread):
             return False
 
     def ask(self, *args):
-        """The reply; None when nobody knows what became of it."""
+        """The reply; None when the connection has ended before it came."""
         try:
             return self.connection.call(*args)
         except (OSError, redis_pair.Closed):
             self.connection.close()
             self.connection = None
             return None
+
+    def choose(self, levels):
+        return self.random.choice([level for level in levels if self.all_copies or level[0] != "all"])
 
     def new_value(self):
         self.values += 1
@@ -117,7 +126,7 @@ class Client(threading.Thread):
     def failure(reply):
         """The outcome of a reply that is no value, else None."""
         if reply is None:
-            return "unknown"
+            return "closed"
         kind, text = reply
         if kind != b"-":
             return None
@@ -129,13 +138,13 @@ class Client(threading.Thread):
     def read(self, key):
         level, words = "quorum", []
         if self.levels:
-            level, words = self.random.choice((("quorum", []), ("linear", ["LINEAR"]), ("linear", ["LINEAR"]),
-                                               ("one", ["R", "1"]), ("all", ["R", "3"])))
+            level, words = self.choose((("quorum", []), ("linear", ["LINEAR"]), ("linear", ["LINEAR"]),
+                                        ("one", ["R", "1"]), ("all", ["R", "3"])))
         number = self.history.begin("get", key, level=level)
         reply = self.ask("V.GET", key, *words, "CTX")
         failure = self.failure(reply)
         if failure:
-            return self.history.end(number, "failed" if failure == "failed" else "unknown")
+            return self.history.end(number, failure)
         (_, context), (_, values) = reply[1]
         self.contexts[key] = context.decode()
         return self.history.end(number, "ok", context.decode(), [value.decode() for _, value in values])
@@ -146,7 +155,7 @@ class Client(threading.Thread):
         is_put = self.random.random() < 0.8
         level, words, prefix = "quorum", [], ""
         if self.levels:
-            level, words, prefix = self.random.choice((
+            level, words, prefix = self.choose((
                 ("quorum", [], ""), ("quorum", [], ""), ("linear", ["LINEAR"], ""), ("all", ["W", "3"], ""),
                 ("quorum", ["SLOPPY"], "sloppy-")))
         value = self.new_value() if is_put else "-"

@@ -98,7 +98,7 @@ class Cluster:
         return None
 
     def admin(self, *args, code=0):
-        done = subprocess.run([self.program, "cluster", *args, "--topology", self.topology], text=True,
+        done = subprocess.run([self.program, "cluster", *map(str, args), "--topology", self.topology], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=PATIENCE)
         if code is not None and done.returncode != code:
             raise AssertionError(f"{args}: {done.returncode}\n{done.stdout}")
@@ -113,6 +113,32 @@ class Cluster:
             if time.monotonic() > end:
                 logs = "".join(node.log()[-2000:] for node in self.nodes.values())
                 raise AssertionError(f"not {color}:\n{text}{logs}")
+            time.sleep(0.1)
+
+    def change(self, *args):
+        """A change that is committed at once: again when a node's step of a move came between reading and writing."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            text = self.admin(*args, "--yes", code=None)
+            if "committed: epoch" in text:
+                return text
+            if "has changed" not in text or time.monotonic() > end:
+                raise AssertionError(f"{args}:\n{text}")
+
+    def copies_of(self, number):
+        """What the topology says; 0 when it is no member any more."""
+        for line in self.admin("status", code=None).splitlines():
+            fields = line.split("\t")
+            if fields[0] == str(number):
+                return int(fields[3])
+        return 0
+
+    def await_without(self, number):
+        """Until the node has nothing; the cluster counts it no more."""
+        end = time.monotonic() + PATIENCE
+        while self.copies_of(number) != 0:
+            if time.monotonic() > end:
+                raise AssertionError(f"node {number} keeps its copies:\n{self.admin('status', code=None)}")
             time.sleep(0.1)
 
     def end(self):

@@ -64,15 +64,71 @@ class RecordedTest(unittest.TestCase):
         return self.cluster
 
     def begin(self, clients=4, nodes=None, **more):
-        paths = [str(self.cluster.nodes[number].folder / "varve.sock") for number in nodes or self.cluster.nodes]
-        self.clients = [Client(n, self.history, paths, self.seed, **more) for n in range(clients)]
+        self.clients = [Client(n, self.history, self.paths(nodes), self.seed, **more) for n in range(clients)]
         for client in self.clients:
             client.start()
+
+    def paths(self, nodes=None):
+        return [str(self.cluster.nodes[number].folder / "varve.sock") for number in nodes or self.cluster.nodes]
+
+    def turn_to(self, nodes=None):
+        """The clients connect to these from now on, or to all that there are; connections that they have they keep."""
+        for client in self.clients:
+            client.paths = self.paths(nodes)
+
+    def let_go(self):
+        """The clients end the connections that they have, between two requests."""
+        for client in self.clients:
+            client.lets_go.set()
+        for client in self.clients:
+            while client.lets_go.is_set():
+                self.assertTrue(client.is_alive(), client.trouble)
+                time.sleep(0.01)
 
     def work(self, seconds):
         time.sleep(seconds * SCALE)
         for client in self.clients:
             self.assertTrue(client.is_alive(), client.trouble)
+
+    def two_nodes(self):
+        return self.random.sample(sorted(self.cluster.nodes), 2)
+
+    def break_a_link(self):
+        """One fault of one link, or of all links of one node."""
+        one, two = self.two_nodes()
+        proxy = self.cluster.proxy
+        kind = self.random.choice(("cut", "one way", "half open", "delay", "slow", "alone"))
+        if kind == "cut":
+            proxy.set(one, two, is_cut=True)
+            proxy.set(two, one, is_cut=True)
+        elif kind == "one way":
+            proxy.set(one, two, stalls_forwards=True)
+        elif kind == "half open":
+            proxy.set(one, two, stalls_forwards=True, stalls_backwards=True)
+            proxy.set(two, one, stalls_forwards=True, stalls_backwards=True)
+        elif kind == "delay":
+            proxy.set(one, two, delay=self.random.choice((0.005, 0.05, 0.4)))
+        elif kind == "slow":
+            proxy.set(one, two, bytes_a_second=self.random.choice((2_000, 20_000)))
+        else:
+            for other in self.cluster.nodes:
+                if other != one:
+                    proxy.set(one, other, is_cut=True)
+                    proxy.set(other, one, is_cut=True)
+
+    def harm_a_node(self):
+        node = self.random.choice(list(self.cluster.nodes.values()))
+        if self.random.random() < 0.5:
+            node.pause()
+            time.sleep(self.random.choice((0.2, 1.0, 4.0)))
+            node.go_on()
+        else:
+            node.kill()
+            time.sleep(self.random.choice((0, 0.2, 1.0)))
+            self.bring_back(node)
+
+    def bring_back(self, node):
+        node.start()
 
     def finish(self, least=30):
         """Ends the faults and the clients, has the replicas become equal, and asks for the verdict."""
