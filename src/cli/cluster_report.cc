@@ -1,10 +1,12 @@
 #include "cli/cluster_report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "cli/json.h"
 #include "cli/text.h"
+#include "cluster/node_core.h"
 
 namespace varve::cli {
 namespace {
@@ -13,10 +15,15 @@ using cluster::Member;
 using cluster::MemberState;
 using cluster::NodeId;
 
-// What one node is assumed to take in while it serves; moves are limited so that clients come first.
-constexpr uint64_t kBytesPerSecond = 50'000'000;
+// What one node takes at most, so that clients come first.
+uint64_t FillBytesPerSecond() { return cluster::NodeOptions().fill_bytes_per_second; }
 
 using Row = std::vector<std::string>;
+
+struct MoveCosts {
+  uint64_t bytes = 0;
+  uint64_t seconds = 0;  // at least
+};
 
 // With a head, in columns for people and with tabs for others.
 void PrintTable(const Context& context, const std::vector<Row>& rows) {
@@ -119,26 +126,20 @@ std::vector<std::string> Descriptions(const ClusterPlan& plan) {
   return texts;
 }
 
-// What the nodes' stores say that a copy weighs.
-std::optional<uint64_t> BytesToMove(const node::ClusterState& state, const PlannedTopology& planned,
-                                    const NodeAnswers& answers) {
-  const std::optional<uint64_t> bytes = StoredBytes(state, answers);
-  uint64_t copies = 0;
-  for (const auto& [node, count] : CopiesByNode(state.topology.placement)) copies += count;
-  if (!bytes || copies == 0) return std::nullopt;
-  return static_cast<uint64_t>(static_cast<double>(*bytes) / static_cast<double>(copies) * planned.plan.copies_to_make);
-}
-
-// Nodes are filled at the same time: the one that gets the most takes longest.
-uint64_t SecondsToMove(const node::ClusterState& state, const PlannedTopology& planned, uint64_t bytes) {
+// std::nullopt when no node says what it has.
+std::optional<MoveCosts> CostsOf(const node::ClusterState& state, const PlannedTopology& planned, const NodeAnswers& answers) {
+  const std::optional<double> bytes = BytesOfACopy(state, answers);
+  if (!bytes) return std::nullopt;
+  // Nodes are filled at the same time: the one that gets the most takes longest.
   const auto now = CopiesByNode(state.topology.placement);
-  uint64_t most = 0;
+  uint32_t most = 0;
   for (const auto& [node, count] : CopiesByNode(planned.next.target)) {
     const uint32_t had = At(now, node);
-    if (count > had) most = std::max<uint64_t>(most, count - had);
+    if (count > had) most = std::max(most, count - had);
   }
-  const uint64_t made = std::max<uint64_t>(1, planned.plan.copies_to_make);
-  return static_cast<uint64_t>(static_cast<double>(bytes) / static_cast<double>(made) * static_cast<double>(most)) / kBytesPerSecond + 1;
+  const double seconds = *bytes * most / static_cast<double>(FillBytesPerSecond());
+  return MoveCosts{.bytes = static_cast<uint64_t>(*bytes * planned.plan.copies_to_make),
+                   .seconds = static_cast<uint64_t>(std::ceil(seconds))};
 }
 
 std::vector<std::string> Warnings(const PlannedTopology& planned, uint32_t copies) {
@@ -203,13 +204,13 @@ void PrintStatus(const Context& context, const node::ClusterState& state, const 
 
 void PrintPlan(const Context& context, const node::ClusterState& state, const ClusterPlan& plan,
                const PlannedTopology& planned, const NodeAnswers& answers) {
-  const std::optional<uint64_t> bytes = BytesToMove(state, planned, answers);
+  const std::optional<MoveCosts> costs = CostsOf(state, planned, answers);
   const std::vector<std::string> warnings = Warnings(planned, state.settings.copies);
   if (context.json) {
     JsonObject object;
     object.Number("epoch", Value(plan.epoch)).Raw("changes", JsonTexts(Descriptions(plan)));
     object.Number("copies_to_make", planned.plan.copies_to_make);
-    if (bytes) object.Number("bytes", *bytes).Number("seconds", SecondsToMove(state, planned, *bytes));
+    if (costs) object.Number("bytes", costs->bytes).Number("seconds", costs->seconds);
     object.Raw("warnings", JsonTexts(warnings)).Raw("nodes", JsonMembers(planned.next, {}));
     context.console.out << object.Take() << "\n";
     return;
@@ -221,9 +222,9 @@ void PrintPlan(const Context& context, const node::ClusterState& state, const Cl
   PrintMembers(context, planned.next, {});
   out << planned.plan.copies_to_make << " copies of partitions are made, " << planned.plan.primaries_changed
       << " get another first node";
-  if (bytes) {
-    out << "; " << HumanBytes(*bytes) << ", at least " << HumanDuration(SecondsToMove(state, planned, *bytes) * 1'000'000'000)
-        << " at " << HumanBytes(kBytesPerSecond) << "/s a node";
+  if (costs) {
+    out << "; " << HumanBytes(costs->bytes) << ", at least " << HumanDuration(costs->seconds * 1'000'000'000) << " at "
+        << HumanBytes(FillBytesPerSecond()) << "/s a node";
   }
   out << "\nnothing has changed yet: 'varve cluster commit' does it, 'varve cluster plan --discard' forgets it\n";
 }

@@ -156,16 +156,19 @@ ClusterVerdict Judge(const node::ClusterState& state, const NodeAnswers& answers
   return Judging(state, answers).Judge();
 }
 
-std::optional<uint64_t> StoredBytes(const node::ClusterState& state, const NodeAnswers& answers) {
+std::optional<double> BytesOfACopy(const node::ClusterState& state, const NodeAnswers& answers) {
   uint64_t bytes = 0;
-  for (const auto& [node, copies] : CopiesByNode(state.topology.placement)) {
+  uint64_t copies = 0;
+  for (const auto& [node, count] : CopiesByNode(state.topology.placement)) {
     const auto answer = answers.find(node);
-    if (answer == answers.end()) return std::nullopt;
+    if (answer == answers.end() || !answer->second.is_there()) continue;
     const std::optional<uint64_t> own = answer->second.Number("varve_stored_bytes");
-    if (!own) return std::nullopt;
+    if (!own) continue;
     bytes += *own;
+    copies += count;
   }
-  return bytes;
+  if (copies == 0) return std::nullopt;
+  return static_cast<double>(bytes) / static_cast<double>(copies);
 }
 
 }  // namespace varve::cli

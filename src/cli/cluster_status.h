@@ -41,8 +41,8 @@ const char* ColorName(ClusterVerdict::Color color);
 //   green   as it shall be
 ClusterVerdict Judge(const node::ClusterState& state, const NodeAnswers& answers);
 
-// Bytes of all copies together, by what nodes say; std::nullopt unless all that hold something do.
-std::optional<uint64_t> StoredBytes(const node::ClusterState& state, const NodeAnswers& answers);
+// How many bytes the copy of one partition has, on average of the nodes that say so; std::nullopt when none does.
+std::optional<double> BytesOfACopy(const node::ClusterState& state, const NodeAnswers& answers);
 
 }  // namespace varve::cli
 

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "cli/cluster_plan.h"
+#include "cli/cluster_report.h"
 #include "cli/cluster_status.h"
 #include "cluster/topology_change.h"
 #include "tests/cli/cli_fixture.h"
@@ -249,13 +252,12 @@ class VerdictTest : public testing::Test {
 TEST_F(VerdictTest, AllAsItShallBeIsGreen) {
   EXPECT_EQ(Verdict().color, Color::kGreen);
   EXPECT_EQ(Verdict().reasons.size(), 0u);
-  EXPECT_EQ(StoredBytes(state_, answers_), 4000u);
+  EXPECT_EQ(BytesOfACopy(state_, answers_), 4000.0 / 48);
 }
 
 TEST_F(VerdictTest, OneSilentNodeIsYellowAndTwoAreRed) {
   answers_[NodeId{2}].error = "refused";
   EXPECT_EQ(Verdict().color, Color::kYellow);
-  EXPECT_EQ(StoredBytes(state_, answers_).value_or(0), 4000u);
   answers_[NodeId{3}].error = "refused";
   EXPECT_EQ(Verdict().color, Color::kRed);
   EXPECT_NE(Verdict().reasons[0].find("cannot be read"), std::string::npos);
@@ -295,6 +297,55 @@ TEST_F(VerdictTest, MovesAreYellowAndNeedBothSets) {
   EXPECT_EQ(Verdict().color, Color::kYellow);
   answers_[NodeId{4}].error = answers_[NodeId{3}].error = "gone";
   EXPECT_EQ(Verdict().color, Color::kRed);
+}
+
+// --- What a plan costs
+
+class PlanReportTest : public VerdictTest {
+ protected:
+  void Store(uint64_t node, uint64_t bytes) {
+    answers_[NodeId{node}].info = ServerInfo("varve_stored_bytes:" + std::to_string(bytes));
+  }
+  std::string Plan(const ClusterChange& change, bool json) {
+    const auto planned = MakePlannedTopology(state_.topology, {change}, 3);
+    EXPECT_TRUE(planned.ok());
+    std::istringstream in;
+    std::ostringstream out;
+    const Console console{.in = in, .out = out, .err = out};
+    const Arguments arguments;
+    const Backend backend;
+    PrintPlan({.arguments = arguments, .console = console, .backend = backend, .dir = "", .json = json}, state_,
+              {.epoch = state_.topology.epoch, .changes = {change}}, *planned, answers_);
+    return out.str();
+  }
+  ClusterChange Leave(uint64_t node) { return {.kind = ClusterChange::Kind::kLeave, .node = NodeId{node}}; }
+};
+
+// 48 copies of 16 MiB, 12 on each of four nodes. Of the twelve that go each of the others gets four: 64 MiB, in two seconds.
+TEST_F(PlanReportTest, TellsBytesAndTime) {
+  for (uint64_t node = 1; node <= 4; ++node) Store(node, uint64_t{12 * 16} << 20);
+  const std::string json = Plan(Leave(4), true);
+  EXPECT_NE(json.find("\"copies_to_make\":12,\"bytes\":201326592,\"seconds\":2,"), std::string::npos) << json;
+  const std::string text = Plan(Leave(4), false);
+  EXPECT_NE(text.find("12 copies of partitions are made"), std::string::npos) << text;
+  EXPECT_NE(text.find("; 201 MB, at least 2.0 s at 33.6 MB/s a node\n"), std::string::npos) << text;
+}
+
+// All go to one node: the time is that of the node which gets the most.
+TEST_F(PlanReportTest, OneNodeThatGetsAllTakesLonger) {
+  for (uint64_t node = 1; node <= 4; ++node) Store(node, uint64_t{12 * 16} << 20);
+  const std::string json = Plan({.kind = ClusterChange::Kind::kReplace, .node = NodeId{4}, .joins = {.id = NodeId{5}, .address = "5"}}, true);
+  EXPECT_NE(json.find("\"copies_to_make\":12,\"bytes\":201326592,\"seconds\":6,"), std::string::npos) << json;
+}
+
+// A node that is dead says nothing, and is what plans are often about.
+TEST_F(PlanReportTest, OfSilentNodesTheOthersTellWhatACopyHas) {
+  for (uint64_t node = 1; node <= 3; ++node) Store(node, uint64_t{12 * 16} << 20);
+  answers_[NodeId{4}] = {.error = "refused"};
+  EXPECT_NE(Plan(Leave(4), true).find("\"bytes\":201326592,\"seconds\":2,"), std::string::npos);
+  answers_.clear();
+  EXPECT_EQ(Plan(Leave(4), true).find("bytes"), std::string::npos);
+  EXPECT_EQ(Plan(Leave(4), false).find("at least"), std::string::npos);
 }
 
 }  // namespace cluster_commands_test
