@@ -45,7 +45,7 @@ std::vector<Command> DemoCommands() {
         .min_operands = 1,
         .max_operands = 1,
         .flags = {{"--nodes", "N", "how many (5)"},
-                  {"--etcd", "", "keep the topology in Debian's etcd, which is started for it, not in a file"},
+                  {"--etcd", "", "keep the topology in Debian's etcd, started and supervised for it, not in a file"},
                   {"--keys", "N", "how many are written at a time (1000)"},
                   {"--address", "HOST", "where the nodes listen (127.0.0.1)"},
                   {"--base-port", "N", "the first node's port; the others follow (7001)"}},

@@ -30,6 +30,7 @@ constexpr uint64_t kPollNanos = 50'000'000;
 constexpr int kPolls = 1200;  // a minute
 constexpr uint16_t kNodePorts = 10'000;  // above those for clients
 constexpr uint16_t kEtcdPorts = 9'000;
+constexpr int kMostEtcdStarts = 5;
 
 std::atomic<bool> is_interrupted{false};
 
@@ -87,7 +88,15 @@ class ClusterDemo {
   void Say(const std::string& text) {
     console_.out << "\n" << console_.OnOut(cli::Console::Style::kBold, "# " + text) << "\n" << std::flush;
   }
-  Status Checkpoint() const { return is_interrupted.load() ? Status::Aborted("interrupted") : Status::Ok(); }
+  // Between any two steps: etcd is started again when it has ended.
+  Status Checkpoint() {
+    if (is_interrupted.load()) return Status::Aborted("interrupted");
+    if (etcd_starts_ == 0 || etcd_.is_running()) return Status::Ok();
+    if (etcd_starts_ == kMostEtcdStarts) return Status::Unavailable("etcd ends again and again" + LogOf("etcd.log"));
+    console_.out << "etcd has ended, and is started again\n" << std::flush;
+    VARVE_RETURN_IF_ERROR(StartEtcd());
+    return AwaitEtcd();
+  }
 
   uint16_t PortOf(uint32_t node) const { return static_cast<uint16_t>(request_.port + node - 1); }
   std::string PlaceOf(uint32_t node) const {
@@ -116,19 +125,33 @@ class ClusterDemo {
       topology_ = "file:" + folder_.path() + "/topology.json";
       return Status::Ok();
     }
-    const std::string clients = "http://" + request_.host + ":" + std::to_string(request_.port + kEtcdPorts);
-    const std::string peers = "http://" + request_.host + ":" + std::to_string(request_.port + kEtcdPorts + 1);
-    VARVE_RETURN_IF_ERROR(etcd_.Start({"etcd", "--data-dir", folder_.path() + "/etcd", "--listen-client-urls", clients,
-                                       "--advertise-client-urls", clients, "--listen-peer-urls", peers,
-                                       "--initial-advertise-peer-urls", peers, "--initial-cluster", "default=" + peers},
-                                      folder_.path() + "/etcd.log"));
-    topology_ = "etcd:" + clients;
+    topology_ = "etcd:" + EtcdUrl(0);
+    VARVE_RETURN_IF_ERROR(StartEtcd());
+    return AwaitEtcd();
+  }
+
+  std::string EtcdUrl(uint16_t offset) const {
+    return "http://" + request_.host + ":" + std::to_string(request_.port + kEtcdPorts + offset);
+  }
+
+  // With the data that it has, if any.
+  Status StartEtcd() {
+    ++etcd_starts_;
+    const std::string clients = EtcdUrl(0);
+    const std::string peers = EtcdUrl(1);
+    return etcd_.Start({"etcd", "--data-dir", folder_.path() + "/etcd", "--listen-client-urls", clients, "--advertise-client-urls",
+                        clients, "--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster",
+                        "default=" + peers},
+                       folder_.path() + "/etcd.log");
+  }
+
+  Status AwaitEtcd() {
     VARVE_ASSIGN_OR_RETURN(const std::unique_ptr<node::ClusterStore> store, node::ClusterStore::Open(topology_, Env::Default()));
     for (int i = 0; i < kPolls; ++i) {
-      VARVE_RETURN_IF_ERROR(Checkpoint());
+      if (is_interrupted.load()) return Status::Aborted("interrupted");
       if (!etcd_.is_running()) return Status::Unavailable("etcd did not start: is the package etcd-server installed?" + LogOf("etcd.log"));
       const Status status = store->Read().status();
-      if (status.IsNotFound()) return Status::Ok();
+      if (status.ok() || status.IsNotFound()) return Status::Ok();
       Env::Default()->clock()->SleepNanos(kPollNanos);
     }
     return Status::TimedOut("etcd does not answer");
@@ -285,6 +308,7 @@ class ClusterDemo {
   Folder folder_;
   std::string topology_;
   ChildProcess etcd_;
+  int etcd_starts_ = 0;
   std::vector<std::unique_ptr<ChildProcess>> nodes_;  // by number; none at 0
   std::vector<std::unique_ptr<Client>> clients_;
 };
