@@ -91,6 +91,8 @@ if(TARGET varve_cli_binary)
   set_tests_properties(server.cluster_tls PROPERTIES SKIP_RETURN_CODE 77)
   varve_check(server.cluster_namespaces ${CMAKE_SOURCE_DIR}/tests/server/cluster_namespaces_test.py
               $<TARGET_FILE:varve_cli_binary>)
+  varve_check(server.cluster_fixed ${CMAKE_SOURCE_DIR}/tests/server/cluster_fixed_test.py
+              $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.cluster ${CMAKE_SOURCE_DIR}/tests/server/cluster_process_test.py
               $<TARGET_FILE:varve_cli_binary>)
   varve_check(server.abuse ${CMAKE_SOURCE_DIR}/tests/server/abuse_test.py

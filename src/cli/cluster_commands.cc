@@ -11,6 +11,7 @@
 #include "cli/cluster_status.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cluster/topology_change.h"
 #include "node/member_address.h"
 
 namespace varve::cli {
@@ -74,6 +75,13 @@ Result<node::ClusterSettings> SettingsFrom(const Context& context) {
   return settings;
 }
 
+// A topology that nobody will change says from the start by which names its nodes write.
+cluster::Topology WithActors(const cluster::Topology& topology) {
+  cluster::TopologyChange change(topology);
+  for (const Member& member : topology.members) static_cast<void>(change.GiveActor(member.id));
+  return change.topology();
+}
+
 Result<int> Init(const Work& work) {
   VARVE_RETURN_IF_ERROR(CheckOperands(work, 1, cluster::kMaxNodes, "nodes: ID=HOST:PORT/CLIENTPORT[@RACK] ..."));
   VARVE_ASSIGN_OR_RETURN(const node::ClusterSettings settings, SettingsFrom(work.context));
@@ -88,7 +96,7 @@ Result<int> Init(const Work& work) {
   }
   const auto bits = static_cast<uint32_t>(std::countr_zero(partitions));
   VARVE_ASSIGN_OR_RETURN(const cluster::Topology topology, MakeFirstTopology(bits, settings.copies, members));
-  const Status created = work.store->Create(topology, settings);
+  const Status created = work.store->Create(work.context.arguments.Has("--fixed") ? WithActors(topology) : topology, settings);
   if (created.code() == StatusCode::kConflict) return Status::InvalidArgument("there is a cluster already");
   VARVE_RETURN_IF_ERROR(created);
   VARVE_ASSIGN_OR_RETURN(const ClusterState state, work.store->Read());
@@ -324,6 +332,7 @@ std::vector<Command> ClusterCommands() {
                   {"--write", "W", "init, namespace: copies that have an answered write (more than half)"},
                   {"--conflicts", "POLICY", "init, namespace create: siblings or lww (siblings)"},
                   {"--partitions", "N", "init: a power of two (256)"},
+                  {"--fixed", "", "init: for nodes at fixed:PATH, without a store that they share"},
                   {"--weight", "N", "join, replace: the node's share, relative to others (1)"},
                   {"--epoch", "N", "commit: only a plan that was made for this one"},
                   {"--yes", "", "join, leave, replace, remove: commit at once"},

@@ -114,6 +114,7 @@ class Judging {
       Add(Color::kYellow, name + " works by epoch " + std::to_string(*epoch) + ", the cluster's is " +
                               std::to_string(Value(state_.topology.epoch)));
     }
+    if (answer.Number("varve_actor") == 0) Add(Color::kYellow, name + " has no name for its writes yet, and makes none");
     if (const auto hints = answer.Number("varve_hints"); hints && *hints > 0) {
       Add(Color::kYellow, name + " keeps " + Count(*hints, "write") + " for others that were away");
     }

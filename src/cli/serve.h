@@ -39,6 +39,7 @@ struct ServeRequest {
   std::optional<uint16_t> cluster_port;  // absent: as the topology says
   std::string cluster_host;              // empty: as the topology says
   uint64_t cluster_timeout_millis = 2000;
+  bool is_first_start = false;  // of a node of a fixed topology
   std::string cluster_tls_certificate;  // all three, or none
   std::string cluster_tls_key;
   std::string cluster_tls_authorities;

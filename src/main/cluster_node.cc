@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "node/member_address.h"
 
@@ -45,6 +46,21 @@ Result<node::ClusterState> ReadPatiently(node::ClusterStore* store, Db* db, Env*
   }
 }
 
+bool IsFixed(const cli::ServeRequest& request) { return request.cluster_topology.starts_with("fixed:"); }
+
+// Nobody gives a node another name for its writes: it must have one from the start, and never forget what it wrote by it.
+Status CheckFixed(const cli::ServeRequest& request, const cluster::Topology& topology) {
+  if (!IsFixed(request)) {
+    if (!request.is_first_start) return Status::Ok();
+    return Status::InvalidArgument("--cluster-first-start is for topologies that are fixed");
+  }
+  if (!request.syncs) return Status::InvalidArgument("a node of a fixed topology needs --sync");
+  const cluster::Member* const self = topology.Find(cluster::NodeId{request.node_id});
+  if (self == nullptr || self->actor != cluster::kNoActor) return Status::Ok();
+  return Status::InvalidArgument("the topology is fixed and gives this node no name for its writes: make it by "
+                                 "'varve cluster init --fixed', or start the node once by file:PATH");
+}
+
 Status CheckTls(const cli::ServeRequest& request, const std::vector<std::string>& hosts) {
   const int files = (request.cluster_tls_certificate.empty() ? 0 : 1) + (request.cluster_tls_key.empty() ? 0 : 1) +
                     (request.cluster_tls_authorities.empty() ? 0 : 1);
@@ -67,10 +83,13 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::StartIfAsked(const cli::ServeR
   std::unique_ptr<ClusterNode> node(new ClusterNode);
   VARVE_ASSIGN_OR_RETURN(node->store_, node::ClusterStore::Open(request.cluster_topology, env));
   VARVE_ASSIGN_OR_RETURN(node::ClusterState state, ReadPatiently(node->store_.get(), db, env, log));
+  VARVE_RETURN_IF_ERROR(CheckFixed(request, state.topology));
   node::MemberOptions options;
   options.self = cluster::NodeId{request.node_id};
   options.syncs = request.syncs;
-  options.boot = BootId();
+  // What is synced is not lost with the power: for such a node it is always the same boot.
+  options.boot = IsFixed(request) && !VARVE_PLANTED_BUG("node.forgets_a_fixed_name") ? "fixed" : BootId();
+  options.is_first_start = request.is_first_start;
   options.log = [log](const std::string& text) { log->Info("cluster", {{"what", {text}}}); };
   options.on_failure = [](const Status&) { ::kill(::getpid(), SIGTERM); };
   node->tls_ = {.certificate = request.cluster_tls_certificate,
@@ -89,7 +108,11 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::StartIfAsked(const cli::ServeR
     }
   }
   VARVE_RETURN_IF_ERROR(CheckTls(request, options.transport.hosts));
-  VARVE_ASSIGN_OR_RETURN(node->member_, node::Member::Start(std::move(options), std::move(state), node->store_.get(), db, env));
+  Result<std::unique_ptr<node::Member>> member = node::Member::Start(std::move(options), std::move(state), node->store_.get(), db, env);
+  if (!member.ok() && IsFixed(request) && !request.is_first_start) {
+    return Status(member.status().code(), std::string(member.status().message()) + "; --cluster-first-start if it never had any");
+  }
+  VARVE_ASSIGN_OR_RETURN(node->member_, std::move(member));
   node->bridge_ = std::make_unique<ClusterBridge>(node->member_.get(), db, env, request.cluster_timeout_millis);
   for (int i = 0; i < kReadyTries && !node->bridge_->IsReady(); ++i) env->clock()->SleepNanos(kBetweenReadyTries);
   log->Info(node->bridge_->IsReady() ? "node of a cluster" : "node of a cluster, still getting ready",

@@ -34,7 +34,7 @@ Result<std::unique_ptr<Member>> Member::Start(MemberOptions options, ClusterStat
   VARVE_ASSIGN_OR_RETURN(const MemberAddress address, ParseMemberAddress(self->address));
   VARVE_ASSIGN_OR_RETURN(std::unique_ptr<KeyStore> keys,
                          KeyStore::Open(db, state.topology.cluster, options.self, options.boot));
-  if (keys->is_new() && self->actor != cluster::kNoActor && !VARVE_PLANTED_BUG("node.comes_back_without_data")) {
+  if (keys->is_new() && self->actor != cluster::kNoActor && !options.is_first_start && !VARVE_PLANTED_BUG("node.comes_back_without_data")) {
     return Status::InvalidArgument(NameOf(options.self) +
                                    " has had data, and this store has none: join it under another number, by "
                                    "'varve cluster replace'");

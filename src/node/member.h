@@ -30,6 +30,7 @@ struct MemberOptions {
   tls::Files tls;              // empty: nodes speak without
   bool syncs = false;          // what is acknowledged survives loss of power, and not only the end of the process
   std::string boot;            // of KeyStore::Open
+  bool is_first_start = false; // the store may be empty though the topology has a name for the writes of this node
   // Lines for people. Called in any thread.
   std::function<void(const std::string&)> log = [](const std::string&) {};
   // A write could not be brought to disk: what was promised may not hold. Must end the process soon.

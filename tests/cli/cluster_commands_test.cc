@@ -55,8 +55,19 @@ TEST_F(ClusterCommandsTest, InitMakesAClusterOnce) {
   EXPECT_NE(state.topology.cluster, 0u);
   EXPECT_NE(state.settings.secret[0], state.settings.secret[1]);
   EXPECT_EQ(state.settings.write_quorum, 2u);
+  EXPECT_EQ(state.topology.last_actor, cluster::kNoActor);
   EXPECT_EQ(Cluster({"init", Node(1)}), kExitUsage);
   EXPECT_NE(err_.find("there is a cluster already"), std::string::npos) << err_;
+}
+
+TEST_F(ClusterCommandsTest, AFixedClusterHasItsNamesFromTheStart) {
+  ASSERT_EQ(Cluster({"init", Node(1), Node(2), Node(3), "--fixed"}), kExitOk) << err_;
+  const cluster::Topology topology = Read().topology;
+  for (const cluster::Member& member : topology.members) EXPECT_EQ(Value(member.actor), Value(member.id));
+  where_.replace(0, 4, "fixed");
+  EXPECT_EQ(Cluster({"join", Node(4), "--yes"}), kExitUsage);
+  EXPECT_NE(err_.find("the topology is fixed"), std::string::npos) << err_;
+  EXPECT_EQ(Read().topology, topology);
 }
 
 TEST_F(ClusterCommandsTest, JoinIsPlannedThenCommitted) {
@@ -266,12 +277,12 @@ TEST_F(VerdictTest, OneSilentNodeIsYellowAndTwoAreRed) {
 TEST_F(VerdictTest, WhatIsNotAsItShallBeIsNamed) {
   const std::string epoch = "cluster_current_epoch:" + std::to_string(Value(state_.topology.epoch));
   Say(1, "cluster_current_epoch:1\nvarve_settings_revision:6");
-  Say(2, epoch + "\nvarve_hints:3");
+  Say(2, epoch + "\nvarve_hints:3\nvarve_actor:0");
   Say(3, epoch + "\nvarve_unreachable:4\nvarve_topology_trouble:no route");
   Say(4, "");
   const ClusterVerdict verdict = Verdict();
   EXPECT_EQ(verdict.color, Color::kYellow);
-  EXPECT_EQ(verdict.reasons.size(), 6u) << testing::PrintToString(verdict.reasons);
+  EXPECT_EQ(verdict.reasons.size(), 7u) << testing::PrintToString(verdict.reasons);
 }
 
 TEST_F(VerdictTest, NamespacesAreJudgedByTheirOwnQuorums) {
