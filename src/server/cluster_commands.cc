@@ -29,7 +29,7 @@ void ReplyNode(Call& call, const ClusterView::Node& node) {
   call.reply.Bulk(node.host);
   call.reply.Integer(node.port);
   call.reply.Bulk(node.name);
-  call.reply.Array(0);
+  call.reply.Map(0);
 }
 
 Status Slots(Call& call, ClusterFace& face) {
@@ -62,6 +62,10 @@ Status Shards(Call& call, ClusterFace& face) {
   const ClusterView& view = *held;
   std::map<std::vector<size_t>, std::vector<const ClusterView::Range*>> shards;
   for (const ClusterView::Range& range : view.ranges) shards[range.nodes].push_back(&range);
+  const auto add = [&call](std::string_view name, std::string_view text) {
+    call.reply.Bulk(name);
+    call.reply.Bulk(text);
+  };
   call.reply.Array(shards.size());
   for (const auto& [nodes, ranges] : shards) {
     call.reply.Map(2);
@@ -75,17 +79,17 @@ Status Shards(Call& call, ClusterFace& face) {
     call.reply.Array(nodes.size());
     for (size_t i = 0; i < nodes.size(); ++i) {
       const ClusterView::Node& node = view.nodes[nodes[i]];
+      // In the order of Redis, for those who read it as a list.
       call.reply.Map(7);
-      for (const auto& [name, text] : {std::pair<const char*, std::string>{"id", node.name}, {"ip", node.host},
-                                       {"endpoint", node.host}, {"role", i == 0 ? "master" : "replica"},
-                                       {"health", node.is_reachable ? "online" : "failed"}}) {
-        call.reply.Bulk(name);
-        call.reply.Bulk(text);
-      }
+      add("id", node.name);
       call.reply.Bulk("port");
       call.reply.Integer(node.port);
+      add("ip", node.host);
+      add("endpoint", node.host);
+      add("role", i == 0 ? "master" : "replica");
       call.reply.Bulk("replication-offset");
       call.reply.Integer(0);
+      add("health", node.is_reachable ? "online" : "failed");
     }
   }
   return Status::Ok();

@@ -15,6 +15,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "server"))
+import redis_pair  # noqa: E402
 from cluster_nodes import CLIENT_PORT, LONG, PATIENCE, Cluster, host_of  # noqa: E402
 
 # What the clients say of the death of a node is expected.
@@ -90,6 +91,66 @@ class ClusterClientsTest(unittest.TestCase):
         self.await_done(lambda: self.assertEqual({node.info()["varve_unreachable"] for node in self.living()}, {"3"}))
         self.await_done(lambda: put("three"))
         check("three")
+
+    def test_the_map_of_slots(self):
+        """CLUSTER SLOTS and SHARDS tell what status tells, each node as Redis describes it."""
+        status = {int(row.split("\t")[0]): int(row.split("\t")[3]) for row in
+                  self.cluster.admin("status").splitlines() if row[:1].isdigit()}
+        if redis is None:
+            skip("python3-redis")
+        client = redis.cluster.RedisCluster(host=host_of(1), port=CLIENT_PORT, socket_timeout=PATIENCE)
+        self.addCleanup(client.close)
+        names = {client.execute_command("CLUSTER MYID", target_nodes=client.get_node(host_of(n), CLIENT_PORT)).decode(): n
+                 for n in self.cluster.nodes}
+        self.assertEqual(sorted(names.values()), [1, 2, 3, 4])
+        replicas = {}  # slot -> nodes, the first one first
+        for shard in client.cluster_shards(target_nodes=client.get_random_node()):
+            nodes = shard["nodes"]
+            numbers = [names[node[b"id"].decode()] for node in nodes]
+            for i, node in enumerate(nodes):
+                host = host_of(numbers[i]).encode()
+                self.assertEqual(node, {b"id": node[b"id"], b"port": CLIENT_PORT, b"ip": host, b"endpoint": host,
+                                        b"role": b"replica" if i else b"master", b"replication-offset": 0, b"health": b"online"})
+            for first, last in shard["slots"]:
+                for slot in range(first, last + 1):
+                    self.assertNotIn(slot, replicas)
+                    replicas[slot] = numbers
+        self.assertEqual(sorted(replicas), list(range(16384)))
+        for number, copies in status.items():
+            self.assertEqual(sum(number in numbers for numbers in replicas.values()), copies * 16384 // 16)
+        # By SLOTS, which redis-py goes by.
+        parsed = client.nodes_manager.slots_cache
+        for slot, numbers in replicas.items():
+            self.assertEqual([node.host for node in parsed[slot]], [host_of(n) for n in numbers])
+
+    def shape(self, reply):
+        """Types, and the names of fields; of lists of things of a kind the first."""
+        kind, value = reply
+        if kind in (b"*", b"%") and value and value[0][0] == b"$" and value[0][1] in (b"slots", b"id"):
+            return kind, [(item[1] if i % 2 == 0 else self.shape(item)) for i, item in enumerate(value)]
+        if kind in (b"*", b"%"):
+            return kind, [self.shape(item) for item in value[:3]]
+        return kind
+
+    def test_the_map_has_the_shape_of_redis(self):
+        if not redis_pair.has_redis():
+            skip("redis-server")
+        with tempfile.TemporaryDirectory(prefix="varve_shape_") as folder:
+            with redis_pair.start_redis(folder, "--port", str(CLIENT_PORT), "--bind", host_of(8), "--cluster-enabled", "yes",
+                                        "--cluster-port", str(CLIENT_PORT + 1)) as server:
+                theirs = redis_pair.Connection(server.path)
+                self.addCleanup(theirs.close)
+                self.assertEqual(theirs.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383), (b"+", b"OK"))
+                own = self.cluster.nodes[1]
+                for protocol in ("2", "3"):
+                    theirs.call("HELLO", protocol)
+                    own.call("HELLO", protocol)
+                    self.assertEqual(self.shape(own.call("CLUSTER", "SLOTS")[1][0]), self.shape(theirs.call("CLUSTER", "SLOTS")[1][0]))
+                    mine, other = (self.shape(at.call("CLUSTER", "SHARDS")[1][0]) for at in (own, theirs))
+                    # How many nodes a shard has is its own business, and how many ranges.
+                    self.assertEqual([mine[1][3][1][0], *mine[1][::2]], [other[1][3][1][0], *other[1][::2]])
+                    self.assertEqual(mine[0], other[0])
+                self.assertEqual(len(own.call("CLUSTER", "MYID")[1]), len(theirs.call("CLUSTER", "MYID")[1]))
 
     def test_ioredis(self):
         node = shutil.which("node") or shutil.which("nodejs")

@@ -293,7 +293,7 @@ TEST_F(ClusterSessionTest, WhatIsToldOfTheCluster) {
   EXPECT_EQ(client_->Call({"CLUSTER", "COUNTKEYSINSLOT", "16384"}), "-ERR Invalid slot\r\n");
   EXPECT_NE(client_->Call({"CLUSTER", "INFO"}).find("cluster_slots_assigned:16384\r\n"), std::string::npos);
   EXPECT_NE(client_->Call({"CLUSTER", "NODES"}).find("n1 h1:1@11 myself,master - 0 0 9 connected 0-99\n"), std::string::npos);
-  EXPECT_EQ(client_->Call({"CLUSTER", "SHARDS"}).substr(0, 4), "*2\r\n");
+  EXPECT_EQ(client_->Call({"CLUSTER", "SHARDS"}).substr(0, 4), "*2\r\n");  // whole: tests/clients/cluster_clients_test.py
   EXPECT_NE(client_->Call({"INFO", "cluster"}).find("cluster_enabled:1"), std::string::npos);
   EXPECT_EQ(client_->Call({"CLUSTER", "MEET", "h", "1"}).substr(0, 5), "-ERR ");
   // What ends like a command for keys is none.
