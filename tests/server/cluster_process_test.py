@@ -13,6 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import demo_output  # noqa: E402
+import redis_pair  # noqa: E402
 from cluster_nodes import LONG, PATIENCE, Cluster, host_of  # noqa: E402
 
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
@@ -21,10 +22,10 @@ OK = (b"+", b"OK")
 
 
 class ClusterTest(unittest.TestCase):
-    def make(self, count, *init, **more):
+    def make(self, count, *init, options=tuple(LONG), **more):
         folder = tempfile.TemporaryDirectory(prefix="varve_cluster_")
         self.addCleanup(folder.cleanup)
-        cluster = Cluster(PROGRAM, folder.name, count, *init, options=LONG, **more)
+        cluster = Cluster(PROGRAM, folder.name, count, *init, options=options, **more)
         self.addCleanup(cluster.end)
         return cluster
 
@@ -205,6 +206,34 @@ class FailureTest(ClusterTest):
         two.start()
         self.await_true(lambda: one.info()["varve_unreachable"] == "3")
         self.check(one, 0, 5)
+
+    def test_a_request_without_a_quorum_ends_by_its_deadline(self):
+        """Of --cluster-timeout, 0.5 s; the rest is for a machine that has much to do."""
+        cluster = self.make(3, options=("--cluster-timeout", "500"))
+        one, two, three = cluster.nodes.values()
+        self.put_patiently(one, "key", "1")
+        # They take what is sent to them, and answer nothing.
+        two.pause()
+        three.pause()
+        self.addCleanup(two.go_on)
+        self.addCleanup(three.go_on)
+        for command, errors in ((["GET", "key"], (b"NOQUORUM",)), (["V.GET", "key", "LINEAR"], (b"NOQUORUM",)),
+                                (["SET", "key", "2"], (b"NOQUORUM", b"UNKNOWN")), (["V.PUT", "key", "2"], (b"UNKNOWN", b"NOQUORUM")),
+                                (["DEL", "key"], (b"NOQUORUM", b"UNKNOWN")), (["MGET", "{k}1", "{k}2"], (b"NOQUORUM",))):
+            begin = time.monotonic()
+            kind, text = one.call(*command)
+            self.assertLess(time.monotonic() - begin, 5.5, command)
+            self.assertEqual(kind, b"-", command)
+            self.assertIn(text.split()[0], errors)
+        # So does a pipeline of many: their deadlines run side by side.
+        begin = time.monotonic()
+        one.connection.send(b"".join(redis_pair.encode([b"GET", b"key%d" % i]) for i in range(50)))
+        for _ in range(50):
+            self.assertEqual(one.connection.read()[1].split()[0], b"NOQUORUM")
+        self.assertLess(time.monotonic() - begin, 5.5)
+
+    def put_patiently(self, node, key, value):
+        self.await_true(lambda: node.call("SET", key, value) == OK)
 
     def test_everything_is_there_after_all_were_killed(self):
         cluster = self.make(3)
