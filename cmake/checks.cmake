@@ -82,7 +82,7 @@ if(TARGET varve_cli_binary)
     endif()
   endforeach()
   # Says so, and is counted as skipped, without etcd.
-  foreach(test without_etcd_requests_go_on a_join_goes_on_when_etcd_is_back the_demo_starts_etcd_again)
+  foreach(test without_etcd_requests_go_on while_etcd_stands_still_requests_go_on a_join_goes_on_when_etcd_is_back the_demo_starts_etcd_again)
     varve_check(server.cluster_etcd.${test} ${CMAKE_SOURCE_DIR}/tests/server/cluster_etcd_test.py
                 $<TARGET_FILE:varve_cli_binary> $<TARGET_FILE:varve_cluster_history_check> EtcdTest.test_${test})
     set_tests_properties(server.cluster_etcd.${test} PROPERTIES SKIP_RETURN_CODE 77)

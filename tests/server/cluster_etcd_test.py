@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import demo_output  # noqa: E402
 import etcd_process  # noqa: E402
 from cluster_nodes import LONG, PATIENCE, host_of  # noqa: E402
-from cluster_recorded import RecordedTest  # noqa: E402
+from cluster_recorded import SCALE, RecordedTest  # noqa: E402
 
 RecordedTest.program = str(pathlib.Path(sys.argv.pop(1)).resolve())
 RecordedTest.checker = str(pathlib.Path(sys.argv.pop(1)).resolve())
@@ -58,6 +58,29 @@ class EtcdTest(RecordedTest):
         self.assertNotIn("\n9\t", cluster.admin("status"))
         self.finish()
         self.assertEqual(set(self.history.outcomes), {"ok"})
+
+    def test_while_etcd_stands_still_requests_go_on(self):
+        """Its connections stay, and nothing comes from them: nodes and commands end by their own timeouts."""
+        cluster = self.make_on_etcd()
+        self.begin(levels=False)
+        self.work(0.5)
+        self.etcd.pause()
+        nodes = list(cluster.nodes.values())
+        if SCALE > 1:  # they hear of nothing for 30 s before they ask, and that takes 5 s
+            self.await_true(lambda: all(node.info()["varve_topology_trouble"] for node in nodes))
+        self.assertIn("timed out", cluster.admin("leave", "1", "--yes", code=None))
+        self.assertEqual(nodes[0].call("SET", "alone", "1"), OK)
+        self.assertEqual(nodes[1].call("GET", "alone"), (b"$", b"1"))
+        # One that is killed meanwhile starts by what it knew last.
+        nodes[2].kill()
+        nodes[2].start()
+        self.assertEqual(nodes[2].call("GET", "alone"), (b"$", b"1"))
+        self.work(1 / SCALE)
+        self.etcd.go_on()
+        self.await_true(lambda: not any(node.info()["varve_topology_trouble"] for node in nodes))
+        self.assertIn("\n1\tup\t", cluster.await_color("green"))
+        self.finish()
+        self.assertLessEqual(set(self.history.outcomes), {"ok", "closed"})
 
     def test_a_join_goes_on_when_etcd_is_back(self):
         cluster = self.make_on_etcd(moves=True)

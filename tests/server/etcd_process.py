@@ -2,6 +2,7 @@
 import json
 import pathlib
 import shutil
+import signal
 import subprocess
 import time
 import urllib.error
@@ -50,6 +51,12 @@ class Etcd:
         """The number that its data have."""
         with urllib.request.urlopen(urllib.request.Request(f"{self.url}/v3/maintenance/status", data=b"{}"), timeout=30) as answer:
             return json.load(answer)["header"]["member_id"]
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
         if self.process.poll() is None:
