@@ -5,6 +5,20 @@
 
 namespace varve::cli {
 
+namespace {
+
+// A word of a command line, as sh and its kin read it. Without a backslash, which tables escape.
+std::string ForShell(std::string_view word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\"'\"'") : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace
+
 std::string CampaignLine(const CampaignRow& row, int width) {
   std::string line = row.name + "  " + HumanDuration(row.nanos) + "  " + WithThousands(row.seeds) + " seeds";
   for (const auto& [name, number] : row.counts) line += "  " + WithThousands(number) + " " + name;
@@ -14,8 +28,10 @@ std::string CampaignLine(const CampaignRow& row, int width) {
 
 std::string ReplayOf(const CampaignRow& row) {
   const CampaignViolation& violation = *row.violation;
-  return "varve torture " + row.name + " --seed " + std::to_string(violation.seed) +
-         (row.name == "cluster" ? "" : " --seeds 1");
+  std::string command = "varve torture " + row.name + " --seed " + std::to_string(violation.seed);
+  command += violation.schedule_file.empty() ? " --seeds 1" : " --schedule " + ForShell(violation.schedule_file);
+  // Also for 'cluster': with it, it is a campaign.
+  return command + (violation.dir.empty() ? "" : " --dir " + ForShell(violation.dir));
 }
 
 void PrintCampaigns(const Console& console, bool json, const std::vector<CampaignRow>& rows) {
@@ -53,7 +69,10 @@ void PrintCampaigns(const Console& console, bool json, const std::vector<Campaig
     facts.Count("broken_again", violation.repeated);
     facts.Count("of_further_runs", violation.repeats);
     facts.Text("schedule", violation.schedule);
+    facts.Text("schedule_file", violation.schedule_file);
+    if (!violation.evidence.empty()) facts.Text("evidence", violation.evidence);
     facts.Text("replay", ReplayOf(row));
+    if (violation.races) facts.Text("replay_note", "threads or processes race: the same operations, in an order that may differ");
   }
   facts.Print(console, json);
 }

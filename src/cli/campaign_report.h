@@ -13,7 +13,7 @@ namespace varve::cli {
 // One line about a campaign under way: its name, seconds, seeds and the counts that fit into `width` columns.
 std::string CampaignLine(const CampaignRow& row, int width);
 
-// The command that runs the seed of a violation again.
+// The command that runs the shortest schedule of a violation again, quoted for a shell.
 std::string ReplayOf(const CampaignRow& row);
 
 // The table of all campaigns, and of the violation what breaks it again.

@@ -22,6 +22,7 @@ struct CampaignRequest {
   std::string dir;           // where those that need a disk make a directory of their own
   std::string report;        // a file of HTML; empty: none
   std::string schedule_file;  // run instead of what the seed gives; of one campaign only
+  bool whole = false;        // of a violation the schedule is not cut down
 };
 
 struct CampaignViolation {
@@ -33,6 +34,10 @@ struct CampaignViolation {
   uint64_t lines_before = 0;
   uint64_t repeated = 0;  // of so many further runs so many were broken too
   uint64_t repeats = 0;
+  bool races = false;         // threads or processes race: further runs need not come to the same
+  std::string schedule_file;  // that has the schedule
+  std::string evidence;       // a directory with the files of the run; empty: all was in memory
+  std::string dir;            // as in the request
 };
 
 // What one campaign came to.

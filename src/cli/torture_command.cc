@@ -101,7 +101,10 @@ Result<CampaignRequest> CampaignsFrom(const Context& context) {
     return Status::InvalidArgument("torture knows " + known + "all and certify-disk, not '" + request.name + "'");
   }
   if (context.arguments.operands().size() > 1) return Status::InvalidArgument("only certify-disk takes an operand");
-  if (context.arguments.Has("--nodes")) return Status::InvalidArgument("--nodes is for 'cluster'");
+  for (const char* flag : {"--nodes", "--profile", "--faulty"}) {
+    if (!context.arguments.Has(flag)) continue;
+    return Status::InvalidArgument(std::string(flag) + " is for 'cluster' without --report, --dir and --whole");
+  }
   VARVE_ASSIGN_OR_RETURN(request.first_seed, NumberOf(context, "--seed", 1, 0, kAny));
   if (context.arguments.Has("--seeds")) {
     VARVE_ASSIGN_OR_RETURN(request.seeds, NumberOf(context, "--seeds", 1, 1, kAny));
@@ -114,6 +117,7 @@ Result<CampaignRequest> CampaignsFrom(const Context& context) {
   request.dir = context.arguments.Value("--dir").value_or(".");
   request.report = context.arguments.Value("--report").value_or("");
   request.schedule_file = context.arguments.Value("--schedule").value_or("");
+  request.whole = context.arguments.Has("--whole");
   if (request.name == "all" && !request.schedule_file.empty()) {
     return Status::InvalidArgument("a schedule is of one campaign");
   }
@@ -159,7 +163,7 @@ int RunThem(const Context& context) {
   if (broken == rows->end()) return kExitOk;
   PrintError(context.console, context.json,
              Status::Corruption(broken->name + ": seed " + std::to_string(broken->violation->seed) + " breaks the promise"),
-             "the same again: " + ReplayOf(*broken) + "; the lines of its schedule alone: --schedule FILE");
+             (broken->violation->races ? "the same operations again: " : "the same again: ") + ReplayOf(*broken));
   return kExitCorruption;
 }
 
@@ -178,15 +182,17 @@ constexpr std::string_view TortureDetails() {
          "  cluster       simulated clusters: a network that loses, doubles, delays and cuts, disks and\n"
          "                clocks that fail, machines that join and leave\n"
          "Nothing in --dir is touched but a directory that it makes there and removes. Of a seed that\n"
-         "fails the schedule is cut down to the lines that it takes. certify-disk says what a sync costs,\n"
-         "whether it can be trusted as far as a program can tell, and what may tear.\n"
+         "fails the schedule is cut down to the lines that it takes, and stays there, with the files of the\n"
+         "last run that failed. certify-disk says what a sync costs, whether it can be trusted as far as a\n"
+         "program can tell, and what may tear.\n"
          "Exit code 0: all is well; 6: a promise is broken.\n";
 }
 
 int Torture(const Context& context) {
   const std::string& what = context.arguments.operands()[0];
   if (what == "certify-disk") return PrintDisk(context);
-  const bool is_plain = !context.arguments.Has("--report") && !context.arguments.Has("--dir");
+  // With a flag that campaigns alone have it is one of them.
+  const bool is_plain = !context.arguments.Has("--report") && !context.arguments.Has("--dir") && !context.arguments.Has("--whole");
   return what == "cluster" && is_plain ? TortureCluster(context) : RunThem(context);
 }
 
@@ -203,6 +209,7 @@ std::vector<Command> TortureCommands() {
                   {"--seconds", "T", "begin no seed after so long (10; all: 60); cluster: simulated (5)"},
                   {"--schedule", "FILE", "the lines of this file instead of those of the seed"},
                   {"--report", "FILE", "a page of HTML: counts, time line, history of a violation"},
+                  {"--whole", "", "of a violation, do not cut the schedule down"},
                   {"--nodes", "N", "cluster: machines, at most (5)"},
                   {"--profile", "NAME", "cluster: one kind of world, as moves or namespaces; ? lists them"}},
         .summary = "Attacks the promises with operations and faults by chance",

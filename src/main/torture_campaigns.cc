@@ -3,14 +3,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "cli/campaign_report.h"
+#include "env/env.h"
 #include "main/child_process.h"
 #include "torture/campaigns.h"
 #include "torture/crash_writer.h"
@@ -37,18 +40,34 @@ class OwnProcesses final : public torture::Processes {
   ChildProcess child_;
 };
 
-// A directory that nobody else has, removed at the end.
+// A directory that nobody else has, removed at the end unless it is to stay.
 class OwnDirectory {
  public:
-  explicit OwnDirectory(const std::string& place) : path_(place + "/varve-torture-" + std::to_string(::getpid())) {}
-  ~OwnDirectory() { static_cast<void>(torture::RemoveTree(path_)); }
+  OwnDirectory() = default;
+  ~OwnDirectory() {
+    if (!path_.empty() && !stays_) static_cast<void>(torture::RemoveTree(path_));
+  }
   OwnDirectory(const OwnDirectory&) = delete;
   OwnDirectory& operator=(const OwnDirectory&) = delete;
-  Status Make() const { return torture::MakeEmpty(path_); }
+
+  Status Make(const std::string& place) {
+    std::error_code error;
+    const std::string whole = std::filesystem::absolute(place, error).lexically_normal().string();
+    if (error) return Status::IoError(place + ": " + error.message());
+    const std::string stem = JoinPath(whole, "varve-torture-" + std::to_string(::getpid()));
+    // What an earlier run has left is not touched.
+    std::string path = stem;
+    for (int i = 2; Env::Default()->FileExists(path); ++i) path = stem + "-" + std::to_string(i);
+    VARVE_RETURN_IF_ERROR(Env::Default()->CreateDir(path));
+    path_ = path;
+    return Status::Ok();
+  }
+  void Stay() { stays_ = true; }
   const std::string& path() const { return path_; }
 
  private:
-  const std::string path_;
+  std::string path_;
+  bool stays_ = false;
 };
 
 cli::CampaignRow RowOf(const torture::Campaign& campaign, const torture::Tally& tally) {
@@ -68,7 +87,11 @@ cli::CampaignRow RowOf(const torture::Campaign& campaign, const torture::Tally& 
                                          .lines = violation.schedule.size(),
                                          .lines_before = violation.lines_before,
                                          .repeated = violation.repeated,
-                                         .repeats = violation.repeats};
+                                         .repeats = violation.repeats,
+                                         .races = !campaign.repeats(),
+                                         .schedule_file = {},
+                                         .evidence = violation.evidence,
+                                         .dir = {}};
   return row;
 }
 
@@ -78,6 +101,18 @@ Result<torture::Schedule> ScheduleOf(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return torture::ScheduleFrom(text.str());
+}
+
+// The schedule becomes a file that stays, with what else the violation has left.
+Status KeepEvidence(const cli::CampaignRequest& request, OwnDirectory* directory, cli::CampaignViolation* violation) {
+  const std::string path = JoinPath(directory->path(), "schedule.txt");
+  std::ofstream file(path);
+  file << "# seed " << violation->seed << "\n" << violation->schedule << std::flush;
+  if (!file) return Status::IoError(path + ": cannot be written");
+  directory->Stay();
+  violation->schedule_file = path;
+  violation->dir = request.dir;
+  return Status::Ok();
 }
 
 Status WriteReport(const std::string& path, const std::vector<torture::Account>& accounts) {
@@ -90,12 +125,12 @@ Status WriteReport(const std::string& path, const std::vector<torture::Account>&
 
 Result<std::vector<cli::CampaignRow>> RunTortureCampaigns(const cli::CampaignRequest& request,
                                                           const cli::CampaignProgress& progress) {
-  const OwnDirectory directory(request.dir);
-  VARVE_RETURN_IF_ERROR(directory.Make());
+  OwnDirectory directory;
+  VARVE_RETURN_IF_ERROR(directory.Make(request.dir));
   OwnProcesses processes;
   std::vector<std::unique_ptr<torture::Campaign>> campaigns = torture::AllCampaigns(&processes);
   std::erase_if(campaigns, [&](const auto& campaign) { return request.name != "all" && campaign->name() != request.name; });
-  torture::Budget budget{.first_seed = request.first_seed, .dir = directory.path()};
+  torture::Budget budget{.first_seed = request.first_seed, .dir = directory.path(), .whole = request.whole};
   if (request.seeds > 0) budget.seeds = request.seeds;
   if (!request.schedule_file.empty()) {
     VARVE_ASSIGN_OR_RETURN(budget.schedule, ScheduleOf(request.schedule_file));
@@ -115,7 +150,10 @@ Result<std::vector<cli::CampaignRow>> RunTortureCampaigns(const cli::CampaignReq
     }));
     used += account.tally.nanos;
     rows.push_back(RowOf(campaign, account.tally));
-    if (account.tally.violation) account.replay = cli::ReplayOf(rows.back());
+    if (account.tally.violation) {
+      VARVE_RETURN_IF_ERROR(KeepEvidence(request, &directory, &*rows.back().violation));
+      account.replay = cli::ReplayOf(rows.back());
+    }
     accounts.push_back(std::move(account));
     if (rows.back().violation) break;
   }

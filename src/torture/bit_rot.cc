@@ -69,11 +69,11 @@ class BitRotRun {
         return Status::Corruption("without any damage: " + status.ToString());
       }
       Apply(command, &contents_);
-      VARVE_RETURN_IF_ERROR((*db)->WaitForBackgroundWork());
+      VARVE_RETURN_IF_ERROR(AsBroken((*db)->WaitForBackgroundWork()));
     }
     if (!db.ok()) return Status::Corruption("open: " + db.status().ToString());
-    VARVE_RETURN_IF_ERROR((*db)->WaitForBackgroundWork());
-    VARVE_RETURN_IF_ERROR((*db)->Sync());
+    VARVE_RETURN_IF_ERROR(AsBroken((*db)->WaitForBackgroundWork()));
+    VARVE_RETURN_IF_ERROR(AsBroken((*db)->Sync()));
     db->reset();
     for (const std::string& path : env_.FileNames()) {
       if (HoldsNoData(path)) continue;

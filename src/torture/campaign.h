@@ -50,6 +50,7 @@ struct Violation {
   uint64_t repeated = 0;
   uint64_t repeats = 0;
   std::vector<Operation> history;  // of one key, where a history is what is wrong
+  std::string evidence;  // a directory with the files of the last run that broke it; empty: all was in memory
 };
 
 struct Budget {
@@ -58,6 +59,7 @@ struct Budget {
   uint64_t nanos = 10'000'000'000;                        // begins no second seed after that
   std::optional<Schedule> schedule;                       // run instead of what the seed gives, once
   std::string dir;                                        // for campaigns on a disk; exists
+  bool whole = false;                                     // of a violation the schedule is not cut down
 };
 
 struct Tally {

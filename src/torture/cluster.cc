@@ -40,6 +40,7 @@ class ClusterSimulation final : public Campaign {
  private:
   static void Add(const sim::TortureReport& report, const sim::TortureOptions& options, Tally* tally) {
     tally->seeds += report.seeds;
+    tally->digest = tally->digest * 1'000'000'007 + report.trace;
     tally->counts.Add("clusters", report.seeds);
     tally->counts.Add("simulated milliseconds", report.simulated / sim::kMillisecond);
     tally->counts.Add("requests checked", report.operations);
@@ -55,7 +56,11 @@ class ClusterSimulation final : public Campaign {
     violation.schedule = ScheduleFrom(sim::ToText(failure.schedule));
     violation.lines_before = failure.faults_before;
     violation.runs = failure.runs;
-    violation.repeated = violation.repeats = 1;
+    violation.repeats = 1;
+    sim::TortureOptions again = options;
+    again.first_seed = failure.seed;
+    again.schedule = failure.schedule;
+    violation.repeated = sim::Torture(again, [](const sim::TortureReport&) {}).failure == nullptr ? 0 : 1;
     tally->violation = std::move(violation);
   }
 };

@@ -179,16 +179,15 @@ class ConcurrencyTrials final : public Trials {
   std::string World(uint64_t seed) const override { return RandomStoreConfig(seed).ToString(); }
 
   Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) override {
-    const std::string place = JoinPath(dir(), "concurrency");
-    Status made = MakeEmpty(place);
+    Status made = MakeEmpty(place());
     if (!made.ok()) return {made, {}};
-    Finding finding = TryAt(place, seed, schedule, counts);
-    static_cast<void>(RemoveTree(place));
+    Finding finding = TryAt(place(), seed, schedule, counts);
+    if (!IsBroken(finding)) static_cast<void>(RemoveTree(place()));
     return finding;
   }
   static Finding TryAt(const std::string& place, uint64_t seed, const Schedule& schedule, Counts* counts) {
     Result<std::unique_ptr<Db>> db = OpenerFor(RandomStoreConfig(seed))(JoinPath(place, "store"), Env::Default());
-    if (!db.ok()) return {db.status(), {}};
+    if (!db.ok()) return {AsBroken(db.status(), "open"), {}};
     std::map<uint64_t, ThreadOfLines> of_lines;
     for (const std::string& line : schedule) {
       const std::vector<std::string> words = WordsOf(line);

@@ -39,8 +39,9 @@ class CrashRun {
       const std::optional<uint64_t> number = words.size() == 2 ? NumberOf(words[1]) : std::nullopt;
       if (!number || (words[0] != "kill" && words[0] != "grow")) return NotUnderstood(line);
       VARVE_RETURN_IF_ERROR(RunWriter(words[0] == "kill", *number));
-      const Status status = Check();
-      if (!status.ok()) return Status::Corruption("after \"" + line + "\": " + std::string(status.message()));
+      // An oracle that cannot be read is the machine's fault.
+      VARVE_ASSIGN_OR_RETURN(const WritersProgress progress, ReadProgress(OraclePath()));
+      VARVE_RETURN_IF_ERROR(AsBroken(Check(progress), line));
     }
     return Status::Ok();
   }
@@ -75,23 +76,12 @@ class CrashRun {
     counts_->Add("kills");
     // It ends by itself only when something is wrong, and says what.
     if (ran) return Status::Ok();
-    const std::string line = LastLine();
+    const std::string line = LastLineOf(LogPath());
     if (line.starts_with("progress:")) return Status::IoError("a writer cannot note how far it is: " + line);
     return Status::Corruption("a writer ended by itself: " + line);
   }
-  std::string LastLine() const {
-    const auto file = Env::Default()->OpenRandomAccess(LogPath());
-    if (!file.ok()) return "and said nothing";
-    std::string text(4096, '\0');
-    const uint64_t size = (*file)->Size().value_or(0);
-    const Result<size_t> got = (*file)->Read(size - std::min<uint64_t>(size, text.size()), text.size(), text.data());
-    text.resize(got.value_or(0));
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    return text.substr(text.rfind('\n') + 1);
-  }
 
-  Status Check() {
-    VARVE_ASSIGN_OR_RETURN(const WritersProgress progress, ReadProgress(OraclePath()));
+  Status Check(const WritersProgress& progress) {
     const StoreConfig config = RandomStoreConfig(seed_ * 1000 + round_ + 500);
     const Result<std::unique_ptr<Db>> db = OpenerFor(config)(StoreDir(), Env::Default());
     counts_->Add("openings");
@@ -154,11 +144,10 @@ class CrashTrials final : public Trials {
     return "options change with each process; of the first: " + RandomStoreConfig(seed * 1000 + 1).ToString();
   }
   Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) override {
-    const std::string place = JoinPath(dir(), "crash");
-    Status status = MakeEmpty(place);
+    Status status = MakeEmpty(place());
     if (!status.ok()) return {status, {}};
-    status = CrashRun(processes_, place, seed, counts).Run(schedule);
-    static_cast<void>(RemoveTree(place));
+    status = CrashRun(processes_, place(), seed, counts).Run(schedule);
+    if (status.ok()) static_cast<void>(RemoveTree(place()));
     return {status, {}};
   }
 

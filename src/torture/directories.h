@@ -12,6 +12,8 @@ namespace varve::torture {
 Status MakeEmpty(const std::string& dir);
 // Removes it with all that is in it. OK when it is not there.
 Status RemoveTree(const std::string& dir);
+// Of a text file, such as a log of a process that was killed; words that say so when there is none.
+std::string LastLineOf(const std::string& path);
 
 }  // namespace varve::torture
 

@@ -6,10 +6,12 @@
 
 #include "base/status_macros.h"
 #include "env/crash_env.h"
+#include "torture/call_digest.h"
 #include "torture/campaigns.h"
 #include "torture/store_options.h"
 #include "torture/store_script.h"
 #include "torture/trials.h"
+#include "torture/turn_taking.h"
 
 namespace varve::torture {
 namespace {
@@ -19,22 +21,30 @@ Status Broken(const std::string& what) { return Status::Corruption(what); }
 // Reads beside the commands of store_script.h:
 //   get KEY, many KEY..., scan BEGIN END, back BEGIN END, all
 //   snapshot, old (compares the oldest snapshot), release (that one)
+//
+// The threads of the store take turns, also after each line, and a line takes a millisecond: the same schedule makes
+// the same calls.
 class EngineRun {
  public:
-  EngineRun(uint64_t seed, Counts* counts) : opener_(OpenerFor(RandomStoreConfig(seed))), env_(seed), counts_(counts) {}
+  EngineRun(uint64_t seed, Counts* counts)
+      : opener_(TurnsOpenerFor(RandomStoreConfig(seed))), seed_(seed), env_(seed, SimClock::Mode::kManual), counts_(counts) {
+    env_.SetCallHook([this](const CallInfo& call) { digest_.Add(call); });
+  }
   ~EngineRun() { held_.clear(); }
+
+  uint64_t digest() const { return digest_.value(); }
 
   Status Run(const Schedule& schedule) {
     VARVE_RETURN_IF_ERROR(Reopen());
     for (const std::string& line : schedule) {
-      const Status status = Step(line);
-      if (status.code() == StatusCode::kInvalidArgument) return status;
-      if (!status.ok()) return Broken("\"" + line + "\": " + std::string(status.message()));
+      VARVE_RETURN_IF_ERROR(AsBroken(Step(line), line));
+      env_.sim_clock()->Advance(1'000'000);
+      turns_->Yield();
       counts_->Add("operations");
     }
-    VARVE_RETURN_IF_ERROR(CompareAll());
+    VARVE_RETURN_IF_ERROR(AsBroken(CompareAll()));
     VARVE_RETURN_IF_ERROR(Reopen());
-    return CompareAll();
+    return AsBroken(CompareAll());
   }
 
  private:
@@ -142,16 +152,20 @@ class EngineRun {
   Status Reopen() {
     held_.clear();
     db_.reset();
-    Result<std::unique_ptr<Db>> db = opener_(kStoreDir, &env_);
+    turns_ = std::make_unique<TurnTaking>(seed_);
+    Result<std::unique_ptr<Db>> db = opener_(turns_.get())(kStoreDir, &env_);
     if (!db.ok()) return Broken("open: " + db.status().ToString());
     db_ = *std::move(db);
     counts_->Add("openings");
     return Status::Ok();
   }
 
-  const StoreOpener opener_;
+  const TurnsOpener opener_;
+  const uint64_t seed_;
+  CallDigest digest_;
   CrashEnv env_;
   Counts* const counts_;
+  std::unique_ptr<TurnTaking> turns_;
   std::unique_ptr<Db> db_;
   std::vector<Held> held_;
   Contents contents_;
@@ -186,7 +200,9 @@ class EngineTrials final : public Trials {
   }
   std::string World(uint64_t seed) const override { return RandomStoreConfig(seed).ToString(); }
   Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) override {
-    return {EngineRun(seed, counts).Run(schedule), {}};
+    EngineRun run(seed, counts);
+    Status status = run.Run(schedule);
+    return {std::move(status), {}, run.digest()};
   }
 };
 

@@ -12,7 +12,7 @@ namespace varve::torture {
 
 struct Minimised {
   Schedule schedule;
-  uint64_t runs = 0;
+  uint64_t runs = 0;  // that it took
 };
 
 // Leaves out lines for as long as `fails` says that what is left still fails: halves first, single lines last

@@ -60,7 +60,10 @@ Status PowerRun::RunSteps(CrashEnv* env) {
     if (!status.ok()) return Status::Corruption("without any fault: " + step.text + ": " + status.ToString());
     if (step.makes_durable) durable_ = i + 1;
     if (step.survives_process) acked_ = i + 1;
-    if (options_.takes_turns && db.ok()) VARVE_RETURN_IF_ERROR((*db)->WaitForBackgroundWork());
+    if (options_.takes_turns && db.ok()) {
+      const Status settled = (*db)->WaitForBackgroundWork();
+      if (!settled.ok()) return Status::Corruption("without any fault: after " + step.text + ": " + settled.ToString());
+    }
     // Stores into a mapped log are no calls: look between the steps as well.
     if (options_.between_steps != 0 && (i + options_.seed) % options_.between_steps == 0) {
       TakeClones(env, 1'000'000 + i, "after step " + std::to_string(i) + " (" + step.text + "): ");

@@ -90,7 +90,7 @@ class ServerRun {
       const uint64_t enough = shared_.answered + life.amount;
       const uint64_t begun = MonotonicNow();
       while (shared_.answered < enough) {
-        if (!processes_->IsRunning()) return Status::Corruption("a server ended by itself; see " + JoinPath(dir_, "log"));
+        if (!processes_->IsRunning()) return Status::Corruption("a server ended by itself: " + LastLineOf(JoinPath(dir_, "log")));
         if (MonotonicNow() - begun > kWaitNanos) return Status::Corruption("a server does not answer any more");
         clock->SleepNanos(200'000);
       }
@@ -148,11 +148,10 @@ class ServerTrials final : public Trials {
       if (!is_known) return {NotUnderstood(line), {}};
       lives.push_back({words[0] == "hurry", *amount, words[2] == "kill"});
     }
-    const std::string place = JoinPath(dir(), "server");
-    const Status made = MakeEmpty(place);
+    const Status made = MakeEmpty(place());
     if (!made.ok()) return {made, {}};
-    Finding finding = ServerRun(processes_, place, seed, counts).Run(lives);
-    static_cast<void>(RemoveTree(place));
+    Finding finding = ServerRun(processes_, place(), seed, counts).Run(lives);
+    if (finding.status.ok()) static_cast<void>(RemoveTree(place()));
     return finding;
   }
 

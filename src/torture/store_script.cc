@@ -8,6 +8,8 @@
 namespace varve::torture {
 namespace {
 
+constexpr std::string_view kNotUnderstood = "schedule: this line makes no sense: ";
+
 std::optional<Durability> DurabilityOf(std::string_view word) {
   if (word == "none") return Durability::kNone;
   if (word == "process") return Durability::kProcess;
@@ -151,7 +153,18 @@ std::optional<std::string> ValueOf(std::string_view word) {
 }
 
 Status NotUnderstood(std::string_view line) {
-  return Status::InvalidArgument("schedule: this line makes no sense: " + std::string(line));
+  return Status::InvalidArgument(std::string(kNotUnderstood) + std::string(line));
+}
+
+bool IsNotUnderstood(const Status& status) {
+  return status.code() == StatusCode::kInvalidArgument && status.message().starts_with(kNotUnderstood);
+}
+
+Status AsBroken(const Status& status, std::string_view where) {
+  if (status.ok() || IsNotUnderstood(status)) return status;
+  const std::string prefix = where.empty() ? "" : "\"" + std::string(where) + "\": ";
+  const bool says_all = status.code() == StatusCode::kCorruption;
+  return Status::Corruption(prefix + (says_all ? std::string(status.message()) : status.ToString()));
 }
 
 void Apply(const Change& change, Contents* contents) {

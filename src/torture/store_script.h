@@ -37,8 +37,12 @@ std::vector<std::string> WordsOf(std::string_view line);
 std::optional<std::string> ValueOf(std::string_view word);
 // A decimal number, all of `word`.
 std::optional<uint64_t> NumberOf(std::string_view word);
-// kInvalidArgument, and the line.
+// The line makes no sense: kInvalidArgument, with words that no store says.
 Status NotUnderstood(std::string_view line);
+bool IsNotUnderstood(const Status& status);
+// What a store has answered, as a finding: an error of any code that nothing excuses is a broken promise
+// (kCorruption). OK, and what is not understood, stay. `where`, unless empty: the line at which that was.
+Status AsBroken(const Status& status, std::string_view where = "");
 
 struct Change {
   enum class Kind : uint8_t { kPut, kDelete, kRange };

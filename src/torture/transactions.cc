@@ -15,11 +15,13 @@
 
 #include "base/status_macros.h"
 #include "env/crash_env.h"
+#include "torture/call_digest.h"
 #include "torture/campaigns.h"
 #include "torture/serializability.h"
 #include "torture/store_options.h"
 #include "torture/store_script.h"
 #include "torture/trials.h"
+#include "torture/turn_taking.h"
 
 namespace varve::torture {
 namespace {
@@ -34,25 +36,30 @@ std::string AccountKey(uint64_t i) { return "account" + std::to_string(i); }
 class TransactionsRun {
  public:
   TransactionsRun(uint64_t seed, Counts* counts)
-      : opener_(OpenerFor(CalmStoreConfig(seed))), env_(seed, SimClock::Mode::kManual), counts_(counts) {}
+      : turns_(seed), opener_(TurnsOpenerFor(CalmStoreConfig(seed))(&turns_)), env_(seed, SimClock::Mode::kManual), counts_(counts) {
+    env_.SetCallHook([this](const CallInfo& call) { digest_.Add(call); });
+  }
   ~TransactionsRun() { open_.clear(); }
 
+  uint64_t digest() const { return digest_.value(); }
+
   Status Run(const Schedule& schedule) {
-    VARVE_ASSIGN_OR_RETURN(db_, opener_("/store", &env_));
+    Result<std::unique_ptr<Db>> db = opener_(kStoreDir, &env_);
+    if (!db.ok()) return AsBroken(db.status(), "open");
+    db_ = *std::move(db);
     for (uint64_t i = 0; i < kAccounts; ++i) {
-      VARVE_RETURN_IF_ERROR(db_->Put(AccountKey(i), std::to_string(kMoney)));
+      VARVE_RETURN_IF_ERROR(AsBroken(db_->Put(AccountKey(i), std::to_string(kMoney))));
     }
     for (const std::string& line : schedule) {
-      const Status status = Step(line);
-      if (status.code() == StatusCode::kInvalidArgument) return status;
-      if (!status.ok()) return Status::Corruption("\"" + line + "\": " + std::string(status.message()));
+      VARVE_RETURN_IF_ERROR(AsBroken(Step(line), line));
+      turns_.Yield();
     }
     open_.clear();
     counts_->Add("histories checked");
     counts_->Add("transactions checked", history_.size());
     const std::string anomaly = FindAnomaly(history_, Isolation::kSerializable);
     if (!anomaly.empty()) return Status::Corruption(anomaly);
-    return CheckBank();
+    return AsBroken(CheckBank());
   }
 
  private:
@@ -183,7 +190,9 @@ class TransactionsRun {
     return Status::Corruption("the bank has " + std::to_string(sum) + " in the end");
   }
 
+  TurnTaking turns_;
   const StoreOpener opener_;
+  CallDigest digest_;
   CrashEnv env_;
   Counts* const counts_;
   std::unique_ptr<Db> db_;
@@ -238,7 +247,9 @@ class TransactionsTrials final : public Trials {
   }
   std::string World(uint64_t seed) const override { return CalmStoreConfig(seed).ToString(); }
   Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) override {
-    return {TransactionsRun(seed, counts).Run(schedule), {}};
+    TransactionsRun run(seed, counts);
+    Status status = run.Run(schedule);
+    return {std::move(status), {}, run.digest()};
   }
 };
 

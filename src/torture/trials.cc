@@ -1,7 +1,10 @@
 #include "torture/trials.h"
 
+#include <atomic>
 #include <utility>
 
+#include "base/epoch.h"
+#include "torture/directories.h"
 #include "torture/minimise.h"
 #include "torture/now.h"
 #include "torture/resurrection.h"
@@ -14,7 +17,15 @@ constexpr uint64_t kCheckMillis = 5000;
 constexpr uint64_t kMostRuns = 2000;
 constexpr uint64_t kMinimiseNanos = 30'000'000'000;
 
-bool IsBroken(const Finding& finding) { return finding.status.code() == StatusCode::kCorruption; }
+// How far the process is from its next collection of what was retired (base/epoch.h) decides which blocks a cache has
+// to give up, and so what is read again: each trial begins right behind one. REQUIRES: no store is open.
+void BeginBehindACollection() {
+  static std::atomic<uint64_t> collected{0};
+  EpochDrain();
+  for (const uint64_t before = collected; collected == before;) {
+    EpochRetire(&collected, [](void* count) { ++*static_cast<std::atomic<uint64_t>*>(count); });
+  }
+}
 
 }  // namespace
 
@@ -50,18 +61,29 @@ Result<Tally> Trials::Run(const Budget& budget, const Progress& progress) {
   while (tally.seeds < most && (tally.seeds == 0 || tally.nanos < budget.nanos) && !tally.violation) {
     const uint64_t seed = budget.first_seed + tally.seeds;
     const Schedule schedule = budget.schedule ? *budget.schedule : Plan(seed);
-    const Finding finding = Try(seed, schedule, &tally.counts);
+    const Finding finding = TryAndKeep(seed, schedule, &tally.counts);
     if (!finding.status.ok() && !IsBroken(finding)) return finding.status;
     ++tally.seeds;
     tally.digest = tally.digest * 1'000'000'007 + finding.digest;
-    if (IsBroken(finding)) tally.violation = Explain(seed, schedule, finding);
+    if (IsBroken(finding)) tally.violation = Explain(seed, schedule, finding, budget.whole);
     tally.nanos = MonotonicNow() - began;
     progress(tally);
   }
   return tally;
 }
 
-Violation Trials::Explain(uint64_t seed, const Schedule& schedule, const Finding& finding) {
+Finding Trials::TryAndKeep(uint64_t seed, const Schedule& schedule, Counts* counts) {
+  BeginBehindACollection();
+  Finding finding = Try(seed, schedule, counts);
+  Env* const env = Env::Default();
+  if (!IsBroken(finding) || dir_.empty() || !env->FileExists(place())) return finding;
+  // The last one stands for the others: it is of the shortest schedule.
+  static_cast<void>(RemoveTree(evidence()));
+  static_cast<void>(env->RenameFile(place(), evidence()));
+  return finding;
+}
+
+Violation Trials::Explain(uint64_t seed, const Schedule& schedule, const Finding& finding, bool whole) {
   Counts unused;
   const uint64_t give_up = MonotonicNow() + kMinimiseNanos;
   Finding last = finding;
@@ -69,14 +91,14 @@ Violation Trials::Explain(uint64_t seed, const Schedule& schedule, const Finding
     if (MonotonicNow() > give_up) return false;
     // Where threads race a schedule that can fail does so only now and then.
     for (uint64_t attempt = 0; attempt < attempts_; ++attempt) {
-      Finding found = Try(seed, some, &unused);
+      Finding found = TryAndKeep(seed, some, &unused);
       if (!IsBroken(found)) continue;
       last = std::move(found);
       return true;
     }
     return false;
   };
-  Minimised least = Minimise(schedule, fails, kMostRuns);
+  Minimised least = whole ? Minimised{schedule} : Minimise(schedule, fails, kMostRuns);
   Violation violation;
   violation.seed = seed;
   violation.world = World(seed);
@@ -86,9 +108,11 @@ Violation Trials::Explain(uint64_t seed, const Schedule& schedule, const Finding
   violation.what = std::string(last.status.message());
   violation.history = std::move(last.history);
   const uint64_t stop = give_up + kMinimiseNanos;
-  for (; violation.repeats < kRepeats && (violation.repeats == 0 || MonotonicNow() < stop); ++violation.repeats) {
-    violation.repeated += IsBroken(Try(seed, violation.schedule, &unused)) ? 1 : 0;
+  const uint64_t repeats = whole ? 0 : kRepeats;
+  for (; violation.repeats < repeats && (violation.repeats == 0 || MonotonicNow() < stop); ++violation.repeats) {
+    violation.repeated += IsBroken(TryAndKeep(seed, violation.schedule, &unused)) ? 1 : 0;
   }
+  if (!dir_.empty() && Env::Default()->FileExists(evidence())) violation.evidence = evidence();
   return violation;
 }
 

@@ -7,18 +7,21 @@
 #include <string_view>
 #include <vector>
 
+#include "env/env.h"
 #include "torture/campaign.h"
 
 namespace varve::torture {
 
 // What a trial came to.
 struct Finding {
-  // OK: the promise held. kCorruption: it is broken, and the message says how. kInvalidArgument: the schedule
-  // makes no sense.
+  // OK: the promise held. kCorruption: it is broken, and the message says how (AsBroken). kInvalidArgument: the
+  // schedule makes no sense. Anything else is of the machine.
   Status status;
   std::vector<Operation> history;  // of the key that is wrong, if that is what is wrong
   uint64_t digest = 0;             // of all I/O calls, where a campaign repeats these; else 0
 };
+
+inline bool IsBroken(const Finding& finding) { return finding.status.code() == StatusCode::kCorruption; }
 
 // Whether the history is linearizable; if not, with that of the key that is not. Operations without an answer are
 // taken for a broken promise unless `may_lack_answers`.
@@ -45,11 +48,15 @@ class Trials : public Campaign {
   // A run of `schedule` in the world of `seed`.
   virtual Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) = 0;
 
-  // Where the budget says that files may be. Valid during Run.
-  const std::string& dir() const { return dir_; }
+  // Where a trial may have files: a directory that it empties before, removes when the promise held, and leaves
+  // otherwise. Valid during Run.
+  std::string place() const { return JoinPath(dir_, std::string(name_)); }
 
  private:
-  Violation Explain(uint64_t seed, const Schedule& schedule, const Finding& finding);
+  // Try, and what a broken promise has left is put where the next trial does not touch it.
+  Finding TryAndKeep(uint64_t seed, const Schedule& schedule, Counts* counts);
+  std::string evidence() const { return JoinPath(dir_, "evidence"); }
+  Violation Explain(uint64_t seed, const Schedule& schedule, const Finding& finding, bool whole);
 
   const std::string_view name_;
   const std::string_view promise_;

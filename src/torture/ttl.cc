@@ -8,7 +8,8 @@
 //   flush, compact, wait, snapshot, release, reopen
 //
 // After each line the store is compared with what a map with deadlines says: keys, values and deadlines. Stores of
-// even seeds tidy up when the clock says that nothing was written for a while.
+// even seeds tidy up when the clock says that nothing was written for a while. The threads of the store take turns: the
+// same schedule makes the same calls.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -19,10 +20,12 @@
 
 #include "base/status_macros.h"
 #include "env/crash_env.h"
+#include "torture/call_digest.h"
 #include "torture/campaigns.h"
 #include "torture/store_options.h"
 #include "torture/store_script.h"
 #include "torture/trials.h"
+#include "torture/turn_taking.h"
 
 namespace varve::torture {
 namespace {
@@ -44,18 +47,21 @@ StoreConfig ConfigOf(uint64_t seed) {
 class TtlRun {
  public:
   TtlRun(uint64_t seed, Counts* counts)
-      : opener_(OpenerFor(ConfigOf(seed))), env_(seed, SimClock::Mode::kManual), counts_(counts) {
+      : opener_(TurnsOpenerFor(ConfigOf(seed))), seed_(seed), env_(seed, SimClock::Mode::kManual), counts_(counts) {
+    env_.SetCallHook([this](const CallInfo& call) { digest_.Add(call); });
     now_ = env_.sim_clock()->WallMillis();
   }
   ~TtlRun() { held_.clear(); }
+
+  uint64_t digest() const { return digest_.value(); }
 
   Status Run(const Schedule& schedule) {
     VARVE_RETURN_IF_ERROR(Open());
     for (const std::string& line : schedule) {
       Status status = Step(WordsOf(line), line);
       if (status.ok()) status = CompareAll();
-      if (status.code() == StatusCode::kInvalidArgument) return status;
-      if (!status.ok()) return Status::Corruption("\"" + line + "\": " + std::string(status.message()));
+      VARVE_RETURN_IF_ERROR(AsBroken(status, line));
+      turns_->Yield();
     }
     return Status::Ok();
   }
@@ -203,11 +209,12 @@ class TtlRun {
     return Open();
   }
   Status Open() {
-    Result<std::unique_ptr<Db>> db = opener_("/store", &env_);
+    turns_ = std::make_unique<TurnTaking>(seed_);
+    Result<std::unique_ptr<Db>> db = opener_(turns_.get())(kStoreDir, &env_);
     if (!db.ok()) return Status::Corruption("open: " + db.status().ToString());
     db_ = *std::move(db);
     counts_->Add("openings");
-    return db_->Put(kClockKey, "", {.ttl = std::chrono::hours(1'000'000)});
+    return AsBroken(db_->Put(kClockKey, "", {.ttl = std::chrono::hours(1'000'000)}));
   }
 
   Status CompareAll() {
@@ -246,9 +253,12 @@ class TtlRun {
     return Status::Ok();
   }
 
-  const StoreOpener opener_;
+  const TurnsOpener opener_;
+  const uint64_t seed_;
+  CallDigest digest_;
   CrashEnv env_;
   Counts* const counts_;
+  std::unique_ptr<TurnTaking> turns_;
   std::unique_ptr<Db> db_;
   std::vector<Held> held_;
   DatedContents contents_;
@@ -304,7 +314,9 @@ class TtlTrials final : public Trials {
   }
   std::string World(uint64_t seed) const override { return ConfigOf(seed).ToString(); }
   Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) override {
-    return {TtlRun(seed, counts).Run(schedule), {}};
+    TtlRun run(seed, counts);
+    Status status = run.Run(schedule);
+    return {std::move(status), {}, run.digest()};
   }
 };
 

@@ -35,6 +35,13 @@ void TurnTaking::Wait(const void* condition, bool has_end) {
   while (current_ != number) changed_.Wait(&mu_);
 }
 
+void TurnTaking::Yield() {
+  const MutexLock lock(&mu_);
+  const int number = current_;
+  HandOver();
+  while (current_ != number) changed_.Wait(&mu_);
+}
+
 void TurnTaking::Notify(const void* condition) {
   const MutexLock lock(&mu_);
   for (Member& member : threads_) {

@@ -23,6 +23,8 @@ class TurnTaking final : public Turns {
   void Wait(const void* condition, bool has_end) override VARVE_EXCLUDES(mu_);
   void Notify(const void* condition) override VARVE_EXCLUDES(mu_);
   void AwaitAll() override VARVE_EXCLUDES(mu_);
+  // By who has the turn: others may go first.
+  void Yield() VARVE_EXCLUDES(mu_);
 
  private:
   struct Member {

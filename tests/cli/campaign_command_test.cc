@@ -53,6 +53,9 @@ TEST_F(CampaignCommandTest, AsksForWhatTheLineSays) {
   EXPECT_EQ(asked_.seconds, 9u);
   EXPECT_EQ(asked_.dir, "x");
   EXPECT_EQ(asked_.report, "r");
+  EXPECT_FALSE(asked_.whole);
+  EXPECT_EQ(RunLine({"torture", "cluster", "--whole"}), kExitOk) << err_;
+  EXPECT_TRUE(asked_.whole);
   EXPECT_EQ(RunLine({"torture", "ttl", "--seeds", "5", "--schedule", "s"}), kExitOk) << err_;
   EXPECT_EQ(asked_.seeds, 5u);
   EXPECT_GT(asked_.seconds, 100'000u);  // all five, however long they take
@@ -67,7 +70,8 @@ TEST_F(CampaignCommandTest, AStoreOfTheEnvironmentIsNotTortured) {
 
 TEST_F(CampaignCommandTest, WhatMakesNoSenseIsRefused) {
   for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"cats"}, {"power", "dir"}, {"power", "--seconds", "0"}, {"power", "--nodes", "3"}, {"all", "--schedule", "f"}}) {
+           {"cats"}, {"power", "dir"}, {"power", "--seconds", "0"}, {"power", "--nodes", "3"}, {"all", "--schedule", "f"},
+           {"power", "--profile", "moves"}, {"cluster", "--profile", "moves", "--dir", "x"}, {"cluster", "--nodes", "3", "--whole"}}) {
     std::vector<std::string> line = {"torture"};
     line.insert(line.end(), words.begin(), words.end());
     EXPECT_EQ(RunLine(line), kExitUsage) << words[0];
@@ -86,6 +90,16 @@ TEST_F(CampaignCommandTest, AViolationIsNamedWithAllThatReplaysIt) {
   EXPECT_NE(err_.find("seed 17 breaks the promise"), std::string::npos) << err_;
   EXPECT_EQ(RunLine({"torture", "power", "--json"}), kExitCorruption);
   EXPECT_NE(out_.find("\"result\":\"BROKEN\""), std::string::npos) << out_;
+}
+
+// The least schedule, in the directory that the run had; and a shell takes the words for what they are.
+TEST_F(CampaignCommandTest, TheReplayIsOfTheLeastSchedule) {
+  row_.violation = CampaignViolation{.seed = 17, .what = "gone", .world = "", .schedule = "flush\n", .races = true,
+                                     .schedule_file = "/a b/it's/schedule.txt", .evidence = "/a b/evidence", .dir = "."};
+  EXPECT_EQ(RunLine({"torture", "power"}), kExitCorruption);
+  EXPECT_NE(out_.find("replay\tvarve torture power --seed 17 --schedule '/a b/it'\"'\"'s/schedule.txt' --dir .\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("evidence\t/a b/evidence\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("race"), std::string::npos) << out_;
 }
 
 TEST_F(CampaignCommandTest, ProgressShowsCounts) {
