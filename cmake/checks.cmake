@@ -46,6 +46,14 @@ if(TARGET varve_cli_binary)
   # Every campaign once as users run them, those with processes of their own among them.
   add_test(NAME cli.torture COMMAND varve_cli_binary torture all --seeds 1 --dir ${CMAKE_CURRENT_BINARY_DIR})
   set_tests_properties(cli.torture PROPERTIES LABELS check TIMEOUT 600)
+  # What a broken promise looks like, and that every campaign's oracle can fail: by the mistakes that are planted.
+  set(planted $<$<BOOL:${VARVE_PLANTED_BUGS}>:planted>)
+  add_test(NAME cli.torture_violations COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/cli/torture_test.py
+           $<TARGET_FILE:varve_cli_binary> ${planted} COMMAND_EXPAND_LISTS)
+  set_tests_properties(cli.torture_violations PROPERTIES LABELS check TIMEOUT 600)
+  if(VARVE_PLANTED_BUGS)
+    varve_check(cli.torture_oracles ${tools}/planted_bugs.py --torture --build ${CMAKE_BINARY_DIR})
+  endif()
   varve_check(check.examples ${tools}/check_examples.py $<TARGET_FILE_DIR:varve_cli_binary>
               ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/docs/operating.md
               ${CMAKE_SOURCE_DIR}/docs/namespaces.md ${CMAKE_SOURCE_DIR}/docs/ttl.md

@@ -5,7 +5,7 @@ Of each bug the test that has found it (docs/testing.md) goes first, then the ca
 the others, the quick ones before the slow ones. Prints the bug, the test that found it, and the seconds until then.
 Before, every campaign runs once without a bug, and must pass.
 
-usage: planted_bugs.py [--build DIR] [--list] [--check] [--simulator] [--few-seeds] [--skip-clean] [--repeat N] [--jobs N]
+usage: planted_bugs.py [--build DIR] [--list] [--check] [--simulator] [--few-seeds] [--torture] [--skip-clean] [--repeat N]
                        [--third SEED] [--seconds N] [NAME...]
 
   --build DIR   a build with VARVE_PLANTED_BUGS (default: build/dev)
@@ -13,6 +13,8 @@ usage: planted_bugs.py [--build DIR] [--list] [--check] [--simulator] [--few-see
   --check       only see that docs/testing.md names every bug, and no other, and tests that exist
   --simulator   let simulated clusters alone find those that they can (planted_simulator.py), instead of the tests
   --few-seeds   with --simulator: those alone that take few seeds
+  --torture     let the campaigns of `varve torture` alone find one bug each, in seconds; with the name "all", or names,
+                those that they can (planted_torture.py)
   --skip-clean  do not run the campaigns without a bug
   --repeat N    run the campaign that is known to find a bug up to N times (default: 3)
   --jobs N      so many bugs at once (default: 1)
@@ -30,6 +32,7 @@ import sys
 
 import planted_runs
 import planted_simulator
+import planted_torture
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PLANT = re.compile(r'VARVE_PLANTED_BUG\(\s*"([^"]+)"\)')
@@ -41,6 +44,7 @@ CAMPAIGNS = {
     "open_errors": ("integration", "OpenErrorsTest.*", 1),
     "regression": ("integration", "*Regression*", 1),
     "cluster": ("cluster", "*", 1),
+    "ttl": ("engine", "*TtlTest.*", 1),
     "engine": ("engine", "*", 1),
     "sched": ("sched", "*-SchedulerTest.*:StoreSchedules.*", 1),
     "env": ("env", "*", 0.2),
@@ -181,6 +185,7 @@ KNOWN = {
     "memtable.leaf_not_looked_at_again": "sched",
     "memtable.split_drops_before_it_links": "sched",
     "merge.applies_range_deletes_of_the_log": "regression",
+    "merge.drops_before_the_deadline": "engine",
     "merge.drops_half_covered_segments": "model",
     "merge.forgets_sequences_under_range_deletes": "model",
     "merge.hides_what_is_not_yet_visible": "regression",
@@ -239,6 +244,7 @@ KNOWN = {
     "put.leaves_hints_to_who_does_not_answer": "cluster",
     "put.made_where_not_all_is": "cluster",
     "quorum.of_the_first_set_alone": "cluster",
+    "read.expired_a_little_late": "ttl",
     "read.half_a_batch_visible": "regression",
     "read_slots.does_not_look_again": "sched",
     "recovery.continued_log_taken_for_durable": "regression",
@@ -356,6 +362,7 @@ def check_documents(bugs):
     problems += [f"docs/testing.md: {bug} is in the table and not planted" for bug in sorted(named - set(bugs))]
     problems += [f"tools/planted_bugs.py: {bug} is not planted" for bug in sorted(set(KNOWN) - set(bugs))]
     problems += planted_runs.missing_tests(bugs) + planted_simulator.wrong_names(bugs)
+    problems += [f"tools/planted_torture.py: {bug} is not planted" for bug in sorted(set(planted_torture.TORTURED) - set(bugs))]
     print("\n".join(problems))
     return 1 if problems else 0
 
@@ -387,6 +394,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--simulator", action="store_true")
     parser.add_argument("--few-seeds", action="store_true")
+    parser.add_argument("--torture", action="store_true")
     parser.add_argument("--skip-clean", action="store_true")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
@@ -400,6 +408,8 @@ def main():
         return check_documents(bugs)
     if arguments.simulator:
         return planted_simulator.run(build, arguments.names, arguments.few_seeds)
+    if arguments.torture:
+        return planted_torture.run(build, arguments.names)
     if arguments.names:  # in their order: who gives all of them in another one has chosen it
         bugs = list(dict.fromkeys(bug for name in arguments.names for bug in bugs if name in bug))
     if arguments.third:

@@ -218,11 +218,37 @@ class ConcurrencyTrials final : public Trials {
       reads.insert(reads.end(), lines.set_reads().begin(), lines.set_reads().end());
     }
     counts->Add("reads of a set checked", reads.size());
-    std::string problem = FindSetAnomaly(changes, reads);
-    if (!problem.empty()) return {Status::Corruption("the set: " + problem), {}};
-    problem = JudgeResurrections(history, counts);
-    if (!problem.empty()) return {Status::Corruption(problem), {}};
+    std::string element;
+    const std::string problem = FindSetAnomaly(changes, reads, &element);
+    if (!problem.empty()) return {Status::Corruption("the set: " + problem), HistoryOf(element, of_lines)};
+    if (Finding finding = JudgeResurrections(history, counts); IsBroken(finding)) return finding;
     return JudgeHistory(std::move(history), counts);
+  }
+  // Of one element of the set: it is put and deleted, and each read of the set sees it or not.
+  static std::vector<Operation> HistoryOf(const std::string& element, const std::map<uint64_t, ThreadOfLines>& of_lines) {
+    std::vector<Operation> history;
+    for (const auto& [number, lines] : of_lines) {
+      Operation one;
+      one.client = static_cast<int>(number);
+      one.key = element;
+      for (const SetChange& change : lines.set_changes()) {
+        if (change.element != element) continue;
+        one.kind = change.is_add ? OperationKind::kPut : OperationKind::kDelete;
+        one.argument = change.is_add ? KeyState("in the set") : KeyState();
+        one.call_time = change.call_time;
+        one.return_time = change.return_time;
+        history.push_back(one);
+      }
+      one.kind = OperationKind::kGet;
+      one.argument = KeyState();
+      for (const SetRead& read : lines.set_reads()) {
+        one.observed = read.elements.contains(element) ? KeyState("in the set") : KeyState();
+        one.call_time = read.call_time;
+        one.return_time = read.return_time;
+        history.push_back(one);
+      }
+    }
+    return history;
   }
 };
 

@@ -76,9 +76,9 @@ class PowerTrials final : public Trials {
       has_cuts = true;
       lines.erase(lines.begin() + static_cast<ptrdiff_t>(i--));
     }
-    if (!has_cuts) return {};
     Result<std::vector<Command>> commands = ParseCommands(lines);
     if (!commands.ok()) return {commands.status(), {}};
+    if (!has_cuts) return {};
     counts->Add("commands", commands->size());
     const PowerOptions options{.seed = cuts.seed, .stride = cuts.stride, .takes_turns = true};
     PowerRun run(TurnsOpenerFor(CalmStoreConfig(seed)), StepsOf(*commands, lines), options, counts);

@@ -87,12 +87,15 @@ class KeyHistory {
 
 }  // namespace
 
-std::string FindResurrection(const std::vector<Operation>& history, uint64_t* checked) {
+std::string FindResurrection(const std::vector<Operation>& history, uint64_t* checked, std::string* key) {
   std::map<std::string, KeyHistory> keys;
   for (const Operation& operation : history) keys[operation.key].Add(&operation);
   uint64_t reads = 0;
-  for (auto& [key, operations] : keys) {
-    if (std::string problem = operations.Check(&reads); !problem.empty()) return problem;
+  for (auto& [name, operations] : keys) {
+    std::string problem = operations.Check(&reads);
+    if (problem.empty()) continue;
+    if (key != nullptr) *key = name;
+    return problem;
   }
   if (checked != nullptr) *checked = reads;
   return "";

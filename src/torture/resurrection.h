@@ -17,8 +17,8 @@ namespace varve::torture {
 // kinds are among the operations, are passed over. A write without an answer may have taken effect at any
 // time after its call, or never; but not after a later one of its client is known to be there. Each value of a key must be new. A deadline is a
 // delete that is called when it comes. `checked`, unless null: receives how many reads were judged.
-// O(n log n).
-std::string FindResurrection(const std::vector<Operation>& history, uint64_t* checked = nullptr);
+// `key`, unless null: receives that of what is wrong. O(n log n).
+std::string FindResurrection(const std::vector<Operation>& history, uint64_t* checked = nullptr, std::string* key = nullptr);
 
 }  // namespace varve::torture
 

@@ -66,14 +66,13 @@ class ServerRun {
 
  private:
   Finding Judge(std::vector<Operation> history) const {
-    std::string problem = JudgeResurrections(history, counts_);
-    if (!problem.empty()) return {Status::Corruption(problem), {}};
+    if (Finding finding = JudgeResurrections(history, counts_); IsBroken(finding)) return finding;
     std::vector<Operation> registers;
     for (const Operation& operation : history) {
       if (WireClient::IsRegister(operation.key)) registers.push_back(operation);
     }
     counts_->Add("operations of sessions checked for causality", registers.size());
-    problem = FindCausalAnomaly(registers);
+    const std::string problem = FindCausalAnomaly(registers);
     if (!problem.empty()) return {Status::Corruption("not causal: " + problem), std::move(registers)};
     return JudgeHistory(std::move(history), counts_, true);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace varve::torture {
 namespace {
@@ -79,19 +80,23 @@ class Element {
 
 }  // namespace
 
-std::string FindSetAnomaly(const std::vector<SetChange>& changes, const std::vector<SetRead>& reads) {
+std::string FindSetAnomaly(const std::vector<SetChange>& changes, const std::vector<SetRead>& reads, std::string* element) {
   std::map<std::string, Element> elements;
+  const auto tell = [element](const std::string& name, std::string problem) {
+    if (element != nullptr) *element = name;
+    return problem;
+  };
   for (const SetChange& change : changes) {
     const auto at = elements.try_emplace(change.element, reads).first;
-    if (std::string problem = at->second.Take(change); !problem.empty()) return problem;
+    if (std::string problem = at->second.Take(change); !problem.empty()) return tell(change.element, std::move(problem));
   }
   for (const SetRead& read : reads) {
     for (const std::string& name : read.elements) {
-      if (!elements.contains(name)) return name + " is there, and nobody added it";
+      if (!elements.contains(name)) return tell(name, name + " is there, and nobody added it");
     }
   }
-  for (const auto& [name, element] : elements) {
-    if (std::string problem = element.Check(name); !problem.empty()) return problem;
+  for (const auto& [name, one] : elements) {
+    if (std::string problem = one.Check(name); !problem.empty()) return tell(name, std::move(problem));
   }
   return "";
 }

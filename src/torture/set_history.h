@@ -32,8 +32,9 @@ struct SetRead {
 };
 
 // Empty, or what is wrong, in words: an element that is lost, that comes back, or that nobody added. O(elements *
-// reads * log(elements)).
-std::string FindSetAnomaly(const std::vector<SetChange>& changes, const std::vector<SetRead>& reads);
+// reads * log(elements)). `element`, unless null: receives which.
+std::string FindSetAnomaly(const std::vector<SetChange>& changes, const std::vector<SetRead>& reads,
+                           std::string* element = nullptr);
 
 }  // namespace varve::torture
 

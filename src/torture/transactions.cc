@@ -15,6 +15,7 @@
 
 #include "base/status_macros.h"
 #include "env/crash_env.h"
+#include "torture/bank.h"
 #include "torture/call_digest.h"
 #include "torture/campaigns.h"
 #include "torture/serializability.h"
@@ -29,6 +30,7 @@ namespace {
 constexpr uint64_t kKeys = 16;
 constexpr uint64_t kAccounts = 6;
 constexpr int64_t kMoney = 100;  // of each account in the beginning
+constexpr uint64_t kDrawnMoment = 1000;
 
 std::string ListKey(uint64_t i) { return "l" + std::to_string(10 + i); }
 std::string AccountKey(uint64_t i) { return "account" + std::to_string(i); }
@@ -42,6 +44,28 @@ class TransactionsRun {
   ~TransactionsRun() { open_.clear(); }
 
   uint64_t digest() const { return digest_.value(); }
+  // Of the transactions that `problem` names (T7), for people: an operation an access, a client a transaction.
+  std::vector<Operation> HistoryOf(const std::string& problem) const {
+    std::vector<Operation> operations;
+    for (size_t i = 0; i < history_.size(); ++i) {
+      if ((problem + " ").find("T" + std::to_string(i) + " ") == std::string::npos) continue;
+      const TransactionRecord& record = history_[i];
+      const uint64_t count = record.accesses.size();
+      for (uint64_t at = 0; at < count; ++at) {
+        const TransactionAccess& access = record.accesses[at];
+        Operation& one = operations.emplace_back();
+        one.client = static_cast<int>(i);
+        one.kind = access.is_write ? OperationKind::kPut : OperationKind::kGet;
+        one.key = access.key;
+        (access.is_write ? one.argument : one.observed) = access.value;
+        // Side by side within the transaction, whose moments are whole numbers.
+        const uint64_t length = (record.end - record.begin) * kDrawnMoment;
+        one.call_time = record.begin * kDrawnMoment + length * at / count;
+        one.return_time = record.begin * kDrawnMoment + length * (at + 1) / count;
+      }
+    }
+    return operations;
+  }
 
   Status Run(const Schedule& schedule) {
     Result<std::unique_ptr<Db>> db = opener_(kStoreDir, &env_);
@@ -66,7 +90,8 @@ class TransactionsRun {
   struct Open {
     std::unique_ptr<Transaction> transaction;
     TransactionRecord record;
-    std::string wrong_sum;  // that it saw; matters if it commits
+    std::vector<BankRead> sums;  // that it saw; they matter if it commits, as its transfers do
+    std::vector<BankTransfer> transfers;
   };
 
   Status Step(const std::string& line) {
@@ -139,18 +164,28 @@ class TransactionsRun {
     return Status::Ok();
   }
   static Status Sum(Open* one) {
-    int64_t sum = 0;
-    const auto it = one->transaction->NewIterator({.prefix = "account"});
-    for (it->SeekToFirst(); it->Valid(); it->Next()) sum += std::stoll(std::string(it->value()));
-    VARVE_RETURN_IF_ERROR(it->status());
-    if (sum != kMoney * static_cast<int64_t>(kAccounts)) one->wrong_sum = std::to_string(sum);
+    VARVE_ASSIGN_OR_RETURN(Balances balances, BalancesOf(one->transaction->NewIterator({.prefix = "account"}).get()));
+    // It saw what it had moved itself.
+    for (const BankTransfer& own : one->transfers) {
+      balances[own.from] += own.amount;
+      balances[own.to] -= own.amount;
+    }
+    one->sums.push_back({std::move(balances), one->record.begin, 0});
     return Status::Ok();
+  }
+  template <typename AnyIterator>
+  static Result<Balances> BalancesOf(AnyIterator* it) {
+    Balances balances;
+    for (it->SeekToFirst(); it->Valid(); it->Next()) balances[std::string(it->key())] = std::stoll(std::string(it->value()));
+    VARVE_RETURN_IF_ERROR(it->status());
+    return balances;
   }
   static Status Move(const std::vector<std::string>& words, Open* one) {
     if (words[2] == words[3]) return Status::Ok();
     VARVE_ASSIGN_OR_RETURN(const std::string from, one->transaction->Get(words[2]));
     VARVE_ASSIGN_OR_RETURN(const std::string to, one->transaction->Get(words[3]));
     const auto amount = static_cast<int64_t>(*NumberOf(words[4]));
+    one->transfers.push_back({words[2], words[3], amount, one->record.begin});
     VARVE_RETURN_IF_ERROR(one->transaction->Put(words[2], std::to_string(std::stoll(from) - amount)));
     return one->transaction->Put(words[3], std::to_string(std::stoll(to) + amount));
   }
@@ -159,11 +194,14 @@ class TransactionsRun {
     const Status status = one.transaction->Commit();
     if (!status.ok() && status.code() != StatusCode::kConflict) return status;
     counts_->Add(status.ok() ? "committed" : "refused for conflicts");
-    if (status.ok() && !one.wrong_sum.empty()) {
-      return Status::Corruption("it saw a bank of " + one.wrong_sum + ", and committed");
-    }
     one.record.is_committed = status.ok();
     one.record.end = clock_++;
+    if (status.ok()) {
+      for (BankTransfer& transfer : one.transfers) transfer.return_time = one.record.end;
+      for (BankRead& sum : one.sums) sum.return_time = one.record.end;
+      transfers_.insert(transfers_.end(), one.transfers.begin(), one.transfers.end());
+      sums_.insert(sums_.end(), one.sums.begin(), one.sums.end());
+    }
     history_.push_back(std::move(one.record));
     return Status::Ok();
   }
@@ -182,12 +220,14 @@ class TransactionsRun {
     return Status::Ok();
   }
   Status CheckBank() {
-    int64_t sum = 0;
-    const auto it = db_->NewIterator({.prefix = "account"});
-    for (it->SeekToFirst(); it->Valid(); it->Next()) sum += std::stoll(std::string(it->value()));
-    VARVE_RETURN_IF_ERROR(it->status());
-    if (sum == kMoney * static_cast<int64_t>(kAccounts)) return Status::Ok();
-    return Status::Corruption("the bank has " + std::to_string(sum) + " in the end");
+    VARVE_ASSIGN_OR_RETURN(Balances balances, BalancesOf(db_->NewIterator({.prefix = "account"}).get()));
+    const uint64_t now = clock_++;
+    sums_.push_back({std::move(balances), now, now});
+    counts_->Add("sums of a bank checked", sums_.size());
+    Balances initial;
+    for (uint64_t i = 0; i < kAccounts; ++i) initial[AccountKey(i)] = kMoney;
+    const std::string anomaly = FindBankAnomaly(initial, transfers_, sums_);
+    return anomaly.empty() ? Status::Ok() : Status::Corruption(anomaly);
   }
 
   TurnTaking turns_;
@@ -198,6 +238,8 @@ class TransactionsRun {
   std::unique_ptr<Db> db_;
   std::map<std::string, Open> open_;
   std::vector<TransactionRecord> history_;
+  std::vector<BankTransfer> transfers_;  // of those that have committed, as are the sums
+  std::vector<BankRead> sums_;
   uint64_t clock_ = 1;
   uint64_t ids_ = 0;
 };
@@ -249,7 +291,8 @@ class TransactionsTrials final : public Trials {
   Finding Try(uint64_t seed, const Schedule& schedule, Counts* counts) override {
     TransactionsRun run(seed, counts);
     Status status = run.Run(schedule);
-    return {std::move(status), {}, run.digest()};
+    std::vector<Operation> history = run.HistoryOf(std::string(status.message()));
+    return {std::move(status), std::move(history), run.digest()};
   }
 };
 

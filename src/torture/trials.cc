@@ -46,11 +46,15 @@ Finding JudgeHistory(std::vector<Operation> history, Counts* counts, bool may_la
   return {Status::Corruption("key " + result.key + " is not linearizable: " + result.explanation), std::move(history)};
 }
 
-std::string JudgeResurrections(const std::vector<Operation>& history, Counts* counts) {
+Finding JudgeResurrections(const std::vector<Operation>& history, Counts* counts) {
   uint64_t checked = 0;
-  std::string problem = FindResurrection(history, &checked);
+  std::string key;
+  const std::string problem = FindResurrection(history, &checked, &key);
   counts->Add("reads held against one writer", checked);
-  return problem;
+  if (problem.empty()) return {};
+  Finding finding{Status::Corruption(problem), history};
+  std::erase_if(finding.history, [&](const Operation& operation) { return operation.key != key; });
+  return finding;
 }
 
 Result<Tally> Trials::Run(const Budget& budget, const Progress& progress) {

@@ -27,8 +27,8 @@ inline bool IsBroken(const Finding& finding) { return finding.status.code() == S
 // taken for a broken promise unless `may_lack_answers`.
 Finding JudgeHistory(std::vector<Operation> history, Counts* counts, bool may_lack_answers = false);
 
-// What is wrong in keys that one client writes (resurrection.h), or nothing.
-std::string JudgeResurrections(const std::vector<Operation>& history, Counts* counts);
+// Whether keys that one client writes never go back (resurrection.h); if not, with the history of that which does.
+Finding JudgeResurrections(const std::vector<Operation>& history, Counts* counts);
 
 class Trials : public Campaign {
  public:

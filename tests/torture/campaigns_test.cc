@@ -102,9 +102,10 @@ TEST(CampaignTest, SchedulesThatMakeNoSenseAreRefused) {
                      TransactionsCampaign, ConcurrencyCampaign, ClusterCampaign}) {
     const std::unique_ptr<Campaign> campaign = make();
     for (const char* line : {"sing", "write often put k 1:1", "put", "cuts 1", "0 sing k"}) {
-      const Schedule schedule{"cuts 1 1", line};
-      const auto tally = campaign->Run({.schedule = schedule, .dir = dir.path()}, [](const Tally&) {});
-      EXPECT_STATUS(kInvalidArgument, tally) << campaign->name() << ": " << line;
+      for (const Schedule& schedule : {Schedule{"cuts 1 1", line}, Schedule{line}}) {
+        const auto tally = campaign->Run({.schedule = schedule, .dir = dir.path()}, [](const Tally&) {});
+        EXPECT_STATUS(kInvalidArgument, tally) << campaign->name() << ": " << line;
+      }
     }
   }
 }

@@ -41,7 +41,7 @@ TEST(ReportTest, ViolationsAreShownWithTheirHistory) {
   account.tally.violation = violation;
   AddPoint(account.tally, &account);
   const std::string html = ToHtml("a & b", {account});
-  for (const char* part : {"a &amp; b", "it &lt;stays&gt;", "12 kills", "life 5 kill", "varve torture server --seed 3", "<svg"}) {
+  for (const char* part : {"a &amp; b", "it &lt;stays&gt;", "12 kills", "life 5 kill", "varve torture server --seed 3", "<svg", "Time line", "The history"}) {
     EXPECT_NE(html.find(part), std::string::npos) << part;
   }
   for (const char* part : {"<script", "http:", "https:", "\xff", "src="}) EXPECT_EQ(html.find(part), std::string::npos) << part;
