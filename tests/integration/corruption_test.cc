@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "env/crash_env.h"
@@ -19,50 +21,52 @@ namespace corruption_test {
 
 constexpr char kDir[] = "/store";
 
+// What a store is made with.
+struct StoreKind {
+  Compression compression = Compression::kAuto;
+  bool mapped_log = true;
+  bool has_namespaces = false;  // and deadlines
+};
+
+constexpr std::chrono::hours kTtl{24};
+
 // A closed store with several segments, separated values, a log with records and a manifest.
 class DamagedStore {
  public:
-  explicit DamagedStore(StoreOpener opener) : opener_(std::move(opener)) {}
+  explicit DamagedStore(StoreOpener opener, StoreKind kind = {}) : opener_(std::move(opener)), kind_(kind) {}
 
   Status Build() {
     Result<std::unique_ptr<Db>> db = opener_(kDir, &env_);
     if (!db.ok()) return db.status();
-    Status status;
-    const auto run = [&](const Status& next) {
-      if (status.ok()) status = next;
-    };
-    for (int round = 0; round < 4; round++) {
-      for (int i = 0; i < 30; i++) {
-        const std::string key = "key" + std::to_string(100 + (i * 7 + round * 13) % 60);
-        std::string value =
-            "value " + std::to_string(round) + "." + std::to_string(i) + " of " + key;
-        value.resize(20 + static_cast<size_t>(i % 5) * 20, '#');
-        run((*db)->Put(key, value));
-        expected_[key] = value;
-      }
-      const std::string large_key = "large" + std::to_string(round);
-      const std::string large(5000 + static_cast<size_t>(round), static_cast<char>('A' + round));
-      run((*db)->Put(large_key, large));
-      expected_[large_key] = large;
-      const std::string gone = "key" + std::to_string(100 + round * 3);
-      run((*db)->Delete(gone));
-      expected_.erase(gone);
-      deleted_.push_back(gone);
-      run((*db)->DeleteRange("key150", "key152"));
-      expected_.erase("key150");
-      expected_.erase("key151");
-      // The last round stays in the log.
-      if (round < 3) run((*db)->Flush());
+    std::vector<std::shared_ptr<Namespace>> others;
+    std::vector<Namespace*> spaces{db->get()};
+    for (const char* const name : {"", "orders", "gone"}) {
+      expected_[name];
+      if (!kind_.has_namespaces || *name == '\0') continue;
+      Result<std::shared_ptr<Namespace>> space = (*db)->OpenNamespace(name);
+      if (!space.ok()) return space.status();
+      others.push_back(*std::move(space));
+      spaces.push_back(others.back().get());
     }
-    run((*db)->WaitForBackgroundWork());
-    run((*db)->Sync());
+    for (int round = 0; round < 4; round++) {
+      for (size_t i = 0; i < spaces.size(); ++i) {
+        WriteRound(round, static_cast<int>(i), static_cast<int>(spaces.size()), spaces[i]);
+      }
+      // The last round stays in the log.
+      if (round < 3) Run((*db)->Flush());
+    }
+    others.clear();
+    if (kind_.has_namespaces) Run((*db)->DropNamespace("gone"));
+    expected_.erase("gone");
+    Run((*db)->WaitForBackgroundWork());
+    Run((*db)->Sync());
     db->reset();
     for (const std::string& path : env_.FileNames()) {
       Result<std::string> content = env_.ReadFileForTest(path);
       if (!content.ok()) return content.status();
       files_[path] = *std::move(content);
     }
-    return status;
+    return status_;
   }
 
   const std::map<std::string, std::string>& files() const { return files_; }
@@ -91,8 +95,8 @@ class DamagedStore {
     verdict.verify_noticed = !report.ok() || !report->problems.empty();
     verdict.was_noticed = verdict.verify_noticed;
     std::string missing;
-    ExamineGets(db->get(), &verdict, &missing);
-    if (verdict.problem.empty()) ExamineScan(db->get(), &verdict, &missing);
+    ExamineSpace(db->get(), expected_[""], &verdict, &missing);
+    if (kind_.has_namespaces) ExamineNamespaces(db->get(), &verdict, &missing);
     if (verdict.problem.empty() && !missing.empty() && !verdict.was_noticed) {
       verdict.problem = missing + " is missing and nothing says so";
     }
@@ -100,44 +104,112 @@ class DamagedStore {
   }
 
  private:
-  void ExamineGets(Db* db, Verdict* verdict, std::string* missing) {
-    for (const auto& [key, value] : expected_) {
-      const Result<std::string> got = db->Get(key);
-      if (got.ok() && *got != value) verdict->problem = "get " + key + ": wrong bytes";
-      if (got.status().IsNotFound()) *missing = key;
-      if (!got.ok() && !got.status().IsNotFound()) verdict->was_noticed = true;
+  void Run(const Status& next) {
+    if (status_.ok()) status_ = next;
+  }
+
+  // The `part`-th of `parts` of a round's writes.
+  void WriteRound(int round, int part, int parts, Namespace* space) {
+    Contents& expected = expected_[std::string(space->name())];
+    for (int i = part; i < 30; i += parts) {
+      const std::string key = "key" + std::to_string(100 + (i * 7 + round * 13) % 60);
+      std::string value = "value " + std::to_string(round) + "." + std::to_string(i) + " of " + key;
+      value.resize(20 + static_cast<size_t>(i % 5) * 20, '#');
+      const bool has_deadline = kind_.has_namespaces && i % 4 < 2;
+      WriteOptions options;
+      if (has_deadline) options.ttl = kTtl;
+      Run(space->Put(key, value, options));
+      expected[key] = value;
+      deadlines_[std::string(space->name()) + "/" + key] = has_deadline;
     }
-    for (const std::string& key : deleted_) {
-      const Result<std::string> got = db->Get(key);
-      if (got.ok() && expected_.count(key) == 0) verdict->problem = "get " + key + ": came back";
+    if (part == 0) {
+      const std::string large_key = "large" + std::to_string(round);
+      const std::string large(5000 + static_cast<size_t>(round), static_cast<char>('A' + round));
+      Run(space->Put(large_key, large));
+      expected[large_key] = large;
+    }
+    const std::string gone = "key" + std::to_string(100 + round * 3);
+    Run(space->Delete(gone));
+    expected.erase(gone);
+    deleted_.push_back(gone);
+    Run(space->DeleteRange("key150", "key152"));
+    expected.erase("key150");
+    expected.erase("key151");
+  }
+
+  void ExamineNamespaces(Db* db, Verdict* verdict, std::string* missing) {
+    const Result<std::vector<NamespaceInfo>> names = db->ListNamespaces();
+    if (!names.ok()) {
+      verdict->was_noticed = true;
+      return;
+    }
+    bool is_there = false;
+    for (const NamespaceInfo& info : *names) {
+      if (info.name == "gone") verdict->problem = "the dropped namespace is back";
+      is_there = is_there || info.name == "orders";
+    }
+    if (!is_there) *missing = "the namespace";
+    if (!is_there || !verdict->problem.empty()) return;
+    const Result<std::shared_ptr<Namespace>> space = db->OpenNamespace("orders");
+    if (!space.ok()) {
+      verdict->was_noticed = true;
+    } else {
+      ExamineSpace(space->get(), expected_["orders"], verdict, missing);
     }
   }
 
-  void ExamineScan(Db* db, Verdict* verdict, std::string* missing) {
-    auto it = db->NewIterator();
-    auto next = expected_.begin();
+  void ExamineSpace(Namespace* space, const Contents& expected, Verdict* verdict, std::string* missing) {
+    ExamineGets(space, expected, verdict, missing);
+    if (verdict->problem.empty()) ExamineScan(space, expected, verdict, missing);
+  }
+
+  void ExamineGets(Namespace* space, const Contents& expected, Verdict* verdict, std::string* missing) {
+    for (const auto& [key, value] : expected) {
+      const Result<std::string> got = space->Get(key);
+      if (got.ok() && *got != value) verdict->problem = "get " + key + ": wrong bytes";
+      if (got.status().IsNotFound()) *missing = key;
+      if (!got.ok() && !got.status().IsNotFound()) verdict->was_noticed = true;
+      if (!kind_.has_namespaces) continue;
+      const auto ttl = space->TimeToLive(key);
+      const bool has_deadline = deadlines_[std::string(space->name()) + "/" + key];
+      if (ttl.ok() && (ttl->has_value() != has_deadline || (has_deadline && **ttl > kTtl))) {
+        verdict->problem = "time to live of " + key + ": wrong";
+      }
+    }
+    for (const std::string& key : deleted_) {
+      const Result<std::string> got = space->Get(key);
+      if (got.ok() && expected.count(key) == 0) verdict->problem = "get " + key + ": came back";
+    }
+  }
+
+  static void ExamineScan(Namespace* space, const Contents& expected, Verdict* verdict, std::string* missing) {
+    auto it = space->NewIterator();
+    auto next = expected.begin();
     for (it->SeekToFirst(); it->Valid(); it->Next()) {
       const std::string key(it->key());
       const std::string value(it->value());
       if (!it->status().ok()) break;
-      const auto at = expected_.find(key);
-      if (at == expected_.end() || at->second != value) {
+      const auto at = expected.find(key);
+      if (at == expected.end() || at->second != value) {
         verdict->problem = "scan: wrong bytes at " + key;
         return;
       }
-      if (next != expected_.end() && key != next->first) *missing = next->first;
+      if (next != expected.end() && key != next->first) *missing = next->first;
       next = std::next(at);
     }
     if (!it->status().ok()) {
       verdict->was_noticed = true;
-    } else if (next != expected_.end()) {
+    } else if (next != expected.end()) {
       *missing = next->first;
     }
   }
 
   const StoreOpener opener_;
+  const StoreKind kind_;
   CrashEnv env_;
-  Contents expected_;
+  Status status_;                             // the first error while it was built
+  std::map<std::string, Contents> expected_;  // by namespace
+  std::map<std::string, bool> deadlines_;     // namespace/key: whether it has one
   std::vector<std::string> deleted_;
   std::map<std::string, std::string> files_;
 };
@@ -178,7 +250,7 @@ struct FlipReport {
   std::map<std::string, std::pair<size_t, size_t>> unnoticed;
 };
 
-// Flips one bit in every `stride`-th byte of every file, alone.
+// Changes every `stride`-th byte of every file, alone: one bit of it, and all when nothing is to be left out.
 FlipReport FlipBytes(DamagedStore* store, size_t stride) {
   FlipReport report;
   size_t phase = 0;
@@ -186,24 +258,25 @@ FlipReport FlipBytes(DamagedStore* store, size_t stride) {
   for (const auto& [path, content] : store->files()) {
     if (IsNoData(path)) continue;
     for (size_t offset = phase++ % stride; offset < content.size(); offset += stride) {
-      const auto env = store->Copy();
-      const auto mask = static_cast<uint8_t>(1u << (offset * 5 % 8));
-      EXPECT_OK(env->CorruptByte(path, offset, mask));
-      const bool is_log = path.ends_with(".wal");
-      if (is_log && LogOf(env.get()) == log) continue;
-      const DamagedStore::Verdict verdict = store->Examine(env.get());
-      report.flip_count++;
-      if (!verdict.problem.empty()) {
-        report.problem = path + " offset " + std::to_string(offset) + " of " +
-                         std::to_string(content.size()) + " mask " + std::to_string(mask) + ": " +
-                         verdict.problem;
-        return report;
+      for (const uint32_t mask : {1u << (offset * 5 % 8), 0xffu}) {
+        if (mask == 0xff && !IsExhaustive()) continue;
+        const auto env = store->Copy();
+        EXPECT_OK(env->CorruptByte(path, offset, static_cast<uint8_t>(mask)));
+        // Of a log, some bytes belong to no record; what the store makes of them is looked at all the same.
+        const bool is_unused = path.ends_with(".wal") && LogOf(env.get()) == log;
+        const DamagedStore::Verdict verdict = store->Examine(env.get());
+        report.flip_count++;
+        if (!verdict.problem.empty()) {
+          report.problem = path + " offset " + std::to_string(offset) + " of " + std::to_string(content.size()) +
+                           " mask " + std::to_string(mask) + ": " + verdict.problem;
+          return report;
+        }
+        if (is_unused || content[offset] == '\0') continue;  // the latter may be padding
+        auto& [flips, missed] = report.unnoticed[KindOf(path)];
+        flips++;
+        if (verdict.verify_noticed) continue;
+        if (missed++ == 0) std::printf("  %s offset %zu: unnoticed\n", path.c_str(), offset);
       }
-      if (content[offset] == '\0') continue;  // may be padding
-      auto& [flips, missed] = report.unnoticed[KindOf(path)];
-      flips++;
-      if (verdict.verify_noticed) continue;
-      if (missed++ == 0) std::printf("  %s offset %zu: unnoticed\n", path.c_str(), offset);
     }
   }
   return report;
@@ -263,12 +336,15 @@ StoreOpener FakeOpener(FakeBug bug) {
   };
 }
 
-class CorruptionTest : public ::testing::Test {
+class CorruptionTest : public ::testing::TestWithParam<std::tuple<Compression, bool, bool>> {
  protected:
   void SetUp() override {
+    const auto [compression, mapped_log, has_namespaces] = GetParam();
     StoreConfig config = SmallStoreConfig();
     config.tuning.idle_millis = 1'000'000;  // the damage is examined, not compacted away
-    store_ = std::make_unique<DamagedStore>(OpenerFor(config));
+    config.tuning.mapped_log = mapped_log;
+    config.options.compression = compression;
+    store_ = std::make_unique<DamagedStore>(OpenerFor(config), StoreKind{compression, mapped_log, has_namespaces});
     ASSERT_OK(store_->Build());
     // As built, everything is fine.
     const auto env = store_->Copy();
@@ -280,23 +356,38 @@ class CorruptionTest : public ::testing::Test {
   std::unique_ptr<DamagedStore> store_;
 };
 
-TEST_F(CorruptionTest, FlippedByteIsNeverReturned) {
-  const size_t stride = std::max<size_t>(1, store_->byte_count() / Scaled(6000)) | 1;
+std::string NameOfStore(const ::testing::TestParamInfo<CorruptionTest::ParamType>& store) {
+  const auto& [compression, mapped_log, has_namespaces] = store.param;
+  std::string name = "Zstd";
+  if (compression == Compression::kNone) name = "None";
+  if (compression == Compression::kLz4) name = "Lz4";
+  return name + (mapped_log ? "MappedLog" : "WrittenLog") + (has_namespaces ? "Namespaces" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, CorruptionTest,
+                         ::testing::Combine(::testing::Values(Compression::kNone, Compression::kLz4, Compression::kZstd),
+                                            ::testing::Bool(), ::testing::Bool()),
+                         NameOfStore);
+
+TEST_P(CorruptionTest, FlippedByteIsNeverReturned) {
+  const size_t stride = IsExhaustive() ? 1 : std::max<size_t>(1, store_->byte_count() / Scaled(1000)) | 1;
   const FlipReport report = FlipBytes(store_.get(), stride);
   EXPECT_EQ(report.problem, "");
-  std::printf("  %zu bytes in %zu files, %zu flips\n", store_->byte_count(), store_->files().size(),
-              report.flip_count);
+  const std::string every = stride == 1 ? "each byte" : "one byte in " + std::to_string(stride);
+  std::printf("  %zu bytes in %zu files, %zu flips, %s\n", store_->byte_count(), store_->files().size(),
+              report.flip_count, every.c_str());
+  RecordProperty("flipped_bytes", std::to_string(report.flip_count));
   for (const auto& [kind, counts] : report.unnoticed) {
     std::printf("  %s: %zu flips, %zu unnoticed\n", kind.c_str(), counts.first, counts.second);
     EXPECT_EQ(counts.second, 0u) << kind << ": verify reports damage to every used byte";
   }
 }
 
-TEST_F(CorruptionTest, CutFileIsNoticed) { EXPECT_EQ(CutFiles(store_.get(), Scaled(40)), ""); }
+TEST_P(CorruptionTest, CutFileIsNoticed) { EXPECT_EQ(CutFiles(store_.get(), Scaled(40)), ""); }
 
-TEST_F(CorruptionTest, MissingFileIsNoticed) { EXPECT_EQ(RemoveFiles(store_.get()), ""); }
+TEST_P(CorruptionTest, MissingFileIsNoticed) { EXPECT_EQ(RemoveFiles(store_.get()), ""); }
 
-TEST_F(CorruptionTest, SwappedFilesAreNoticed) { EXPECT_EQ(SwapFiles(store_.get()), ""); }
+TEST_P(CorruptionTest, SwappedFilesAreNoticed) { EXPECT_EQ(SwapFiles(store_.get()), ""); }
 
 TEST(CorruptionHarnessTest, CorrectFakeNoticesEverything) {
   DamagedStore store(FakeOpener(FakeBug::kNone));

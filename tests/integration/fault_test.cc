@@ -2,6 +2,7 @@
 // reported, nothing crashes, what was acknowledged stays readable, and a failed sync is final.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <ostream>
@@ -96,6 +97,7 @@ class FaultRun {
     return problem.empty() ? problem : plan_.ToString() + ": " + problem;
   }
   uint64_t fault_count() const { return env_.fault_count(); }
+  // Calls that the plan's filter means, up to the last step.
   uint64_t call_count() const { return calls_; }
 
  private:
@@ -103,12 +105,13 @@ class FaultRun {
 
   std::string RunAll() {
     if (plan_.nth > 0) env_.FailCall(plan_.nth, plan_.fault, plan_.span, plan_.filter);
+    env_.SetCallHook([this](const CallInfo& call) { calls_ += plan_.filter.Matches(call) ? 1 : 0; });
     Result<std::unique_ptr<Db>> db = opener_(kDir, &env_);
     for (size_t i = 0; i < steps_.size() && db.ok(); i++) {
       std::string problem = RunOne(i, &db);
       if (!problem.empty()) return "step " + std::to_string(i) + ", " + problem;
     }
-    calls_ = env_.call_count();
+    env_.SetCallHook(nullptr);
     env_.ClearFaults();
     const auto after_kill = env_.CloneAfterProcessCrash();
     if (db.ok()) {
@@ -190,7 +193,7 @@ class FaultRun {
   std::optional<size_t> durable_;  // the last step acknowledged as durable
   size_t failed_steps_ = 0;
   bool is_latched_ = false;
-  uint64_t calls_ = 0;
+  std::atomic<uint64_t> calls_ = 0;
 };
 
 struct Sweep {
@@ -207,18 +210,23 @@ StoreOpener FakeOpener(FakeBug bug) {
   };
 }
 
-// Lets call n fail for n = 1, 2, ... until a run is untouched; with more calls than `run_limit`
-// only every so manieth. Returns the first problem.
+struct SweepCounts {
+  size_t runs = 0;
+  uint64_t stride = 1;
+};
+
+// Lets call n fail, of those that the filter means, for n = 1, 2, ... until a run is untouched; when they are
+// more than `run_limit` only every so manieth. Returns the first problem.
 std::string RunSweep(const StoreOpener& opener, const std::vector<Step>& steps, const Sweep& sweep,
-                     size_t run_limit, size_t* run_count) {
-  FaultRun clean(opener, steps, {});
+                     size_t run_limit, SweepCounts* counts) {
+  FaultRun clean(opener, steps, {.filter = sweep.filter});
   std::string problem = clean.Run();
   if (!problem.empty()) return problem;
-  const uint64_t stride = clean.call_count() / run_limit + 1;
-  for (uint64_t n = 1 + clean.call_count() % stride;; n += stride) {
+  counts->stride = StrideOf(clean.call_count(), run_limit);
+  for (uint64_t n = 1 + clean.call_count() % counts->stride;; n += counts->stride) {
     FaultRun run(opener, steps, {n, sweep.fault, sweep.span, sweep.filter});
     problem = run.Run();
-    ++*run_count;
+    ++counts->runs;
     if (!problem.empty() || run.fault_count() == 0) return problem;
   }
 }
@@ -248,12 +256,15 @@ const NamedSweep kSweeps[] = {
 class FaultTest : public ::testing::TestWithParam<NamedSweep> {
  protected:
   void ExpectSurvives(const StoreConfig& config, uint64_t seed) {
-    size_t run_count = 0;
+    SweepCounts counts;
     EXPECT_EQ(RunSweep(OpenerFor(config), MakeWorkload(seed, {.step_count = 120}), GetParam().sweep,
-                       Scaled(600), &run_count),
+                       Scaled(600), &counts),
               "")
         << "seed " << seed << ", options: " << config.ToString();
-    std::printf("  %zu runs\n", run_count);
+    const std::string every = counts.stride == 1 ? "each" : "one in " + std::to_string(counts.stride);
+    std::printf("  %zu runs, %s of the calls\n", counts.runs, every.c_str());
+    EXPECT_TRUE(counts.stride == 1 || !IsExhaustive());
+    RecordProperty("failed_calls", std::to_string(counts.runs));
   }
 };
 
@@ -275,10 +286,10 @@ INSTANTIATE_TEST_SUITE_P(Sweeps, FaultTest, ::testing::ValuesIn(kSweeps),
 TEST(FaultHarnessTest, CorrectFakeSurvivesEverySweep) {
   const std::vector<Step> steps = MakeWorkload(1, {.step_count = 60});
   for (const NamedSweep& named : kSweeps) {
-    size_t run_count = 0;
-    EXPECT_EQ(RunSweep(FakeOpener(FakeBug::kNone), steps, named.sweep, 500, &run_count), "")
-        << named.name;
-    EXPECT_GT(run_count, 3u) << named.name;
+    SweepCounts counts;
+    EXPECT_EQ(RunSweep(FakeOpener(FakeBug::kNone), steps, named.sweep, 500, &counts), "") << named.name;
+    EXPECT_GT(counts.runs, 3u) << named.name;
+    EXPECT_EQ(counts.stride, 1u) << named.name;
   }
 }
 
@@ -288,8 +299,8 @@ TEST_P(FaultFindsTest, PlantedBug) {
   const std::vector<Step> steps = MakeWorkload(1, {.step_count = 60});
   std::string problems;
   for (const NamedSweep& named : kSweeps) {
-    size_t run_count = 0;
-    problems += RunSweep(FakeOpener(GetParam()), steps, named.sweep, 500, &run_count);
+    SweepCounts counts;
+    problems += RunSweep(FakeOpener(GetParam()), steps, named.sweep, 500, &counts);
   }
   EXPECT_NE(problems, "");
 }

@@ -157,8 +157,16 @@ class AllocationFailureTest : public ::testing::TestWithParam<bool> {
     return contents == with || contents == without;
   }
 
-  // Every 13th allocation, every one from VARVE_TEST_SCALE=13 on.
-  static uint64_t Stride() { return std::max<uint64_t>(1, static_cast<uint64_t>(13 / TestScale())); }
+  // Every 13th allocation; every one from VARVE_TEST_SCALE=13 on, or when nothing may be left out.
+  static uint64_t Stride() {
+    return IsExhaustive() ? 1 : std::max<uint64_t>(1, static_cast<uint64_t>(13 / TestScale()));
+  }
+  void Count(uint64_t last) {
+    const uint64_t count = (last + Stride() - 1) / Stride();
+    std::printf("  %llu allocations failed, every %llu. of them\n", static_cast<unsigned long long>(count),
+                static_cast<unsigned long long>(Stride()));
+    RecordProperty("failed_allocations", std::to_string(count));
+  }
 
   // Runs `body` in a child and waits for its end: 0 when it was an abort, as an allocation failure where
   // nothing can be undone makes it.
@@ -205,7 +213,8 @@ TEST_P(AllocationFailureTest, OfAnyCallLosesNothing) {
     EXPECT_TRUE(report.ok() && report->problems.empty()) << "allocation " << n;
     if (is_over) break;
   }
-  std::printf("  %llu allocations, %d processes ended\n", static_cast<unsigned long long>(n), abort_count_);
+  Count(n);
+  std::printf("  %d processes ended\n", abort_count_);
   EXPECT_GT(n, 50u);
 }
 
@@ -246,7 +255,7 @@ TEST_P(AllocationFailureTest, OfOpenChangesNothing) {
     ASSERT_TRUE(*contents == expected) << "allocation " << n << ": " << Difference(expected, *contents);
     if (is_over) break;
   }
-  std::printf("  %llu allocations\n", static_cast<unsigned long long>(n));
+  Count(n);
   EXPECT_GT(n, 20u);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <string_view>
 
 #include "base/random.h"
 #include "base/status_macros.h"
@@ -291,5 +292,12 @@ double TestScale() {
 size_t Scaled(size_t count) {
   return std::max<size_t>(1, static_cast<size_t>(static_cast<double>(count) * TestScale()));
 }
+
+bool IsExhaustive() {
+  const char* text = std::getenv("VARVE_TEST_EXHAUSTIVE");
+  return text != nullptr && std::string_view(text) == "1";
+}
+
+size_t StrideOf(size_t all, size_t limit) { return IsExhaustive() ? 1 : all / limit + 1; }
 
 }  // namespace varve::test

@@ -80,6 +80,10 @@ std::string Difference(const Contents& expected, const Contents& found);
 double TestScale();
 // `count` times the scale, at least one.
 size_t Scaled(size_t count);
+// Whether sweeps leave out nothing, however long that takes: environment variable VARVE_TEST_EXHAUSTIVE=1.
+bool IsExhaustive();
+// A sweep over `all` things in about `limit` steps takes every so manieth; each, when it is to be exhaustive.
+size_t StrideOf(size_t all, size_t limit);
 
 }  // namespace varve::test
 
