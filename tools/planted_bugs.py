@@ -41,7 +41,7 @@ PLANT = re.compile(r'VARVE_PLANTED_BUG\(\s*"([^"]+)"\)')
 # first.
 CAMPAIGNS = {
     "format": ("format", "*-*FuzzCorpusTest*", 1),
-    "open_errors": ("integration", "OpenErrorsTest.*", 1),
+    "open_errors": ("integration", "OpenErrorsTest.*:NewerVersionTest.*", 1),
     "regression": ("integration", "*Regression*", 1),
     "cluster": ("cluster", "*", 1),
     "ttl": ("engine", "*TtlTest.*", 1),
@@ -63,7 +63,7 @@ CAMPAIGNS = {
     "wire": ("integration", "*WireHistoryTest*", 1),
     "node": ("node", "*", 1),
     "backup": ("integration", "*Backup*:*Checkpoint*:*Restore*", 1),
-    "corruption": ("integration", "CorruptionTest.*", 0.3),
+    "corruption": ("integration", "*/CorruptionTest.*", 0.3),
     "torture": ("sim", "*ClusterTorture*", 1),
     "model": ("integration", "ModelTest.Store*", 0.1),
     "disk_full": ("integration", "DiskFullTest.*:*RealDiskFullTest.*", 0.2),
@@ -224,6 +224,7 @@ KNOWN = {
     "node.power_cuts_unnoticed": "node",
     "node.waits_for_a_lease_it_has": "cluster",
     "open.name_of_the_store_not_synced": "regression",
+    "open.newer_files_accepted": "open_errors",
     "outbox.sends_what_has_expired": "node",
     "outbox.without_bound": "node",
     "packer.loses_a_piece": "node",

@@ -172,12 +172,13 @@ Status DbImpl::CheckMayBecomeStore(const std::vector<std::string>& names) const 
 
 Status DbImpl::Start() {
   VARVE_RETURN_IF_ERROR(LockDirectory());
-  if (!options_.read_only) events_.Open(env_, JoinPath(dir_, kEventsFileName));
   if (env_->FileExists(JoinPath(dir_, kCurrentFileName))) {
     VARVE_RETURN_IF_ERROR(versions_.Recover(!options_.read_only));
   } else {
     VARVE_RETURN_IF_ERROR(versions_.Create(env_->RandomSeed()));
   }
+  // What a later release has written is refused by now, with nothing changed.
+  if (!options_.read_only) events_.Open(env_, JoinPath(dir_, kEventsFileName));
   for (const auto& run : versions_.current()->runs()) {
     MutexLock lock(&mu_);
     next_run_id_ = std::max(next_run_id_, run->id() + 1);

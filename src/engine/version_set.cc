@@ -4,6 +4,7 @@
 
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
+#include "engine/newer_files.h"
 #include "format/filename.h"
 #include "format/manifest.h"
 #include "varve/version.h"
@@ -142,9 +143,10 @@ Status VersionSet::Recover(bool writable) {
   const std::optional<uint64_t> number = ParseCurrentFile(content);
   if (!number) return Status::Corruption(path + ": does not name a manifest");
   VARVE_RETURN_IF_ERROR(ReadManifest(*number));
+  VARVE_ASSIGN_OR_RETURN(auto names, context_->env->ListDir(context_->dir));
+  VARVE_RETURN_IF_ERROR(RefuseNewerFiles(context_->env, context_->dir, names));
   if (!writable) return Status::Ok();
   // Numbers of files that a crash left behind are not used again.
-  VARVE_ASSIGN_OR_RETURN(auto names, context_->env->ListDir(context_->dir));
   std::vector<uint64_t> numbers;
   for (const std::string& name : names) {
     const auto parsed = ParseFileName(name);

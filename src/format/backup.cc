@@ -9,6 +9,7 @@
 #include "base/planted_bug.h"
 #include "base/status_macros.h"
 #include "format/filename.h"
+#include "format/newer_format.h"
 #include "varve/version.h"
 
 namespace varve {
@@ -115,8 +116,7 @@ Result<BackupHeader> DecodeBackupHeader(std::string_view bytes) {
   }
   const uint32_t version = LoadFixed<uint32_t>(from + 8);
   if (version > kFormatVersion) {
-    return Status::NotSupported("the backup has format version " + std::to_string(version) +
-                                ", newer than " + std::to_string(kFormatVersion));
+    return NewerFormat("the backup", version);
   }
   const BackupHeader header{LoadFixed<uint64_t>(from + 16), LoadFixed<uint64_t>(from + 24),
                             LoadFixed<uint64_t>(from + 32)};

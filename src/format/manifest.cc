@@ -4,6 +4,7 @@
 #include "base/coding.h"
 #include "base/hash.h"
 #include "base/planted_bug.h"
+#include "format/newer_format.h"
 #include "varve/version.h"
 
 namespace varve {
@@ -53,8 +54,7 @@ Status CheckManifestFileHeader(std::string_view image, uint64_t file_number) {
   }
   const uint32_t version = LoadFixed<uint32_t>(image.data() + 8);
   if (version > kFormatVersion && !VARVE_PLANTED_BUG("manifest.newer_version_accepted")) {
-    return Status::NotSupported(Name(file_number) + ": format version " + std::to_string(version) +
-                                " is newer than " + std::to_string(kFormatVersion));
+    return NewerFormat(Name(file_number), version);
   }
   return Status::Ok();
 }

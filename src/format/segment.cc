@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/status_macros.h"
 #include "format/block_file.h"
+#include "format/newer_format.h"
 #include "varve/version.h"
 
 namespace varve {
@@ -100,9 +101,7 @@ Result<SegmentFooter> DecodeSegmentFooter(std::string_view bytes, uint64_t file_
     return Damaged(file_number, "is file " + std::to_string(footer.file_number) + " in truth");
   }
   if (footer.format_version > kFormatVersion) {
-    return Status::NotSupported("segment " + std::to_string(file_number) + " has format version " +
-                                std::to_string(footer.format_version) + ", newer than " +
-                                std::to_string(kFormatVersion));
+    return NewerFormat("segment " + std::to_string(file_number), footer.format_version);
   }
   if (footer.sparse_index_offset > footer_offset ||
       footer.sparse_index_offset + footer.sparse_index_bytes != footer.properties_offset ||

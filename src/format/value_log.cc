@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/coding.h"
 #include "base/planted_bug.h"
+#include "format/newer_format.h"
 #include "varve/version.h"
 
 namespace varve {
@@ -51,9 +52,7 @@ Status CheckValueLogFileHeader(std::string_view bytes, uint64_t file_number) {
   }
   const uint32_t version = LoadFixed<uint32_t>(bytes.data() + 8);
   if (version > kFormatVersion) {
-    return Status::NotSupported("value log " + std::to_string(file_number) +
-                                " has format version " + std::to_string(version) + ", newer than " +
-                                std::to_string(kFormatVersion));
+    return NewerFormat("value log " + std::to_string(file_number), version);
   }
   return Status::Ok();
 }

@@ -1,6 +1,7 @@
 #include "format/version_edit.h"
 
 #include "base/coding.h"
+#include "format/newer_format.h"
 #include "varve/version.h"
 
 namespace varve {
@@ -202,9 +203,7 @@ Result<VersionEdit> DecodeVersionEdit(std::string_view bytes) {
       return Status::Corruption("version edit: field " + std::to_string(tag) + " is malformed");
     }
     if (edit.format_version && *edit.format_version > kFormatVersion) {
-      return Status::NotSupported("the store has format version " +
-                                  std::to_string(*edit.format_version) + ", newer than " +
-                                  std::to_string(kFormatVersion));
+      return NewerFormat("the store", *edit.format_version);
     }
   }
   return edit;

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/planted_bug.h"
+#include "format/newer_format.h"
 #include "varve/version.h"
 
 namespace varve {
@@ -71,9 +72,7 @@ Result<WalFileHeader> DecodeWalFileHeader(std::string_view image, uint64_t log_n
   header.previous_log_number = LoadFixed<uint64_t>(from + kHeaderPreviousLogAt);
   header.previous_end_offset = LoadFixed<uint64_t>(from + kHeaderPreviousEndAt);
   if (header.format_version > kFormatVersion) {
-    return BadHeader(StatusCode::kNotSupported, log_number,
-                     "format version " + std::to_string(header.format_version) + " is newer than " +
-                         std::to_string(kFormatVersion));
+    return NewerFormat("log " + std::to_string(log_number), header.format_version);
   }
   if (header.log_number != log_number) {
     return BadHeader(StatusCode::kNotFound, log_number,
