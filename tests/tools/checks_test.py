@@ -5,9 +5,11 @@ usage: checks_test.py TOOLS_FOLDER
 """
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 TOOLS = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else "tools").resolve()
@@ -380,6 +382,108 @@ class PlantedBugsTest(CopiedCheck):
     def test_those_that_take_many_seeds_are_left_to_the_nightly_run(self):
         self.assertIn("get.linear_like_quorum", self.simulate()[1])
         self.assertNotIn("get.linear_like_quorum", self.simulate("--few-seeds")[1])
+
+
+class NightlyTest(Check):
+    """Commands stand in for the parts: the clock, the verdicts and the summary are those of a night."""
+
+    def night(self, parts, *arguments, seconds=600, counts="[]"):
+        self.write("tools/nightly.py", (TOOLS / "nightly.py").read_text())
+        real = (TOOLS / "nightly_parts.py").read_text()
+        self.write("tools/nightly_parts.py", f"{real}\n\ndef parts():\n    return {parts}\n\n\ndef counts():\n    return {counts}\n")
+        run = subprocess.run([sys.executable, str(self.root / "tools" / "nightly.py"), "--deadline", str(time.time() + seconds), "--seed", "7",
+                              "--jobs", "2", "--out", str(self.root / "out"), *arguments],
+                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        summary = self.root / "out" / "summary.txt"
+        return run.returncode, summary.read_text() if summary.exists() else run.stdout
+
+    @staticmethod
+    def part(name, command, percent=10, more=""):
+        return f"Part({name!r}, {percent}, ['sh', '-c', {command!r}], {more}),"
+
+    def assert_fails(self, expected, *parts, seconds=600):
+        code, text = self.night(f"[{''.join(parts)}]", seconds=seconds)
+        self.assertEqual(code, 1, text)
+        self.assertRegex(text, expected)
+        return text
+
+    def test_all_that_passes_is_told(self):
+        code, text = self.night("[" + self.part("a", "echo {seed} {name} {order}; test $SCALE = 3", more="environment={'SCALE': '3'}") +
+                                self.part("b", "exit 0") + "]")
+        self.assertEqual(code, 0, text)
+        self.assertRegex(text, r"a +0 s  passed\n")
+        self.assertIn("2 parts, 0 minutes: passed", text)
+        self.assertEqual((self.root / "out" / "a.log").read_text(), "7 a 8\n")
+
+    def test_one_failure_is_told_and_loses_nothing_else(self):
+        text = self.assert_fails(r"a +0 s  FAILED with 3\n", self.part("a", "exit 3"), self.part("b", "exit 0"), self.part("c", "exit 0"))
+        self.assertRegex(text, r"b +0 s  passed\n")
+        self.assertRegex(text, r"c +0 s  passed\n")
+        self.assertIn("minutes: FAILED: a\n", text)
+
+    def test_what_must_be_whole_fails_when_it_is_cut(self):
+        text = self.assert_fails(r"a +\d s  CUT: FAILED", self.part("a", "sleep 60", 1), self.part("b", "sleep 60", 1, "must=False"), seconds=4)
+        self.assertRegex(text, r"b +\d s  CUT\n")
+        self.assertIn("minutes: FAILED: a\n", text)
+
+    def test_the_deadline_holds_for_all(self):
+        begin = time.monotonic()
+        parts = [self.part(name, "sleep 60 & sleep 60", more="must=False") for name in "abcdef"]
+        parts.append(self.part("late", "exit 0", 0.000001))
+        text = self.assert_fails(r"late +0 s  NOT RUN: FAILED .the time was up", *parts, seconds=6)
+        self.assertLess(time.monotonic() - begin, 30, text)
+
+    def test_a_canary_must_fail_and_in_its_own_way(self):
+        code, text = self.night("[" + self.part("canary", "exit 6", more="canary=6") + "]")
+        self.assertEqual(code, 0, text)
+        self.assertIn("found its planted bug", text)
+        self.assert_fails("passed with a planted bug: FAILED", self.part("canary", "exit 0", more="canary=6"))
+        self.assert_fails("FAILED with 5 with a planted bug: FAILED", self.part("canary", "exit 5", more="canary=6"))
+        self.assert_fails("CUT with a planted bug: FAILED", self.part("canary", "sleep 60", more="canary=6"), seconds=3)
+        self.assert_fails("FAILED with 127", "Part('canary', 1, ['./no such thing'], canary=6),")
+
+    def test_logs_that_say_nothing_are_failures(self):
+        self.assert_fails("nothing to be read in its log", self.part("a", "echo", more="facts=campaign_facts"))
+        self.assert_fails("not all were found: x.y", self.part("a", "echo '9 bugs, 1 survived: x.y'", more="facts=planted_facts"))
+        self.assert_fails("not all were found", self.part("a", "exit 0", more="facts=planted_facts"))
+        code, text = self.night("[" + self.part("a", "echo '9 bugs, 0 survived: '", more="facts=planted_facts") +
+                                self.part("b", """echo '{"counts": [{"number": "1234", "what": "kills"}]}'""", more="facts=campaign_facts") + "]")
+        self.assertEqual(code, 0, text)
+        self.assertIn("    9 bugs found\n", text)
+        self.assertIn("    1,234 kills\n", text)
+
+    def test_counts_are_reached_in_chunks_that_are_kept(self):
+        report = json.dumps({"campaigns": [{"seeds": 3}], "counts": [{"what": "kills", "number": "40"}]})
+        count = (f"[dataclasses.replace(count_of_campaign('crash', 100, 'kills'), command=['sh', '-c', {'echo {seed} >> {out}/seeds; cat {out}/report'!r}])]")
+        self.write("out/report", report)
+        code, text = self.night("[]", "--once", counts=count)
+        self.assertEqual(code, 0, text)
+        self.assertRegex(text, "crash +120 of 100 kills")
+        self.assertEqual((self.root / "out" / "seeds").read_text().split(), ["5000001", "5000004", "5000007"])
+        # Again, there is nothing to do; and what is missing is run from there on.
+        self.assertEqual(self.night("[]", "--once", counts=count)[0], 0)
+        self.assertEqual(len((self.root / "out" / "seeds").read_text().split()), 3)
+        self.assertEqual(self.night("[]", "--once", counts=count.replace("100", "130"))[0], 0)
+        self.assertEqual((self.root / "out" / "seeds").read_text().split()[3:], ["5000010"])
+
+    def test_a_chunk_that_fails_ends_its_count(self):
+        count = "[dataclasses.replace(count_of_campaign('crash', 100, 'kills'), command=['sh', '-c', 'exit 6'])]"
+        code, text = self.night("[]", "--once", counts=count)
+        self.assertEqual(code, 1, text)
+        self.assertRegex(text, "crash +FAILED")
+        self.assertEqual(list((self.root / "out").glob("once*.json")), [])
+
+    def test_every_program_of_tests_and_every_campaign_has_its_part(self):
+        root = TOOLS.parent
+        listed = subprocess.run([sys.executable, str(TOOLS / "nightly.py"), "--list"], text=True, capture_output=True, check=True).stdout
+        names = {line.split()[0] for line in listed.splitlines()}
+        self.assertLessEqual(sum(float(line.split()[-2]) for line in listed.splitlines()), 100.01)
+        programs = set(re.findall(r"^varve_test_program\((\w+)", (root / "tests" / "CMakeLists.txt").read_text(), re.MULTILINE)) | {"sched"}
+        for program in programs:
+            self.assertTrue({program, f"{program}_tests"} & names, program)
+        campaigns = re.search(r"kCampaignNames\[\]\s*=\s*\{(.*?)\}", (root / "src/cli/campaigns.h").read_text(), re.DOTALL)[1]
+        for campaign in re.findall(r'"([\w-]+)"', campaigns):
+            self.assertIn(f"torture_{campaign}", names)
 
 
 if __name__ == "__main__":
