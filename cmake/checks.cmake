@@ -33,6 +33,8 @@ if(NOT VARVE_SANITIZE)
   # Says so, and is counted as skipped, where there is no dpkg.
   varve_check(check.package ${CMAKE_SOURCE_DIR}/tests/integration/package_test.py ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   set_tests_properties(check.package PROPERTIES SKIP_RETURN_CODE 77)
+  # Planted bugs stay out of releases.
+  varve_check(check.release ${CMAKE_SOURCE_DIR}/tests/integration/release_test.py ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_CXX_COMPILER})
   varve_check(c.symbols ${CMAKE_SOURCE_DIR}/tests/c/symbols_test.py $<TARGET_FILE:varve_shared>
               ${CMAKE_SOURCE_DIR}/include/varve/c.h)
 endif()

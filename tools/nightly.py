@@ -125,7 +125,7 @@ class Night(Runner):
         with self.lock:
             if not good:
                 self.failed.append(part.name)
-            self.note(f"{part.name:24} {took:7.0f} s  {verdict}{' ' if why else ''}{why.lstrip(' ')}")
+            self.note(f"{part.name:24} {took:7.0f} s  {verdict}{' ' if why.startswith('(') else ''}{why}")
 
     def all(self):
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:

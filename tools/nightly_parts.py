@@ -128,7 +128,7 @@ def canaries():
 
 
 def parts():
-    night = canaries()
+    night = canaries() + [Part("release_check", 0.1, ["tools/release_check.py", VARVE])]
     # What has its work to do comes first, and leaves the time that it does not need to those that go on as long as there is any.
     night += [Part("planted_bugs", 16, ["tools/planted_bugs.py", "--skip-clean", "--jobs", "1"], facts=planted_facts),
               Part("simulated_bugs", 6, ["tools/planted_bugs.py", "--simulator"]),
