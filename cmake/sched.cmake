@@ -6,9 +6,9 @@ set(sched ${CMAKE_SOURCE_DIR}/tests/sched)
 set(sched_sources)
 foreach(name base/check base/epoch base/hash base/hash_wide base/status
              engine/block_cache engine/chunk_pool engine/commit_lock engine/db_background engine/db_commit
-             engine/db_flush engine/db_read engine/frame_allocator engine/log_file
+             engine/db_compaction engine/db_flush engine/db_multi_get engine/db_read engine/frame_allocator engine/log_file
              engine/memtable engine/memtable_arena engine/memtable_node engine/memtable_tree engine/read_slots
-             engine/sync_group engine/transaction_gate)
+             engine/sync_group engine/transaction_gate engine/version_set)
   list(APPEND sched_sources ${CMAKE_SOURCE_DIR}/src/${name}.cc)
 endforeach()
 file(GLOB sched_tests CONFIGURE_DEPENDS ${sched}/*_test.cc)

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/tuning.h"
 #include "env/crash_env.h"
@@ -68,6 +69,14 @@ class Store {
     batch.Put("b", std::to_string(value));
     SCHED_REQUIRE(db_->Write(batch).ok());
   }
+  // "a" and one key from "x1" to "x3", the one before it deleted as a range.
+  void Replace(int value) {
+    WriteBatch batch;
+    batch.DeleteRange("x", "y");
+    batch.Put("a", std::to_string(value));
+    batch.Put("x" + std::to_string(value), "");
+    SCHED_REQUIRE(db_->Write(batch).ok());
+  }
   int GetNumber(std::string_view key, const ReadOptions& options = {}) const {
     const auto found = db_->Get(key, options);
     SCHED_REQUIRE(found.ok() || found.status().IsNotFound());
@@ -120,6 +129,64 @@ void WriteReadAndFlush(bool mapped_log, Durability durability) {
   }
   SCHED_REQUIRE(store.GetPair() == 3);
   SCHED_REQUIRE(store.GetNumber("c") == 2);
+}
+
+// What Replace has written, as one call has it: of several keys at once, or of an iterator.
+int Replaced(const Store& store, bool by_iterator) {
+  std::string keys, value;
+  if (by_iterator) {
+    auto it = store->NewIterator();
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      keys += it->key();
+      if (it->key() == "a") value = it->value();
+    }
+    SCHED_REQUIRE(it->status().ok());
+  } else {
+    const std::vector<std::string_view> all{"a", "x1", "x2", "x3"};
+    const auto found = store->MultiGet(all);
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (found[i].ok()) keys += all[i];
+    }
+    value = found[0].value_or("");
+  }
+  SCHED_REQUIRE(keys == "ax" + value);
+  return std::atoi(value.c_str());
+}
+
+// A writer, somebody who reads several keys by one call, and somebody who merges all segments into one.
+void WriteReadAndMerge(bool mapped_log) {
+  Store store(mapped_log, Durability::kProcess);
+  std::atomic<int> acknowledged{1};
+  store.Replace(1);
+  SCHED_REQUIRE(store->Flush().ok());
+  {
+    sched::Thread writer([&] {
+      for (int i = 2; i <= 3; ++i) {
+        store.Replace(i);
+        acknowledged.store(i);
+      }
+    });
+    sched::Thread reader([&] {
+      int last = 0;
+      for (int i = 0; i < 4; ++i) {
+        const int least = acknowledged.load();
+        const int seen = Replaced(store, i % 2 == 1);
+        SCHED_REQUIRE(seen >= least && seen >= last);
+        last = seen;
+      }
+    });
+    sched::Thread merger([&] {
+      SCHED_REQUIRE(store->Compact().ok());
+      SCHED_REQUIRE(Replaced(store, false) >= 1);
+    });
+  }
+  SCHED_REQUIRE(Replaced(store, false) == 3 && Replaced(store, true) == 3);
+}
+
+TEST(StoreSchedules, ReadsOfManyKeysAreOfOneMomentWhileTheStoreMerges) {
+  for (const bool mapped_log : {true, false}) {
+    ExpectHolds({.schedules = 2500}, [mapped_log] { WriteReadAndMerge(mapped_log); });
+  }
 }
 
 TEST(StoreSchedules, ReadsSeeWhatIsAcknowledgedWhileTheStoreFlushes) {

@@ -100,6 +100,30 @@ uint64_t PointsOf(const Options& options, const std::function<void()>& program) 
   return points;
 }
 
+// Adds them up: of all, which must be 10^5 in a run of all tests, and of each for who reads its results.
+class Total final : public ::testing::Environment {
+ public:
+  void Add(uint64_t schedules) {
+    const auto* now = ::testing::UnitTest::GetInstance()->current_test_info();
+    of_test_ = (now == test_ ? of_test_ : 0) + schedules;
+    test_ = now;
+    of_all_ += schedules;
+    ::testing::Test::RecordProperty("schedules", std::to_string(of_test_));
+  }
+  void TearDown() override {
+    const auto& all = *::testing::UnitTest::GetInstance();
+    if (all.test_to_run_count() < all.total_test_count() || Scale() < 1 || std::getenv("VARVE_TEST_SEED") != nullptr) return;
+    std::printf("%llu schedules in all\n", static_cast<unsigned long long>(of_all_));
+    EXPECT_GE(of_all_, 100'000u);
+  }
+
+ private:
+  const ::testing::TestInfo* test_ = nullptr;
+  uint64_t of_test_ = 0;
+  uint64_t of_all_ = 0;
+};
+auto* const total = dynamic_cast<Total*>(::testing::AddGlobalTestEnvironment(new Total));
+
 std::string Report(const Finding& finding, bool reproduces) {
   const std::string seed = std::to_string(finding.seed);
   std::string text = finding.message + "\nseed " + seed + " (VARVE_TEST_SEED=" + seed + " runs it alone), after " +
@@ -186,7 +210,7 @@ Finding Explore(const Options& options, const std::function<void()>& program) {
 void ExpectHolds(const Options& options, const std::function<void()>& program) {
   const Finding finding = Explore(options, program);
   EXPECT_FALSE(finding.is_found) << finding.report;
-  ::testing::Test::RecordProperty("schedules", std::to_string(finding.schedules));
+  total->Add(finding.schedules);
   std::printf("%llu schedules, %llu points, %llu switches\n", static_cast<unsigned long long>(finding.schedules),
               static_cast<unsigned long long>(finding.points), static_cast<unsigned long long>(finding.switches));
 }
