@@ -273,6 +273,25 @@ class PromisesTest(CopiedCheck):
         self.assertEqual(self.run_tool("promises.py", "--replace", second), (0, ""))
         self.assertIn("| 2 | 234 kills |", self.reached())
 
+    def test_tests_and_fuzz_targets_are_counted_by_what_they_write(self):
+        tests = {"testsuites": [{"testsuite": [{"classname": "A", "name": "a", "failed_calls": "700"},
+                                               {"classname": "A", "name": "b", "failed_calls": "34"}]}]}
+        self.write("tests.json", json.dumps(tests, indent=1))
+        fuzz = "#9 DONE\nDone 9 runs in 61 second(s)\nstat::number_of_executed_units: 9000\n"
+        self.write("fuzz_wal.log", fuzz)
+        self.write("once_fuzz_wal-000000000002.json", fuzz)
+        paths = [str(self.root / name) for name in ("tests.json", "tests.json", "fuzz_wal.log", "once_fuzz_wal-000000000002.json")]
+        self.assertEqual(self.run_tool("promises.py", "--add", *paths), (0, ""))
+        page = (self.root / "docs" / "promises.md").read_text()
+        self.assertIn("| 734 runs in which one call failed |", page)
+        self.assertIn("| `wal` | 18,000 | 122 |", page)
+        self.assertIn("| not recorded yet |", page)
+        tests["testsuites"][0]["testsuite"][0]["failures"] = [{"failure": "no"}]
+        self.write("tests.json", json.dumps(tests))
+        self.write("fuzz_resp.log", "ERROR: libFuzzer: deadly signal\n")
+        for name in ("tests.json", "fuzz_resp.log"):
+            self.assertEqual(self.run_tool("promises.py", "--add", str(self.root / name))[0], 1)
+
     def test_a_broken_run_is_not_recorded(self):
         self.assertEqual(self.run_tool("promises.py", "--add", self.run_of("1.json", "held", 1)), (0, ""))
         before = self.reached()
