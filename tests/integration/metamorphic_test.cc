@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <memory>
 #include <set>
-#include <set>
 #include <string>
 #include <vector>
 
