@@ -57,8 +57,8 @@ using RunCampaigns =
     std::function<Result<std::vector<CampaignRow>>(const CampaignRequest&, const CampaignProgress&)>;
 
 // The names that a request may have, without "all".
-inline constexpr std::string_view kCampaignNames[] = {"engine",       "crash", "power",  "disk-full", "bit-rot", "concurrency",
-                                                      "transactions", "ttl",   "server", "cluster"};
+inline constexpr std::string_view kCampaignNames[] = {"engine",      "crash",        "power", "disk-full", "io-errors", "bit-rot",
+                                                      "concurrency", "transactions", "ttl",   "server",    "cluster"};
 
 }  // namespace varve::cli
 

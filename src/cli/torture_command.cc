@@ -174,6 +174,7 @@ constexpr std::string_view TortureDetails() {
          "  crash         a process that writes on the disk of --dir, killed with kill -9\n"
          "  power         power cuts at I/O calls, on a disk in memory that loses, keeps and tears\n"
          "  disk-full     space comes and goes, and the process with it, in memory\n"
+         "  io-errors     calls of the file system that fail, with syncs that lie among them, in memory\n"
          "  bit-rot       flipped bytes, zeroed and cut files: an error or the truth, in memory\n"
          "  concurrency   histories of threads, checked for linearizability, in --dir\n"
          "  transactions  interleaved transactions, checked for cycles of dependencies, and a bank\n"

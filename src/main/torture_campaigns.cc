@@ -103,16 +103,19 @@ Result<torture::Schedule> ScheduleOf(const std::string& path) {
   return torture::ScheduleFrom(text.str());
 }
 
-// The schedule becomes a file that stays, with what else the violation has left.
-Status KeepEvidence(const cli::CampaignRequest& request, OwnDirectory* directory, cli::CampaignViolation* violation) {
+// The schedule becomes a file that stays, with what else the violation has left. A disk that does not take it must not
+// hide the violation: then the whole seed is what can be run again.
+void KeepEvidence(const cli::CampaignRequest& request, OwnDirectory* directory, cli::CampaignViolation* violation) {
   const std::string path = JoinPath(directory->path(), "schedule.txt");
   std::ofstream file(path);
   file << "# seed " << violation->seed << "\n" << violation->schedule << std::flush;
-  if (!file) return Status::IoError(path + ": cannot be written");
   directory->Stay();
-  violation->schedule_file = path;
   violation->dir = request.dir;
-  return Status::Ok();
+  if (file) {
+    violation->schedule_file = path;
+  } else {
+    std::cerr << "varve: " << path << ": cannot be written" << std::endl;
+  }
 }
 
 Status WriteReport(const std::string& path, const std::vector<torture::Account>& accounts) {
@@ -151,13 +154,18 @@ Result<std::vector<cli::CampaignRow>> RunTortureCampaigns(const cli::CampaignReq
     used += account.tally.nanos;
     rows.push_back(RowOf(campaign, account.tally));
     if (account.tally.violation) {
-      VARVE_RETURN_IF_ERROR(KeepEvidence(request, &directory, &*rows.back().violation));
+      KeepEvidence(request, &directory, &*rows.back().violation);
       account.replay = cli::ReplayOf(rows.back());
     }
     accounts.push_back(std::move(account));
     if (rows.back().violation) break;
   }
-  if (!request.report.empty()) VARVE_RETURN_IF_ERROR(WriteReport(request.report, accounts));
+  const Status written = request.report.empty() ? Status::Ok() : WriteReport(request.report, accounts);
+  if (!rows.empty() && rows.back().violation) {
+    if (!written.ok()) std::cerr << "varve: " << written.message() << std::endl;
+    return rows;
+  }
+  VARVE_RETURN_IF_ERROR(written);
   return rows;
 }
 

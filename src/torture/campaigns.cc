@@ -8,6 +8,7 @@ std::vector<std::unique_ptr<Campaign>> AllCampaigns(Processes* processes) {
   all.push_back(CrashCampaign(processes));
   all.push_back(PowerCampaign());
   all.push_back(DiskFullCampaign());
+  all.push_back(IoErrorsCampaign());
   all.push_back(BitRotCampaign());
   all.push_back(ConcurrencyCampaign());
   all.push_back(TransactionsCampaign());

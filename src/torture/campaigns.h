@@ -16,6 +16,7 @@ namespace varve::torture {
 std::unique_ptr<Campaign> EngineCampaign();
 std::unique_ptr<Campaign> PowerCampaign();
 std::unique_ptr<Campaign> DiskFullCampaign();
+std::unique_ptr<Campaign> IoErrorsCampaign();
 std::unique_ptr<Campaign> BitRotCampaign();
 std::unique_ptr<Campaign> TtlCampaign();
 std::unique_ptr<Campaign> TransactionsCampaign();

@@ -69,7 +69,7 @@ class TortureTest(unittest.TestCase):
     def test_a_schedule_without_sense_is_no_violation(self):
         path = self.folder / "schedule"
         path.write_text("flush\nsing\n")
-        for campaign in ("engine", "power", "disk-full", "bit-rot", "transactions", "ttl", "crash", "server", "concurrency"):
+        for campaign in ("engine", "power", "disk-full", "io-errors", "bit-rot", "transactions", "ttl", "crash", "server", "concurrency"):
             done = self.torture("", campaign, "--schedule", str(path))
             self.assertNotIn(done.returncode, (0, VIOLATION), campaign)
             self.assertIn("makes no sense", done.stderr, campaign)

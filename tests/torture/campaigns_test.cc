@@ -49,6 +49,7 @@ void ExpectHolds(std::unique_ptr<Campaign> campaign, uint64_t seeds) {
 TEST(CampaignTest, Engine) { ExpectHolds(EngineCampaign(), 10); }
 TEST(CampaignTest, Power) { ExpectHolds(PowerCampaign(), 2); }
 TEST(CampaignTest, DiskFull) { ExpectHolds(DiskFullCampaign(), 8); }
+TEST(CampaignTest, IoErrors) { ExpectHolds(IoErrorsCampaign(), 20); }
 TEST(CampaignTest, BitRot) { ExpectHolds(BitRotCampaign(), 4); }
 TEST(CampaignTest, Ttl) { ExpectHolds(TtlCampaign(), 40); }
 TEST(CampaignTest, Transactions) { ExpectHolds(TransactionsCampaign(), 30); }
@@ -67,7 +68,7 @@ TEST(CampaignTest, RefusedCompareSaysNothingOfWhatWasBefore) {
 // What a seed does is what it did before, down to every call of the file system, with its data: of the threads of the
 // store, and of what is opened after cuts.
 TEST(CampaignTest, SeedsRepeatCallByCall) {
-  for (auto* make : {PowerCampaign, DiskFullCampaign, BitRotCampaign, EngineCampaign, TtlCampaign, TransactionsCampaign, ClusterCampaign}) {
+  for (auto* make : {PowerCampaign, DiskFullCampaign, IoErrorsCampaign, BitRotCampaign, EngineCampaign, TtlCampaign, TransactionsCampaign, ClusterCampaign}) {
     const std::unique_ptr<Campaign> campaign = make();
     EXPECT_TRUE(campaign->repeats());
     const Tally first = RunSeeds(campaign.get(), 3, 1);
@@ -98,7 +99,7 @@ TEST(CampaignTest, OneListOfOperationsUnderManyOptions) {
 
 TEST(CampaignTest, SchedulesThatMakeNoSenseAreRefused) {
   const TempDir dir;
-  for (auto* make : {EngineCampaign, PowerCampaign, DiskFullCampaign, BitRotCampaign, TtlCampaign,
+  for (auto* make : {EngineCampaign, PowerCampaign, DiskFullCampaign, IoErrorsCampaign, BitRotCampaign, TtlCampaign,
                      TransactionsCampaign, ConcurrencyCampaign, ClusterCampaign}) {
     const std::unique_ptr<Campaign> campaign = make();
     for (const char* line : {"sing", "write often put k 1:1", "put", "cuts 1", "0 sing k"}) {
