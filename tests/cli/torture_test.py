@@ -62,6 +62,22 @@ class TortureTest(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(list(self.place.iterdir()), [])
 
+    def test_disks_are_measured_and_left_as_they_were(self):
+        done = self.run_line("", shlex.join(["varve", "torture", "certify-disk", str(self.place), "--seconds", "1", "--json"]))
+        self.assertIn(done.returncode, (0, 1), done.stderr)  # 1: this disk is bad
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertTrue(rows)
+        self.assertEqual(list(self.place.iterdir()), [])
+        self.assertNotIn(self.run_line("", shlex.join(["varve", "torture", "certify-disk", str(self.place / "none")])).returncode, (0, VIOLATION))
+
+    @unittest.skipUnless(os.path.ismount("/dev/shm"), "no /dev/shm")
+    def test_memory_is_no_disk(self):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            done = self.run_line("", shlex.join(["varve", "torture", "certify-disk", folder, "--seconds", "1"]))
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("in memory", done.stdout)
+            self.assertEqual(os.listdir(folder), [])
+
     def test_flags_without_a_meaning_are_refused(self):
         for words in (["power", "--profile", "moves"], ["cluster", "--profile", "moves", "--report", "r"], ["ttl", "--nodes", "3"]):
             self.assertEqual(self.torture("", *words).returncode, 2, words)
@@ -104,7 +120,8 @@ class TortureTest(unittest.TestCase):
     def test_campaigns_in_memory_repeat_call_by_call(self):
         for campaign, bug, seed in (("engine", "merge.loses_deletes", 1), ("ttl", "read.expired_a_little_late", 3),
                                     ("transactions", "transaction.reads_not_validated", 1),
-                                    ("disk-full", "flush.full_disk_is_final", 5), ("bit-rot", "wal.checksum_not_compared", 1)):
+                                    ("disk-full", "flush.full_disk_is_final", 5),
+                                    ("io-errors", "write.goes_on_after_a_failed_sync", 1), ("bit-rot", "wal.checksum_not_compared", 1)):
             with self.subTest(campaign):
                 facts = self.violation(self.torture(bug, campaign, "--seed", str(seed), "--seeds", "1"))
                 self.assertEqual(facts["broken_again"], facts["of_further_runs"])
