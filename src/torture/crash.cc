@@ -18,6 +18,7 @@
 #include "torture/crash_writer.h"
 #include "torture/directories.h"
 #include "torture/now.h"
+#include "torture/patience.h"
 #include "torture/store_options.h"
 #include "torture/store_script.h"
 #include "torture/trials.h"
@@ -25,7 +26,6 @@
 namespace varve::torture {
 namespace {
 
-constexpr uint64_t kWaitNanos = 60'000'000'000;
 constexpr uint64_t kMostMicros = 10'000'000;
 
 class CrashRun {
@@ -59,16 +59,14 @@ class CrashRun {
                                              std::to_string(options)},
                                             LogPath()));
     Clock* const clock = Env::Default()->clock();
-    const uint64_t begun = MonotonicNow();
     if (by_time) {
       clock->SleepNanos(std::min(number, kMostMicros) * 1000);
     } else {
-      for (;;) {
+      for (Patience patience(clock);;) {
         VARVE_ASSIGN_OR_RETURN(const WritersProgress progress, ReadProgress(OraclePath()));
         if (progress[0].acknowledged >= done_[0].acknowledged + number) break;
         if (!processes_->IsRunning()) break;
-        if (MonotonicNow() - begun > kWaitNanos) return Status::Corruption("a writer has got stuck");
-        clock->SleepNanos(200'000);
+        if (!patience.Wait()) return Status::Corruption("a writer has got stuck");
       }
     }
     const bool ran = processes_->IsRunning();

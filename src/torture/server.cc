@@ -17,6 +17,7 @@
 #include "torture/causal.h"
 #include "torture/directories.h"
 #include "torture/now.h"
+#include "torture/patience.h"
 #include "torture/store_script.h"
 #include "torture/trials.h"
 #include "torture/wire_client.h"
@@ -25,7 +26,6 @@ namespace varve::torture {
 namespace {
 
 constexpr size_t kClients = 4;
-constexpr uint64_t kWaitNanos = 60'000'000'000;
 
 // One line.
 struct Life {
@@ -87,11 +87,10 @@ class ServerRun {
       clock->SleepNanos(std::min<uint64_t>(life.amount, 1'000'000) * 1000);
     } else {
       const uint64_t enough = shared_.answered + life.amount;
-      const uint64_t begun = MonotonicNow();
+      Patience patience(clock);
       while (shared_.answered < enough) {
         if (!processes_->IsRunning()) return Status::Corruption("a server ended by itself: " + LastLineOf(JoinPath(dir_, "log")));
-        if (MonotonicNow() - begun > kWaitNanos) return Status::Corruption("a server does not answer any more");
-        clock->SleepNanos(200'000);
+        if (!patience.Wait()) return Status::Corruption("a server does not answer any more");
       }
     }
     if (life.is_killed) {

@@ -5,10 +5,13 @@
 
 #include <string>
 
+#include "base/time_units.h"
 #include "env/env.h"
+#include "env/sim_clock.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "torture/directories.h"
+#include "torture/patience.h"
 
 namespace varve::torture {
 namespace trials_test {
@@ -82,6 +85,19 @@ TEST(DirectoriesTest, TheLastLineOfALog) {
   ASSERT_OK(file);
   ASSERT_OK((*file)->Write(0, std::string(9000, 'x') + "\nthe end\n\n"));
   EXPECT_EQ(LastLineOf(path), "the end");
+}
+
+// Found when a whole run was stopped for minutes: the writer was said to have got stuck.
+TEST(PatienceTest, TimeInWhichNobodyWaitedIsNotCounted) {
+  SimClock clock(SimClock::Mode::kManual);
+  Patience patience(&clock);
+  EXPECT_TRUE(patience.Wait());
+  clock.Advance(3600 * kNanosPerSecond);
+  const uint64_t begun = clock.MonotonicNanos();
+  while (patience.Wait()) {
+  }
+  EXPECT_GE(clock.MonotonicNanos() - begun, 59 * kNanosPerSecond);
+  EXPECT_LE(clock.MonotonicNanos() - begun, 60 * kNanosPerSecond);
 }
 
 }  // namespace trials_test
