@@ -215,6 +215,7 @@ KNOWN = {
     "net.slow_readers_not_cut": "net",
     "net.turns_above_the_budget": "net",
     "net.unmarked_output_sent": "net",
+    "node.answers_late": "cluster",
     "node.claims_what_it_has_dropped": "cluster",
     "node.comes_back_without_data": "cluster_process",
     "node.drops_by_an_old_topology": "cluster",

@@ -15,6 +15,7 @@ FEW_SEEDS = 50
 # The profile of the worlds, and how many seeds from 0 on. Above 100 chance has its part: many times what it has taken.
 SIMULATED = {
     "dots.amnesia_not_noticed": ("restored", 20),
+    "dots.given_without_a_lease": ("bounds", 20),
     "exchange.ends_after_the_first_keys": ("floors", 20),
     "exchange.overlooks_what_left_lacks": ("floors", 500),
     "filler.takes_an_exchange_that_failed": ("news", 1000),
@@ -38,6 +39,7 @@ SIMULATED = {
     "move.writes_to_current_only": ("moves", 20),
     "mover.advances_at_once": ("moves", 50),
     "namespace.policy_of_the_cluster": ("namespaces", 20),
+    "node.answers_late": ("mixed", 20),
     "node.claims_what_it_has_dropped": ("moves", 1000),
     "node.drops_by_an_old_topology": ("news", 2000),
     "node.makes_dots_before_it_is_filled": ("strays", 20),

@@ -49,9 +49,16 @@ std::string AddressOf(Endpoint endpoint, uint64_t wipes) {
   return std::to_string(endpoint) + "." + std::to_string(wipes);
 }
 
-void ClusterServer::OnStart(Time now, Actions* actions) {
+// An event has come. Its core looks at the time 20 times a second, unless the process stands still.
+void ClusterServer::Awake(Time now, Actions* actions) {
+  const bool has_stood_still = now_.monotonic + 100 * kMillisecond < now.monotonic;
+  if (awake_since_ == 0 || has_stood_still) awake_since_ = now.monotonic;
   now_ = now;
   actions_ = actions;
+}
+
+void ClusterServer::OnStart(Time now, Actions* actions) {
+  Awake(now, actions);
   run_->wipes[self_] = disk_.wipes();
   // Of what a process that crashed had written a part may not be durable yet. Nobody hears of it before it is.
   AfterSync([this](cluster::Actions*) { Start(); });
@@ -134,8 +141,7 @@ void ClusterServer::Ping() {
 }
 
 void ClusterServer::OnMessage(Endpoint from, std::string_view bytes, Time now, Actions* actions) {
-  now_ = now;
-  actions_ = actions;
+  Awake(now, actions);
   ClusterMessage message = DecodeClusterMessage(bytes);
   if (const auto* call = std::get_if<ClientCall>(&message)) {
     TakeCall(from, *call);
@@ -225,8 +231,8 @@ void ClusterServer::TakeCall(Endpoint client, const ClientCall& call) {
   ++run_->taken;
   std::string key = cluster::ReplicaKey(call.key, policy);
   const uint64_t number = next_call_++;
-  calls_[number] = {client, call.number};
   const Nanos deadline = now_.monotonic + call.patience;
+  calls_[number] = {client, call.number, deadline};
   cluster::Actions list;
   if (call.kind == ClientOperation::Kind::kGet) {
     core_->Get(number, {.key = std::move(key), .level = call.level, .replicas = replicas, .deadline = deadline},
@@ -246,8 +252,7 @@ void ClusterServer::Refuse(Endpoint client, const ClientCall& call) {
 }
 
 void ClusterServer::OnTimer(uint64_t id, Time now, Actions* actions) {
-  now_ = now;
-  actions_ = actions;
+  Awake(now, actions);
   if (id == kStoreTimer) {
     actions->ReadStore(0);
     actions->SetTimer(kStoreTimer, run_->options.store_period);
@@ -271,8 +276,7 @@ void ClusterServer::OnTimer(uint64_t id, Time now, Actions* actions) {
 
 // What failed is tried again: nobody is told that it is durable before it is.
 void ClusterServer::OnSynced(uint64_t id, bool ok, Time now, Actions* actions) {
-  now_ = now;
-  actions_ = actions;
+  Awake(now, actions);
   if (!ok) {
     Completion completion = std::move(syncs_.extract(id).mapped());
     const uint64_t timer = next_number_++;
@@ -287,8 +291,7 @@ void ClusterServer::OnSynced(uint64_t id, bool ok, Time now, Actions* actions) {
 }
 
 void ClusterServer::OnStore(const StoreReply& reply, Time now, Actions* actions) {
-  now_ = now;
-  actions_ = actions;
+  Awake(now, actions);
   TakeTopology(reply.bytes, reply.revision);
   const auto swap = reply.kind == StoreReply::Kind::kCompareAndSwap ? swaps_.find(reply.id) : swaps_.end();
   if (swap != swaps_.end()) {

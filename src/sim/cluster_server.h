@@ -54,6 +54,7 @@ class ClusterServer : public Node {
   struct Call {
     Endpoint client;
     uint64_t number;
+    Nanos deadline;  // on its own clock
   };
   // What is heard of a peer, and said to it.
   struct Peer {
@@ -86,6 +87,8 @@ class ClusterServer : public Node {
   bool SpeaksLaterTo(cluster::NodeId peer) const;
   void SayNews();
   void CheckRefused(const NodeFrame& frame, const cluster::Actions& list);
+  void Awake(Time now, Actions* actions);
+  void WatchDeadline(const Call& call);
   void Watch();
   void WatchBounds(const cluster::KeyState& stored);
   Figures Limits() const;
@@ -155,6 +158,7 @@ class ClusterServer : public Node {
 
   // Of the event that is being handled.
   Time now_;
+  Nanos awake_since_ = 0;  // on its own clock: nothing has held it up from then on
   Actions* actions_ = nullptr;
 };
 

@@ -207,6 +207,7 @@ void ClusterServer::Do(cluster::FinishGet& finish) {
 void ClusterServer::AnswerTo(uint64_t request, ClientAnswer answer) {
   const auto call = calls_.find(request);
   if (call == calls_.end()) return run_->Report(Status::Corruption("I13: an answer that nobody asked for"));
+  WatchDeadline(call->second);
   WatchAnswer(call->second, answer);
   answer.number = call->second.number;
   const Endpoint client = call->second.client;

@@ -13,6 +13,8 @@ using cluster::ReplyCode;
 
 // Of what clients bring and a maker does not have: what others have made meanwhile.
 constexpr size_t kMaxCloud = 32;
+// A request is looked at when its time is up, and 50 ms later at the latest.
+constexpr Nanos kLateness = 100 * kMillisecond;
 // Of its own, when it erases what lies below a new floor: Replica refuses requests, not those.
 constexpr size_t kSweeps = 8;
 
@@ -192,7 +194,16 @@ Figures ClusterServer::Limits() const {
   return {options.max_requests, options.max_queued + kSweeps, options.hint_bytes, makers * options.max_siblings, kMaxCloud};
 }
 
+// I13: whoever asked is told in time, whatever has become of it, unless the process stood still.
+void ClusterServer::WatchDeadline(const Call& call) {
+  if (now_.monotonic <= std::max(call.deadline, awake_since_) + kLateness) return;
+  run_->Report(Status::Corruption("I13: " + NameOf(id_) + " is late: request " + std::to_string(call.number) + " had time until " +
+                                  std::to_string(call.deadline / kMicrosecond) + " us of its clock, where it is " +
+                                  std::to_string(now_.monotonic / kMicrosecond)));
+}
+
 void ClusterServer::Watch() {
+  for (const auto& [number, call] : calls_) WatchDeadline(call);
   const cluster::NodeStatus status = core_->status();
   Figures figures{.operations = status.requests, .hint_bytes = status.hint_bytes};
   for (const auto& [key, contexts] : run_->contexts) {

@@ -357,6 +357,15 @@ TEST_F(NodeCoreTest, NoFloorIsRaisedWhileAReplicaIsAway) {
   for (int key = 0; key < 30; ++key) EXPECT_EQ(world_.GetNow(3, Name(key)).values, Values{});
 }
 
+TEST_F(NodeCoreTest, WhoAsksIsToldInTime) {
+  for (size_t node = 0; node < 5; ++node) world_.Isolate(node);
+  for (const Level level : {Level::kQuorum, Level::kAll}) {
+    const Nanos begun = world_.now();
+    EXPECT_NE(world_.Await(world_.Put(0, Name(0), "v", {}, level, kSeconds / 2)).outcome, Outcome::kOk);
+    EXPECT_LE(world_.now(), begun + kSeconds / 2 + kSeconds / 10);
+  }
+}
+
 // kv679: a delete is forgotten only when nobody keeps an older value for somebody, to be handed over later.
 TEST_F(NodeCoreTest, NoFloorIsRaisedWhileSomebodyKeepsAHint) {
   const std::string key = Name(0);
