@@ -42,6 +42,7 @@ endif()
 # Simulated clusters find by themselves what few seeds show of it.
 if(VARVE_PLANTED_BUGS AND NOT VARVE_SANITIZE AND TARGET varve_cli_binary)
   varve_check(check.simulated_bugs ${tools}/planted_bugs.py --build $<TARGET_FILE_DIR:varve_cli_binary> --simulator --few-seeds)
+  varve_check(cli.torture_process ${CMAKE_SOURCE_DIR}/tests/cli/torture_process_test.py $<TARGET_FILE:varve_cli_binary>)
 endif()
 
 if(TARGET varve_cli_binary)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Holds the #include lines of src/ and include/ against the layers that CMakeLists.txt declares.
+"""Holds the #include lines of src/ and include/ against the layers that CMakeLists.txt declares, and those of the layers
+that know no outside world against the headers that bring it in.
 
 usage: check_layers.py [ROOT]
 """
@@ -9,7 +10,14 @@ import sys
 
 LAYER = re.compile(r"^varve_layer\(([^)]*)\)", re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+SYSTEM_INCLUDE = re.compile(r"^\s*#\s*include\s*<([^>]+)>", re.MULTILINE)
 PUBLIC = "varve"  # include/varve: every layer may include it, and it includes nothing else
+# Layers that are a function of what they are given: the same events, the same actions. What brings in clocks, threads, files,
+# chance, or an order by addresses is not for them; nor is what is not the language's own, as <unistd.h> and <sys/...>.
+PURE = ("cluster", "sim")
+IMPURE = {"atomic", "barrier", "chrono", "condition_variable", "csetjmp", "csignal", "cstdio", "ctime", "filesystem", "fstream",
+          "future", "iostream", "latch", "locale", "mutex", "random", "semaphore", "shared_mutex", "stop_token", "syncstream",
+          "thread"}
 MAIN = "main"     # wiring: may include every layer
 
 
@@ -45,6 +53,11 @@ def violations(root):
         for target in INCLUDE.findall(path.read_text()):
             if target.split("/")[0] not in allowed or "/" not in target:
                 yield f'{relative}: may not include "{target}"'
+        if relative.parts[1] not in PURE:
+            continue
+        for target in SYSTEM_INCLUDE.findall(path.read_text()):
+            if target in IMPURE or target.endswith(".h"):
+                yield f"{relative}: may not include <{target}>: the layer knows no outside world"
 
 
 def main():

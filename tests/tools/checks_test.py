@@ -95,6 +95,16 @@ class LayersTest(Check):
         self.assertIn("a and b include each other", output)
 
 
+    def test_the_outside_world_is_found_in_layers_that_know_none(self):
+        self.append("CMakeLists.txt", "varve_layer(cluster base)\n")
+        self.write("src/cluster/a.cc", "#include <map>\n#include <cstdint>\n")
+        self.assert_sound("check_layers.py")
+        for header in ("thread", "chrono", "mutex", "fstream", "random", "unistd.h", "sys/socket.h"):
+            with self.subTest(header):
+                self.write("src/cluster/a.cc", f"#include <map>\n#include <{header}>\n")
+                self.assert_found("check_layers.py", f"src/cluster/a.cc: may not include <{header}>")
+
+
 class TidyTest(Check):
     def test_sound_tree_passes(self):
         self.assert_sound("tidy.py")
