@@ -80,7 +80,9 @@ TEST(CausalSmallWorldsTest, TwoReplicasOneKey) {
 }
 
 TEST(CausalSmallWorldsTest, TwoReplicasTwoKeys) {
-  EXPECT_GT(Explore({.replicas = 2, .keys = 2, .clients = 1}, Deeper(4)), 5000u);
+  for (const ConflictPolicy policy : {ConflictPolicy::kSiblings, ConflictPolicy::kLww}) {
+    EXPECT_GT(Explore({.replicas = 2, .keys = 2, .clients = 1, .policy = policy}, Deeper(4)), 5000u);
+  }
 }
 
 TEST(CausalSmallWorldsTest, ThreeReplicasOneKey) {
