@@ -6,12 +6,14 @@
 #include <utility>
 
 #include "base/planted_bug.h"
+#include "resp/number.h"
+#include "server/text_range.h"
 
 namespace varve::server {
 namespace {
 
-constexpr std::string_view kOnCluster[] = {"get",    "set",  "del",   "unlink", "exists", "mget",
-                                           "mset",   "getdel", "v.get", "v.put",  "v.del"};
+constexpr std::string_view kOnCluster[] = {"get",  "strlen", "getrange", "substr", "type",  "set",   "del",  "unlink",
+                                           "exists", "touch", "mget",    "mset",   "getdel", "v.get", "v.put", "v.del"};
 // Commands without keys whose answer would be about one node, or which only many nodes together could carry out.
 constexpr std::string_view kNotOnCluster[] = {"flushall", "flushdb", "swapdb", "select", "dbsize", "v.durability"};
 
@@ -52,7 +54,8 @@ std::string ClusterCall::Begin(ClusterFace* face, const Command& command, const 
                                std::function<void()> wake, std::shared_ptr<ClusterCall>* call) {
   constexpr std::pair<std::string_view, Kind> kKinds[] = {
       {"get", Kind::kGet},       {"set", Kind::kSet},   {"del", Kind::kDelete}, {"unlink", Kind::kDelete},
-      {"exists", Kind::kExists}, {"mget", Kind::kMget}, {"mset", Kind::kMset},  {"getdel", Kind::kGetDelete},
+      {"strlen", Kind::kLength}, {"getrange", Kind::kRange}, {"substr", Kind::kRange}, {"type", Kind::kType},
+      {"touch", Kind::kExists},  {"exists", Kind::kExists}, {"mget", Kind::kMget}, {"mset", Kind::kMset},  {"getdel", Kind::kGetDelete},
       {"v.get", Kind::kRead},    {"v.put", Kind::kWrite}, {"v.del", Kind::kWrite}};
   for (const KeyPosition& position : KeysOf(command, args)) {
     if (position.index >= args.size()) continue;
@@ -76,6 +79,13 @@ std::string ClusterCall::Begin(ClusterFace* face, const Command& command, const 
 std::string ClusterCall::Parse(const std::vector<std::string_view>& args, Options* options) {
   if (kind_ == Kind::kSet && args.size() > 3) {
     return "ERR SET takes no options in a cluster: a condition would need an order of all writes, and there is no expiry";
+  }
+  if (kind_ == Kind::kRange) {
+    const std::optional<int64_t> start = resp::ParseInteger(args[2]);
+    const std::optional<int64_t> end = resp::ParseInteger(args[3]);
+    if (!start || !end) return "ERR value is not an integer or out of range";
+    start_ = *start;
+    end_ = *end;
   }
   if (kind_ == Kind::kMset && args.size() % 2 == 0) return "ERR wrong number of arguments for 'mset' command";
   if (kind_ != Kind::kRead && kind_ != Kind::kWrite) return "";
@@ -106,8 +116,7 @@ std::string ClusterCall::Start(ClusterFace* face, const std::vector<std::string_
   const auto key = [&](size_t i) { return std::string(args[i]); };
   // One more than there are, so that an answer that comes at once does not end it before all have begun.
   const size_t step = kind_ == Kind::kMset ? 2 : 1;
-  const bool is_single = kind_ == Kind::kSet || kind_ == Kind::kRead || kind_ == Kind::kWrite;
-  const size_t count = is_single ? 1 : (args.size() - 1) / step;
+  const size_t count = is_single() ? 1 : (args.size() - 1) / step;
   results_.resize(count);
   left_.store(count + 1, std::memory_order_relaxed);
   if (kind_ == Kind::kWrite) {
@@ -139,6 +148,15 @@ std::string ClusterCall::Start(ClusterFace* face, const std::vector<std::string_
   return "";
 }
 
+bool ClusterCall::is_single() const {
+  return kind_ == Kind::kRange || kind_ == Kind::kSet || kind_ == Kind::kRead || kind_ == Kind::kWrite;
+}
+
+bool ClusterCall::is_read() const {
+  return kind_ == Kind::kGet || kind_ == Kind::kLength || kind_ == Kind::kRange || kind_ == Kind::kType ||
+         kind_ == Kind::kMget || kind_ == Kind::kExists || kind_ == Kind::kRead;
+}
+
 ClusterFace::Done ClusterCall::DoneFor(size_t i) {
   return [self = shared_from_this(), i](ClusterResult result) {
     self->results_[i] = std::move(result);
@@ -162,20 +180,22 @@ bool ClusterCall::WriteFailure(resp::ReplyWriter* reply) const {
     if (failed == nullptr || result.outcome == Outcome::kUnknown) failed = &result;
   }
   if (failed == nullptr) return false;
-  const bool is_read = kind_ == Kind::kGet || kind_ == Kind::kMget || kind_ == Kind::kExists || kind_ == Kind::kRead;
   // Of several keys some may be written though others are certainly not.
-  const bool is_unknown = !is_read && (failed->outcome == Outcome::kUnknown || any_written) &&
+  const bool is_unknown = !is_read() && (failed->outcome == Outcome::kUnknown || any_written) &&
                           !VARVE_PLANTED_BUG("face.unknown_said_to_have_failed");
   if (is_unknown) {
     reply->Error("UNKNOWN " + failed->reason + "; the write may still appear");
   } else {
-    reply->Error("NOQUORUM " + failed->reason + (is_read ? "; nothing was read" : "; nothing was written"));
+    reply->Error("NOQUORUM " + failed->reason + (is_read() ? "; nothing was read" : "; nothing was written"));
   }
   return true;
 }
 
 void ClusterCall::WriteValue(const ClusterResult& result, resp::ReplyWriter* reply) const {
-  if (result.values.empty()) return reply->Null();
+  if (result.values.empty()) {
+    if (kind_ == Kind::kLength) return reply->Integer(0);
+    return kind_ == Kind::kRange ? reply->Bulk({}) : reply->Null();
+  }
   // The same value twice is no conflict: writes that were tried again leave that.
   const bool is_conflict = std::any_of(result.values.begin(), result.values.end(), [&](const std::string& value) {
     return value != result.values[0];
@@ -184,7 +204,9 @@ void ClusterCall::WriteValue(const ClusterResult& result, resp::ReplyWriter* rep
     return reply->Error("CONFLICT " + std::to_string(result.values.size()) +
                         " values were written at the same time: V.GET key CTX shows them, V.PUT key value CTX c settles");
   }
-  reply->Bulk(result.values[0]);
+  const std::string& value = result.values[0];
+  if (kind_ == Kind::kLength) return reply->Integer(static_cast<int64_t>(value.size()));
+  reply->Bulk(kind_ == Kind::kRange ? TextRange(value, start_, end_) : std::string_view(value));
 }
 
 void ClusterCall::WriteValues(const ClusterResult& result, resp::ReplyWriter* reply) const {
@@ -195,7 +217,10 @@ void ClusterCall::WriteValues(const ClusterResult& result, resp::ReplyWriter* re
 void ClusterCall::WriteReply(resp::ReplyWriter* reply) const {
   if (WriteFailure(reply)) return;
   switch (kind_) {
-    case Kind::kGet: return WriteValue(results_[0], reply);
+    case Kind::kType: return reply->Simple(results_[0].values.empty() ? "none" : "string");
+    case Kind::kGet:
+    case Kind::kLength:
+    case Kind::kRange:
     case Kind::kGetDelete: return WriteValue(results_[0], reply);
     case Kind::kSet:
     case Kind::kMset: return reply->Ok();

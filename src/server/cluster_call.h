@@ -37,7 +37,7 @@ class ClusterCall : public std::enable_shared_from_this<ClusterCall> {
   uint64_t begun_at = 0;  // monotonic nanoseconds; the caller's business
 
  private:
-  enum class Kind : uint8_t { kGet, kSet, kDelete, kExists, kMget, kMset, kGetDelete, kRead, kWrite };
+  enum class Kind : uint8_t { kGet, kLength, kRange, kType, kSet, kDelete, kExists, kMget, kMset, kGetDelete, kRead, kWrite };
 
   // What V.GET, V.PUT and V.DEL say behind the key. An error text or nothing.
   struct Options {
@@ -54,7 +54,12 @@ class ClusterCall : public std::enable_shared_from_this<ClusterCall> {
   void WriteValue(const ClusterResult& result, resp::ReplyWriter* reply) const;
   void WriteValues(const ClusterResult& result, resp::ReplyWriter* reply) const;
 
+  bool is_single() const;  // of one key
+  bool is_read() const;
+
   Kind kind_ = Kind::kGet;
+  int64_t start_ = 0;  // of GETRANGE
+  int64_t end_ = 0;
   bool wants_context_ = false;
   std::function<void()> wake_;
   std::vector<ClusterResult> results_;  // each is written by one thread, before left_ goes down

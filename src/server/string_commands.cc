@@ -7,6 +7,7 @@
 #include "server/expiry_options.h"
 #include "server/service.h"
 #include "server/session.h"
+#include "server/text_range.h"
 
 namespace varve::server {
 namespace {
@@ -194,17 +195,7 @@ Status GetRange(Call& call) {
   int64_t end = 0;
   if (!call.TakeInteger(2, &start) || !call.TakeInteger(3, &end)) return Status::Ok();
   VARVE_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value, call.GetPinned(call.arg(1)));
-  const std::string_view text = value ? value->view() : std::string_view();
-  const int64_t size = static_cast<int64_t>(text.size());
-  const bool is_inverted = start < 0 && end < 0 && start > end;
-  if (start < 0) start = std::max<int64_t>(0, size + start);
-  if (end < 0) end = std::max<int64_t>(0, size + end);
-  end = std::min(end, size - 1);
-  if (is_inverted || start > end || size == 0) {
-    call.reply.Bulk({});
-  } else {
-    call.reply.Bulk(text.substr(static_cast<size_t>(start), static_cast<size_t>(end - start + 1)));
-  }
+  call.reply.Bulk(TextRange(value ? value->view() : std::string_view(), start, end));
   return Status::Ok();
 }
 

@@ -68,6 +68,10 @@ class CommandsTest(ClusterTest):
             for other in self.cluster.nodes.values():
                 self.assertEqual(other.call("GET", key), (b"$", b"a"))
                 self.assertEqual(other.call("EXISTS", key, key), (b":", b"2"))
+                self.assertEqual(other.call("TOUCH", key), (b":", b"1"))
+                self.assertEqual(other.call("TYPE", key), (b"+", b"string"))
+                self.assertEqual(other.call("STRLEN", key), (b":", b"1"))
+                self.assertEqual(other.call("GETRANGE", key, 0, -1), (b"$", b"a"))
             self.assertEqual(node.call("DEL", key, key), (b":", b"1"))
             for other in self.cluster.nodes.values():
                 self.assertEqual(other.call("GET", key), (b"$", None))
@@ -119,7 +123,7 @@ class CommandsTest(ClusterTest):
         for command in (["INCR", "a"], ["SETNX", "a", "1"], ["SET", "a", "1", "NX"], ["SET", "a", "1", "EX", "9"], ["MULTI"],
                         ["WATCH", "a"], ["KEYS", "*"], ["SCAN", "0"], ["FLUSHALL"], ["SELECT", "1"], ["EXPIRE", "a", "1"],
                         ["V.RANGE", "a", "b"], ["V.CAS", "a", "IFABSENT", "SET", "1"], ["SUBSCRIBE", "c"], ["DBSIZE"],
-                        ["PUBLISH", "c", "m"], ["RENAME", "a", "b"], ["COPY", "a", "b"], ["DUMP", "a"], ["TYPE", "a"]):
+                        ["PUBLISH", "c", "m"], ["RENAME", "a", "b"], ["COPY", "a", "b"], ["DUMP", "a"], ["TTL", "a"]):
             kind, text = self.one.call(*command)
             self.assertEqual(kind, b"-", command)
             self.assertIn(b"cluster", text, command)

@@ -216,11 +216,29 @@ TEST_F(ClusterSessionTest, PlainCommands) {
   EXPECT_EQ(Call({"EXISTS", "a", "a", "ab"}), ":2\r\n");
   EXPECT_EQ(Call({"MSET", "a", "x", "ab", "2", "a", "3"}), "+OK\r\n");
   EXPECT_EQ(Call({"MGET", "a", "ab", "ac"}), "*3\r\n$1\r\n3\r\n$1\r\n2\r\n$-1\r\n");
+  EXPECT_EQ(Call({"TOUCH", "a", "ab", "ac"}), ":2\r\n");
   EXPECT_EQ(Call({"DEL", "ab", "ab", "ac"}), ":1\r\n");
   EXPECT_EQ(Call({"GETDEL", "a"}), "$1\r\n3\r\n");
   EXPECT_EQ(Call({"GETDEL", "a"}), "$-1\r\n");
   EXPECT_EQ(Call({"MSET", "a", "x", "ab"}), "-ERR wrong number of arguments for 'mset' command\r\n");
   EXPECT_EQ(Call({"GET", std::string(101, 'k')}), "-ERR a key has at most 100 bytes in a cluster\r\n");
+}
+
+TEST_F(ClusterSessionTest, ReadsOfOneKeyAreLikeGet) {
+  EXPECT_EQ(Call({"TYPE", "a"}), "+none\r\n");
+  EXPECT_EQ(Call({"STRLEN", "a"}), ":0\r\n");
+  EXPECT_EQ(Call({"GETRANGE", "a", "0", "-1"}), "$0\r\n\r\n");
+  EXPECT_EQ(Call({"SET", "a", "01234"}), "+OK\r\n");
+  EXPECT_EQ(Call({"TYPE", "a"}), "+string\r\n");
+  EXPECT_EQ(Call({"STRLEN", "a"}), ":5\r\n");
+  EXPECT_EQ(Call({"GETRANGE", "a", "1", "2"}), "$2\r\n12\r\n");
+  EXPECT_EQ(Call({"SUBSTR", "a", "-2", "-1"}), "$2\r\n34\r\n");
+  EXPECT_EQ(Call({"GETRANGE", "a", "3", "2"}), "$0\r\n\r\n");
+  EXPECT_EQ(Call({"GETRANGE", "a", "x", "2"}), "-ERR value is not an integer or out of range\r\n");
+  cluster_.values["a"] = {"x", "y"};
+  EXPECT_EQ(Call({"TYPE", "a"}), "+string\r\n");
+  EXPECT_EQ(Call({"STRLEN", "a"}).substr(0, 10), "-CONFLICT ");
+  EXPECT_EQ(Call({"GETRANGE", "a", "0", "0"}).substr(0, 10), "-CONFLICT ");
 }
 
 TEST_F(ClusterSessionTest, SeveralValuesAreAConflict) {
