@@ -141,7 +141,9 @@ TEST_F(CoordinatorTest, TwoHintsAtOneFallbackAreNotTwoCopies) {
   }
   RequestOptions options = world_.Options(Level::kAll);
   options.sloppy = true;
-  options.sets.fallbacks = {world_.nodes()[3].id};
+  RequestSets sets = *options.sets;
+  sets.fallbacks = {world_.nodes()[3].id};
+  options.sets = std::make_shared<const RequestSets>(std::move(sets));
   EXPECT_EQ(Put(0, "one", options).outcome, Outcome::kUnknown);
   options = world_.Options(Level::kAll);
   options.sloppy = true;
