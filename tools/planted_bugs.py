@@ -136,6 +136,7 @@ KNOWN = {
     "face.slots_not_compared": "server",
     "face.unknown_said_to_have_failed": "server",
     "file_topology.commits_without_lock": "node",
+    "exchange.ignores_its_budget": "cluster",
     "filler.takes_an_exchange_that_failed": "cluster",
     "floors.ignores_hints": "cluster",
     "floors.without_exchanges": "cluster",
