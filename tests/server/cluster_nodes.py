@@ -53,6 +53,7 @@ class Node:
 
     def pause(self):
         self.server.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.server.process.pid, os.WSTOPPED)  # the signal alone stops it a while later
 
     def go_on(self):
         self.server.process.send_signal(signal.SIGCONT)

@@ -1,5 +1,6 @@
 """Debian's etcd, as a process at a loopback address of this test."""
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -54,6 +55,7 @@ class Etcd:
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # the signal alone stops it a while later
 
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)
