@@ -44,6 +44,7 @@ class Dialer::Link : public Channel::Owner {
   bool has_pong = true;
   Nanos pinged_at = 0;
   bool is_reachable = false;
+  bool is_told = false;  // whether it is reachable: at all
   Nanos last_heard = 0;  // when it was last known to be there, or was made known
   std::string last_reason;
 };
@@ -168,6 +169,7 @@ bool Dialer::Handle(const net::Poller::Event& event, std::span<char> scratch, Na
     }
     if (link->has_pong && link->pings > 0) {
       link->last_heard = now;
+      link->is_told = true;
       if (!std::exchange(link->is_reachable, true)) {
         link->backoff.Reset();
         link->last_reason.clear();
@@ -202,8 +204,10 @@ void Dialer::Lose(Link* link, const std::string& why, Nanos now) {
   // The same reason again and again is said once.
   if (link->last_reason != why) context_.log(NameOf(link->id) + " is unreachable: " + why);
   link->last_reason = why;
-  if (!std::exchange(link->is_reachable, false)) return;
-  context_.on_change(link->id, false, link->last_heard);
+  const bool was_reachable = std::exchange(link->is_reachable, false);
+  // Also of one that was never reached: who waits for it to speak up would send to it what others could take.
+  const bool is_first = !std::exchange(link->is_told, true) && !VARVE_PLANTED_BUG("dialer.first_failure_untold");
+  if (was_reachable || is_first) context_.on_change(link->id, false, link->last_heard);
 }
 
 void Dialer::RunTimersOf(Link* link, Nanos now) {

@@ -51,7 +51,7 @@ class TransportHandler {
   // Behind the messages that had come at once.
   virtual void OnMessagesEnd() {}
   // The peer has become reachable (a ping was answered) or unreachable; it was last heard of at `since`.
-  // Every peer begins unreachable, without a call.
+  // Every peer begins unreachable, without a call; the first attempt to reach it is told when it fails.
   virtual void OnPeerChange(NodeId peer, bool is_reachable, Nanos since) = 0;
 };
 

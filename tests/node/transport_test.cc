@@ -219,6 +219,18 @@ TEST_F(TransportTest, ReachabilityIsToldOnceForEachChange) {
   EXPECT_EQ(a_->collector.changes(b_->id), (std::vector<bool>{true, false}));
 }
 
+// A node that starts beside a dead one must not take it for one that is about to speak up.
+TEST_F(TransportTest, WhoWasNeverThereIsToldOnceToo) {
+  RawListener listener;
+  a_ = std::make_unique<TestNode>(1, TransportOptions());
+  a_->Start();
+  a_->transport->SetPeer(Id(2), {"127.0.0.1", listener.port()});
+  { RawSocket closed = listener.Accept(); }
+  ASSERT_TRUE(Await([&] { return !a_->collector.changes(Id(2)).empty(); })) << a_->lines.text();
+  for (int i = 0; i < 3; ++i) RawSocket closed = listener.Accept();
+  EXPECT_EQ(a_->collector.changes(Id(2)), std::vector<bool>{false});
+}
+
 // The peer takes everything and answers nothing, as a machine that has died or stands still.
 TEST_F(TransportTest, SilentPeersAreUnreachable) {
   RawListener listener;
