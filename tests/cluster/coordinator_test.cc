@@ -280,6 +280,24 @@ TEST_F(CoordinatorTest, StaleTopologyFailsWithoutEffect) {
   EXPECT_TRUE(Get(0, world_.Options()).values.empty());
 }
 
+// Who would make it has a later topology, and the last one left is away: the put fails at once, and can be tried again.
+TEST_F(CoordinatorTest, StalePutsDoNotWaitForTheDead) {
+  Actions actions;
+  for (size_t i = 0; i < 2; ++i) {
+    world_.nodes()[i].replica->OnTopology(Epoch{2}, &actions);
+    world_.Do(&world_.nodes()[i], std::exchange(actions, {}));
+  }
+  world_.Settle();
+  world_.Crash(2);
+  Suspect(3, 2);
+  const RequestOptions options = world_.Options();
+  const size_t put = world_.Put(3, "k", "v", {}, options);
+  while (world_.records()[put].finished == 0) world_.Step();
+  EXPECT_EQ(world_.records()[put].outcome, Outcome::kFailed);
+  EXPECT_EQ(world_.records()[put].reason, ReplyCode::kStaleEpoch);
+  EXPECT_LT(world_.now(), options.deadline);
+}
+
 // One replica has a later topology and one is away: nobody waits for that one until the deadline.
 TEST_F(CoordinatorTest, StaleReadsDoNotWaitForTheDead) {
   Actions actions;
