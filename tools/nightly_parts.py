@@ -99,7 +99,7 @@ def remarks():
     return [] if fuzz_targets() else ["fuzz: NOT RUN, there is no build of the targets"]
 
 
-CAMPAIGNS = ("engine", "crash", "power", "disk-full", "bit-rot", "concurrency", "transactions", "ttl", "server", "cluster")
+CAMPAIGNS = ("engine", "crash", "power", "disk-full", "io-errors", "bit-rot", "concurrency", "transactions", "ttl", "server", "cluster")
 
 # Suites of the tests of the whole that have a part of their own: a scale, and its share.
 SUITES = {

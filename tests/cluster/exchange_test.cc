@@ -101,13 +101,13 @@ TEST(ByteBudgetTest, GivesNoMoreThanItHas) {
 
 // What moves fill goes at the rate that leaves room for requests (NodeOptions::fill_bytes_per_second).
 TEST_F(ExchangeTest, ABudgetHoldsItBack) {
-  Diverge(120);
+  Diverge(300);
   constexpr uint64_t kRate = 500;
   constexpr uint64_t kOnTheirWay = 16 * 100;  // of keys that were begun when there was room
   ByteBudget budget(kRate);
   budget_ = &budget;
   const Nanos begun = world_.now();
-  const Exchange exchange = Run(0, 1);
+  const Exchange exchange = Run(0, 1, HashTree::kLeaves);
   ASSERT_EQ(exchange.result(), Exchange::Result::kComplete);
   ASSERT_GT(exchange.bytes(), 2 * kOnTheirWay);
   EXPECT_LE(exchange.bytes(), kRate * (world_.now() - begun) / 1'000'000'000 + kRate / 10 + kOnTheirWay);
