@@ -61,6 +61,11 @@ void EventLoop::Stop() {
   WakeLoop();
 }
 
+void EventLoop::End() {
+  connections_.clear();
+  handler_.reset();
+}
+
 void EventLoop::Post(std::function<void()> task) {
   MutexLock lock(&mu_);
   posted_.push_back(std::move(task));

@@ -40,6 +40,8 @@ class EventLoop {
 
   // --- Thread-safe.
   void Stop();
+  // After Run has returned: connections and handlers go. What is posted from then on is kept and never run.
+  void End();
   // `task` runs in the loop. Dropped when that has ended.
   void Post(std::function<void()> task) VARVE_EXCLUDES(mu_);
   uint64_t connection_count() const { return connection_count_.load(std::memory_order_relaxed); }

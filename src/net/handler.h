@@ -48,7 +48,7 @@ struct Peer {
   std::string address;        // "127.0.0.1:4711", "[::1]:4711", or the path of a Unix socket and ":0"
   std::string local_address;  // the same of this end
   bool is_local = false;      // came over loopback or a Unix socket
-  // Thread-safe, and harmless when the connection is gone. Ends it as if the other end had; or lets one
+  // Thread-safe, and harmless when the connection is gone, also after Server::Stop, until the server is destroyed. Ends it as if the other end had; or lets one
   // that waits go on.
   std::function<void()> close;
   std::function<void()> wake;

@@ -49,6 +49,7 @@ Status Server::Start(const LoopHandlerFactory& make_handler,
                      const std::function<void()>& on_listening) {
   VARVE_RETURN_IF_ERROR(Listen());
   if (on_listening) on_listening();
+  loops_.clear();  // of an earlier start
   for (int i = 0; i < options_.loop_count; ++i) {
     auto loop = std::make_unique<EventLoop>(options_, &counters_, env_->clock());
     VARVE_RETURN_IF_ERROR(loop->Open(make_handler(i)));
@@ -120,7 +121,8 @@ bool Server::IsLargest(const EventLoop* loop, size_t bytes) {
 void Server::Stop() {
   for (const auto& loop : loops_) loop->Stop();
   threads_.clear();  // joins
-  loops_.clear();
+  // They themselves stay: who has to wake a connection (Peer::wake) may not have heard yet that it is gone.
+  for (const auto& loop : loops_) loop->End();
   if (!options_.unix_socket.empty() && !listeners_.empty()) ::unlink(options_.unix_socket.c_str());
   listeners_.clear();
 }

@@ -102,9 +102,10 @@ class Flushes {
 
 class LinesLoop : public LoopHandler {
  public:
-  explicit LinesLoop(const std::atomic<bool>* may_send, Flushes* flushes = nullptr)
-      : may_send_(may_send), flushes_(flushes) {}
+  explicit LinesLoop(const std::atomic<bool>* may_send, Flushes* flushes = nullptr, std::vector<Peer>* peers = nullptr)
+      : may_send_(may_send), flushes_(flushes), peers_(peers) {}
   std::unique_ptr<ConnectionHandler> OnConnect(const Peer& peer) override {
+    if (peers_ != nullptr) peers_->push_back(peer);
     if (peer.service != 0) return std::make_unique<ShortLines>();
     return std::make_unique<Lines>();
   }
@@ -118,6 +119,7 @@ class LinesLoop : public LoopHandler {
  private:
   const std::atomic<bool>* const may_send_;
   Flushes* const flushes_;
+  std::vector<Peer>* const peers_;
 };
 
 // A blocking client.
@@ -179,7 +181,7 @@ class NetTest : public ::testing::Test {
     options.hosts = {"127.0.0.1"};
     options.unix_socket = path_;
     server_ = std::make_unique<Server>(options, Env::Default());
-    ASSERT_OK(server_->Start([this](int) { return std::make_unique<LinesLoop>(&may_send_, flushes_); }));
+    ASSERT_OK(server_->Start([this](int) { return std::make_unique<LinesLoop>(&may_send_, flushes_, peers_); }));
   }
   uint64_t Count(const std::atomic<uint64_t>& counter) { return counter.load(); }
   // Until others have got so far. False: they never do.
@@ -196,6 +198,7 @@ class NetTest : public ::testing::Test {
   varve::test::TempDir dir_;
   const std::string path_ = dir_.Sub("socket");
   std::atomic<bool> may_send_{true};
+  std::vector<Peer>* peers_ = nullptr;  // set: all that have come; of one loop
   Flushes* flushes_ = nullptr;  // set: nothing is sent before one has ended
   std::unique_ptr<Server> server_;
 };
@@ -453,6 +456,21 @@ TEST_F(NetTest, StopDoesNotWaitForEverForSlowReaders) {
   ASSERT_EQ(lazy.Read(1), "0");
   server_->Stop();
   EXPECT_LT(lazy.ReadAll().size(), 9'999'999u);
+}
+
+// A node of a cluster answers from threads of its own, which end after the server. Needs AddressSanitizer to see it fail.
+TEST_F(NetTest, WhoHasConnectionsWokenMayOutliveThem) {
+  std::vector<Peer> peers;
+  peers_ = &peers;
+  Start({});
+  Client client(path_);
+  ASSERT_TRUE(client.Send("1 x\n"));
+  ASSERT_EQ(client.Read(1), "x");
+  server_->Stop();
+  ASSERT_EQ(peers.size(), 1u);
+  peers[0].wake();
+  peers[0].close();
+  peers[0].write("late");
 }
 
 // What may not be sent because it could not be made durable is never seen.
