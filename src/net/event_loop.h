@@ -38,11 +38,12 @@ class EventLoop {
   // Serves until Stop, then drains. In a thread of its own.
   void Run();
 
-  // --- Thread-safe.
-  void Stop();
   // After Run has returned: connections and handlers go. What is posted from then on is kept and never run.
   void End();
-  // `task` runs in the loop. Dropped when that has ended.
+
+  // --- Thread-safe.
+  void Stop();
+  // `task` runs in the loop; never, when that has ended.
   void Post(std::function<void()> task) VARVE_EXCLUDES(mu_);
   uint64_t connection_count() const { return connection_count_.load(std::memory_order_relaxed); }
   // Bytes of the connection that has the most.

@@ -48,8 +48,8 @@ struct Peer {
   std::string address;        // "127.0.0.1:4711", "[::1]:4711", or the path of a Unix socket and ":0"
   std::string local_address;  // the same of this end
   bool is_local = false;      // came over loopback or a Unix socket
-  // Thread-safe, and harmless when the connection is gone, also after Server::Stop, until the server is destroyed. Ends it as if the other end had; or lets one
-  // that waits go on.
+  // Thread-safe, and harmless when the connection is gone, or the server has stopped; it is not yet destroyed. Ends it
+  // as if the other end had; or lets one that waits go on.
   std::function<void()> close;
   std::function<void()> wake;
   // Thread-safe, and harmless when the connection is gone. Appends to what is sent, behind what it has
