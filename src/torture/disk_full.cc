@@ -17,12 +17,11 @@
 
 #include "base/status_macros.h"
 #include "env/crash_env.h"
-#include "torture/call_digest.h"
 #include "torture/campaigns.h"
+#include "torture/crash_store.h"
 #include "torture/store_options.h"
 #include "torture/store_script.h"
 #include "torture/trials.h"
-#include "torture/turn_taking.h"
 
 namespace varve::torture {
 namespace {
@@ -32,18 +31,12 @@ constexpr int kAttempts = 200;  // with room a command succeeds within so many
 
 class DiskFullRun {
  public:
-  DiskFullRun(uint64_t seed, Counts* counts)
-      : opener_(TurnsOpenerFor(RandomStoreConfig(seed))),
-        seed_(seed),
-        env_(std::make_unique<CrashEnv>(seed, SimClock::Mode::kManual)),
-        counts_(counts) {
-    Watch();
-  }
+  DiskFullRun(uint64_t seed, Counts* counts) : store_(seed), counts_(counts) {}
 
-  uint64_t digest() const { return digest_.value(); }
+  uint64_t digest() const { return store_.digest(); }
 
   Status Run(const Schedule& schedule) {
-    env_->SetFreeSpace(kPlenty);
+    store_.env()->SetFreeSpace(kPlenty);
     VARVE_RETURN_IF_ERROR(Open());
     for (const std::string& line : schedule) {
       VARVE_RETURN_IF_ERROR(AsBroken(Step(line), line));
@@ -66,7 +59,7 @@ class DiskFullRun {
     if (line == "kill") return Kill();
     if (words[0] != "space" || words.size() != 2 || !NumberOf(words[1])) return NotUnderstood(line);
     free_ = *NumberOf(words[1]);
-    env_->SetFreeSpace(free_);
+    store_.env()->SetFreeSpace(free_);
     counts_->Add("full disks");
     return Status::Ok();
   }
@@ -74,7 +67,7 @@ class DiskFullRun {
   Status Run(const Command& command) {
     if (command.kind == Command::Kind::kReopen) return Reopen();
     if (!command.changes_contents()) return Maintain(command);
-    const Status status = Execute(command, db_.get());
+    const Status status = Execute(command, store_.db());
     if (status.ok()) {
       if (command.kind == Command::Kind::kCompareAndSet && !Matches(command, contents_)) {
         const std::string& key = command.changes[0].key;
@@ -106,7 +99,7 @@ class DiskFullRun {
   Status Maintain(const Command& command) {
     Status status;
     // It may meet what failed while there was no room, and will be tried again.
-    const bool succeeds = Soon([&] { return status = Execute(command, db_.get()); });
+    const bool succeeds = Soon([&] { return status = Execute(command, store_.db()); });
     if (succeeds || (free_ < kPlenty && IsNoSpace(status))) return Compare();
     return Status::Corruption(status.ToString());
   }
@@ -117,7 +110,7 @@ class DiskFullRun {
       const Status status = act();
       if (status.ok()) return true;
       if (free_ < kPlenty || !IsNoSpace(status)) return false;
-      env_->clock()->SleepNanos(1'000'000);
+      store_.env()->clock()->SleepNanos(1'000'000);
     }
     return false;
   }
@@ -133,7 +126,7 @@ class DiskFullRun {
 
   Status Compare() {
     counts_->Add("whole states compared");
-    VARVE_ASSIGN_OR_RETURN(const Contents found, ReadContents(db_.get()));
+    VARVE_ASSIGN_OR_RETURN(const Contents found, ReadContents(store_.db()));
     Contents expected = contents_;
     for (const auto& [key, states] : maybe_) {
       const auto at = found.find(key);
@@ -151,9 +144,9 @@ class DiskFullRun {
 
   Status MakeRoom() {
     free_ = kPlenty;
-    env_->SetFreeSpace(free_);
+    store_.env()->SetFreeSpace(free_);
     Status status;
-    if (!Soon([&] { return status = db_->Put("room", ""); })) {
+    if (!Soon([&] { return status = store_.db()->Put("room", ""); })) {
       return Status::Corruption("there is room again, and a write still fails: " + status.ToString());
     }
     contents_["room"] = "";
@@ -163,45 +156,31 @@ class DiskFullRun {
   }
 
   Status Kill() {
-    std::unique_ptr<CrashEnv> left = env_->CloneAfterProcessCrash();
-    db_.reset();
-    env_ = std::move(left);
-    Watch();
-    env_->SetFreeSpace(free_);
+    store_.MoveTo(store_.env()->CloneAfterProcessCrash());
+    store_.env()->SetFreeSpace(free_);
     counts_->Add("kills");
     return OpenAndSettle();
   }
   Status Reopen() {
-    db_.reset();
+    store_.Close();
     return OpenAndSettle();
   }
   // What is found then is what it is.
   Status OpenAndSettle() {
     VARVE_RETURN_IF_ERROR(Open());
     VARVE_RETURN_IF_ERROR(Compare());
-    VARVE_ASSIGN_OR_RETURN(contents_, ReadContents(db_.get()));
+    VARVE_ASSIGN_OR_RETURN(contents_, ReadContents(store_.db()));
     maybe_.clear();
     return Status::Ok();
   }
-  void Watch() {
-    env_->SetCallHook([this](const CallInfo& call) { digest_.Add(call); });
-  }
   Status Open() {
-    turns_ = std::make_unique<TurnTaking>(seed_);
-    Result<std::unique_ptr<Db>> db = opener_(turns_.get())(kStoreDir, env_.get());
-    if (!db.ok()) return Status::Corruption("open: " + db.status().ToString());
-    db_ = *std::move(db);
+    if (const Status status = store_.Open(); !status.ok()) return Status::Corruption("open: " + status.ToString());
     counts_->Add("openings");
     return Status::Ok();
   }
 
-  const TurnsOpener opener_;
-  const uint64_t seed_;
-  CallDigest digest_;
-  std::unique_ptr<CrashEnv> env_;
+  CrashStore store_;
   Counts* const counts_;
-  std::unique_ptr<TurnTaking> turns_;
-  std::unique_ptr<Db> db_;
   uint64_t free_ = kPlenty;
   Contents contents_;
   std::map<std::string, States> maybe_;

@@ -19,13 +19,12 @@
 
 #include "base/status_macros.h"
 #include "env/crash_env.h"
-#include "torture/call_digest.h"
 #include "torture/campaigns.h"
+#include "torture/crash_store.h"
 #include "torture/possible_contents.h"
 #include "torture/store_options.h"
 #include "torture/store_script.h"
 #include "torture/trials.h"
-#include "torture/turn_taking.h"
 
 namespace varve::torture {
 namespace {
@@ -63,19 +62,13 @@ std::optional<Failing> FailingOf(const std::vector<std::string>& words) {
 
 class IoErrorsRun {
  public:
-  IoErrorsRun(uint64_t seed, Counts* counts)
-      : opener_(TurnsOpenerFor(RandomStoreConfig(seed))),
-        seed_(seed),
-        env_(std::make_unique<CrashEnv>(seed, SimClock::Mode::kManual)),
-        counts_(counts) {
-    Watch();
-  }
+  IoErrorsRun(uint64_t seed, Counts* counts) : store_(seed), counts_(counts) {}
 
-  uint64_t digest() const { return digest_.value(); }
+  uint64_t digest() const { return store_.digest(); }
 
   Status Run(const Schedule& schedule) {
     Status status = RunLines(schedule);
-    counts_->Add("injected errors", env_->fault_count());
+    counts_->Add("injected errors", store_.env()->fault_count());
     return status;
   }
 
@@ -85,7 +78,7 @@ class IoErrorsRun {
     for (const std::string& line : schedule) {
       ++step_;
       VARVE_RETURN_IF_ERROR(AsBroken(Step(line), line));
-      turns_->Yield();
+      store_.turns()->Yield();
       counts_->Add("operations");
     }
     ++step_;
@@ -100,21 +93,21 @@ class IoErrorsRun {
       Heal();
       return Status::Ok();
     }
-    if (line == "kill") return MoveTo(env_->CloneAfterProcessCrash(), kAll, "kills");
+    if (line == "kill") return MoveTo(store_.env()->CloneAfterProcessCrash(), kAll, "kills");
     if (words[0] == "cut" && words.size() == 2 && NumberOf(words[1])) {
-      return MoveTo(env_->CloneAfterPowerCut(PowerCut::Random(*NumberOf(words[1]))), durable_, "power cuts");
+      return MoveTo(store_.env()->CloneAfterPowerCut(PowerCut::Random(*NumberOf(words[1]))), durable_, "power cuts");
     }
     std::optional<Failing> failing = FailingOf(words);
     if (!failing) return NotUnderstood(line);
     Heal();
-    env_->FailCall(failing->nth, failing->fault, failing->span, failing->calls);
+    store_.env()->FailCall(failing->nth, failing->fault, failing->span, failing->calls);
     may_fail_ = true;
     syncs_fail_ = failing->fault == Fault::kFailedSync;
     return Status::Ok();
   }
 
   Status Run(const Command& command) {
-    const Status status = Execute(command, db_.get());
+    const Status status = Execute(command, store_.db());
     const bool is_write = command.changes_contents();
     const bool is_refused = command.kind == Command::Kind::kCompareAndSet && status.code() == StatusCode::kConflict;
     if (is_refused) return Status::Ok();
@@ -135,14 +128,14 @@ class IoErrorsRun {
   // Everything that is read must be possible; `must_work`: and nothing may fail.
   Status CheckReads(size_t kept, bool must_work) {
     for (const std::string& key : contents_.Keys()) {
-      const Result<std::string> got = db_->Get(key);
+      const Result<std::string> got = store_.db()->Get(key);
       const bool is_answer = got.ok() || got.status().IsNotFound();
       if (!is_answer && must_work) return Status::Corruption("get " + key + ": " + got.status().ToString());
       if (is_answer) VARVE_RETURN_IF_ERROR(Judge(key, got.ok() ? std::optional(*got) : std::nullopt, kept));
     }
     counts_->Add("whole states read");
     if (!must_work) return Status::Ok();
-    const Result<Contents> all = ReadContents(db_.get());
+    const Result<Contents> all = ReadContents(store_.db());
     if (!all.ok()) return Status::Corruption("scan: " + all.status().ToString());
     for (const auto& [key, value] : *all) VARVE_RETURN_IF_ERROR(Judge(key, value, kept));
     return Status::Ok();
@@ -155,25 +148,19 @@ class IoErrorsRun {
   Status AcknowledgedAfter() const { return Status::Corruption("acknowledged after a failed sync: " + failed_sync_); }
 
   void Heal() {
-    env_->ClearFaults();
+    store_.env()->ClearFaults();
     may_fail_ = syncs_fail_ = false;
   }
-  bool HasMetAFault() const { return env_->fault_count() > faults_before_; }
-  void Watch() {
-    env_->SetCallHook([this](const CallInfo& call) { digest_.Add(call); });
-  }
+  bool HasMetAFault() const { return store_.env()->fault_count() > faults_before_; }
   Status Open() {
-    turns_ = std::make_unique<TurnTaking>(seed_);
     counts_->Add("openings");
-    Result<std::unique_ptr<Db>> db = opener_(turns_.get())(kStoreDir, env_.get());
-    if (!db.ok()) return db.status();
-    db_ = *std::move(db);
+    VARVE_RETURN_IF_ERROR(store_.Open());
     failed_sync_.clear();
     return Status::Ok();
   }
   Status Reopen() {
-    db_.reset();
-    faults_before_ = env_->fault_count();
+    store_.Close();
+    faults_before_ = store_.env()->fault_count();
     const Status opened = Open();
     if (!opened.ok()) {
       if (!HasMetAFault()) return Status::Corruption("open, and no call had failed: " + opened.ToString());
@@ -186,15 +173,14 @@ class IoErrorsRun {
   // What a store shows when it was opened it shows from then on.
   Status Settle(size_t kept) {
     VARVE_RETURN_IF_ERROR(CheckReads(kept, !may_fail_));
-    const Result<Contents> found = ReadContents(db_.get());
+    const Result<Contents> found = ReadContents(store_.db());
     if (found.ok()) contents_.Settle(*found, step_);
     return Status::Ok();
   }
   Status MoveTo(std::unique_ptr<CrashEnv> left, size_t kept, const char* what) {
-    db_.reset();
-    counts_->Add("injected errors", env_->fault_count());
-    env_ = std::move(left);
-    Watch();
+    store_.Close();
+    counts_->Add("injected errors", store_.env()->fault_count());
+    store_.MoveTo(std::move(left));
     faults_before_ = 0;
     may_fail_ = syncs_fail_ = false;
     counts_->Add(what);
@@ -211,31 +197,25 @@ class IoErrorsRun {
   Status End() {
     Heal();
     VARVE_RETURN_IF_ERROR(CheckReads(kAll, true));
-    if (!failed_sync_.empty() && db_->Put("late", "").ok()) return AcknowledgedAfter();
-    std::array<std::unique_ptr<CrashEnv>, 2> left = {env_->CloneAfterProcessCrash(),
-                                                     env_->CloneAfterPowerCut(PowerCut::LoseUnsynced())};
-    db_.reset();
-    counts_->Add("injected errors", env_->fault_count());
+    if (!failed_sync_.empty() && store_.db()->Put("late", "").ok()) return AcknowledgedAfter();
+    std::array<std::unique_ptr<CrashEnv>, 2> left = {store_.env()->CloneAfterProcessCrash(),
+                                                     store_.env()->CloneAfterPowerCut(PowerCut::LoseUnsynced())};
+    store_.Close();
+    counts_->Add("injected errors", store_.env()->fault_count());
     for (size_t i = 0; i <= left.size(); ++i) {
-      if (i > 0) env_ = std::move(left[i - 1]);
-      Watch();
+      if (i > 0) store_.MoveTo(std::move(left[i - 1]));
       faults_before_ = 0;
       VARVE_RETURN_IF_ERROR(Open());
       VARVE_RETURN_IF_ERROR(CheckReads(i == 2 ? durable_ : kAll, true));
-      VARVE_RETURN_IF_ERROR(db_->Put("afterwards", "", {.durability = Durability::kSync}));
-      db_.reset();
-      env_->ClearFaults();
+      VARVE_RETURN_IF_ERROR(store_.db()->Put("afterwards", "", {.durability = Durability::kSync}));
+      store_.Close();
+      store_.env()->ClearFaults();
     }
     return Status::Ok();
   }
 
-  const TurnsOpener opener_;
-  const uint64_t seed_;
-  CallDigest digest_;
-  std::unique_ptr<CrashEnv> env_;
+  CrashStore store_;
   Counts* const counts_;
-  std::unique_ptr<TurnTaking> turns_;
-  std::unique_ptr<Db> db_;
   PossibleContents contents_;
   size_t step_ = 0;
   size_t durable_ = 0;          // all that was acknowledged until then survives loss of power

@@ -29,11 +29,14 @@ class PossibleContents {
       switch (change.kind) {
         case Change::Kind::kPut: Record(change.key, change.value, is_acknowledged, step); break;
         case Change::Kind::kDelete: Record(change.key, std::nullopt, is_acknowledged, step); break;
-        case Change::Kind::kRange:
-          for (auto it = versions_.lower_bound(change.key); it != versions_.end() && it->first < change.value; ++it) {
-            it->second.push_back({std::nullopt, is_acknowledged, step});
-          }
+        case Change::Kind::kRange: RecordRange(change.key, change.value, is_acknowledged, step); break;
       }
+    }
+  }
+  // All keys from `first` to before `end` were deleted.
+  void RecordRange(const std::string& first, const std::string& end, bool is_acknowledged, size_t step) {
+    for (auto it = versions_.lower_bound(first); it != versions_.end() && it->first < end; ++it) {
+      it->second.push_back({std::nullopt, is_acknowledged, step});
     }
   }
   // A store that was opened shows this: from now on it is what was acknowledged.
@@ -49,14 +52,14 @@ class PossibleContents {
   }
 
   // Whether all that was acknowledged up to the step `kept` is still there, or overwritten by what came later, and
-  // nothing is there that nobody wrote.
-  bool IsPossible(const std::string& key, const State& seen, size_t kept) const {
+  // nothing is there that nobody wrote. nullopt: nothing needs to be there.
+  bool IsPossible(const std::string& key, const State& seen, std::optional<size_t> kept) const {
     const auto at = versions_.find(key);
     if (at == versions_.end()) return !seen;
     // From the newest backwards, down to one that nothing older can be seen behind.
     for (auto version = at->second.rbegin(); version != at->second.rend(); ++version) {
       if (version->state == seen) return true;
-      if (version->is_acknowledged && version->step <= kept) return false;
+      if (version->is_acknowledged && kept && version->step <= *kept) return false;
     }
     return !seen;
   }

@@ -14,62 +14,20 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/store_options.h"
 #include "tests/support/workload.h"
+#include "torture/possible_contents.h"
 
 namespace varve::test {
 namespace fault_test {
 
 constexpr char kDir[] = "/store";
 
-// What each key may hold when some writes were answered with an error: such a write may have taken
-// effect or not, and a later acknowledged one settles it.
-class PossibleContents {
- public:
-  // `value`: nullopt for a delete.
-  void Record(const std::string& key, std::optional<std::string> value, bool was_acked,
-              size_t step) {
-    versions_[key].push_back({std::move(value), was_acked, step});
+void Record(const Change& change, bool was_acked, size_t step, torture::PossibleContents* contents) {
+  switch (change.kind) {
+    case Change::Kind::kPut: return contents->Record(change.key, change.value, was_acked, step);
+    case Change::Kind::kDelete: return contents->Record(change.key, std::nullopt, was_acked, step);
+    case Change::Kind::kDeleteRange: return contents->RecordRange(change.key, change.value, was_acked, step);
   }
-  void RecordChange(const Change& change, bool was_acked, size_t step) {
-    if (change.kind == Change::Kind::kPut) return Record(change.key, change.value, was_acked, step);
-    if (change.kind == Change::Kind::kDelete) {
-      return Record(change.key, std::nullopt, was_acked, step);
-    }
-    for (auto it = versions_.lower_bound(change.key);
-         it != versions_.end() && it->first < change.value; ++it) {
-      it->second.push_back({std::nullopt, was_acked, step});
-    }
-  }
-
-  // Whether `seen` is possible when everything acknowledged up to step `last_kept` is still there;
-  // nullopt: nothing needs to be.
-  bool IsPossible(const std::string& key, const std::optional<std::string>& seen,
-                  std::optional<size_t> last_kept) const {
-    const auto it = versions_.find(key);
-    if (it == versions_.end()) return !seen.has_value();
-    const std::vector<Version>& versions = it->second;
-    // From the newest backwards, down to one that nothing older can be seen behind.
-    for (size_t i = versions.size(); i > 0; i--) {
-      const Version& version = versions[i - 1];
-      if (version.value == seen) return true;
-      if (version.was_acked && last_kept.has_value() && version.step <= *last_kept) return false;
-    }
-    return !seen.has_value();
-  }
-
-  std::vector<std::string> Keys() const {
-    std::vector<std::string> keys;
-    for (const auto& entry : versions_) keys.push_back(entry.first);
-    return keys;
-  }
-
- private:
-  struct Version {
-    std::optional<std::string> value;
-    bool was_acked;
-    size_t step;
-  };
-  std::map<std::string, std::vector<Version>> versions_;
-};
+}
 
 struct FaultPlan {
   uint64_t nth = 0;  // 0: no fault
@@ -142,7 +100,7 @@ class FaultRun {
     }
     const Status status = RunStep(db->value().get(), step);
     for (const Change& change : step.changes) {
-      contents_.RecordChange(change, status.ok(), i);
+      Record(change, status.ok(), i, &contents_);
     }
     if (status.ok() && is_latched_ && (step.kind == Step::Kind::kWrite || step.MakesDurable())) {
       return step.ToString() + " was acknowledged after a failed sync";
@@ -189,7 +147,7 @@ class FaultRun {
   const std::vector<Step>& steps_;
   const FaultPlan plan_;
   CrashEnv env_;
-  PossibleContents contents_;
+  torture::PossibleContents contents_;
   std::optional<size_t> durable_;  // the last step acknowledged as durable
   size_t failed_steps_ = 0;
   bool is_latched_ = false;
