@@ -15,6 +15,8 @@ void Exchange::Start(Nanos now, Actions* actions) {
 void Exchange::OnTime(Nanos now, Actions* actions) {
   if (result_ != Result::kUnderWay) return;
   now_ = now;
+  const bool waits_for_room = unanswered_.empty() && !VARVE_PLANTED_BUG("exchange.has_no_patience_with_its_pace");
+  if (waits_for_room) last_answer_ = now;
   if (now >= last_answer_ + options_.patience) {
     result_ = Result::kFailed;
     return;
@@ -27,21 +29,22 @@ void Exchange::OnTime(Nanos now, Actions* actions) {
   if (!to_merge_.empty()) StartKeys(actions);
 }
 
-// Whether it is an answer that was waited for. One that asks to come again later is none.
-bool Exchange::TakeAnswer(const Message& reply) {
+// When it was asked for, if it is an answer that was waited for. One that asks to come again later is none.
+std::optional<Nanos> Exchange::TakeAnswer(const Message& reply) {
   const auto code = std::visit(
       [](const auto& body) {
         if constexpr (requires { body.code; }) return body.code;
         return ReplyCode::kMalformed;
       },
       reply.body);
-  if (code == ReplyCode::kUnknownEpoch || code == ReplyCode::kOverloaded) return false;
+  if (code == ReplyCode::kUnknownEpoch || code == ReplyCode::kOverloaded) return std::nullopt;
   const auto found = unanswered_.find(reply.request);
-  if (found == unanswered_.end()) return false;
+  if (found == unanswered_.end()) return std::nullopt;
+  const Nanos asked_at = found->second.sent_at;
   const size_t answered = std::erase_if(found->second.messages,
                                         [&reply](const Message& message) { return message.to == reply.from; });
   if (found->second.messages.empty()) unanswered_.erase(found);
-  return answered > 0;
+  return answered > 0 ? std::optional(asked_at) : std::nullopt;
 }
 
 void Exchange::AskForHashes(uint32_t branch, Actions* actions) {
@@ -55,8 +58,11 @@ void Exchange::AskForHashes(uint32_t branch, Actions* actions) {
 void Exchange::OnMessage(const Message& reply, Nanos now, Actions* actions) {
   if (result_ != Result::kUnderWay) return;
   if (reply.from != options_.left && reply.from != options_.right) return;
-  if (!TakeAnswer(reply)) return;
+  const std::optional<Nanos> asked_at = TakeAnswer(reply);
+  if (!asked_at) return;
   now_ = last_answer_ = now;
+  const bool is_of_key = std::holds_alternative<ReadReply>(reply.body) || std::holds_alternative<MergeReply>(reply.body);
+  if (is_of_key && options_.pace != nullptr) options_.pace->OnAnswer(now - *asked_at, now);
   const bool is_right = reply.from == options_.right;
   if (const auto* tree = std::get_if<TreeReply>(&reply.body)) {
     OnTree(reply.request, is_right, *tree, actions);
@@ -151,16 +157,16 @@ void Exchange::EndListing(bool is_right) {
   missing.clear();
 }
 
-// Left's state goes to right, and what right has then comes back.
+// Left's state goes to right, and what right has then comes back, if it is something else.
 void Exchange::StartKeys(Actions* actions) {
   while (!to_merge_.empty() && under_way_.size() < options_.window) {
-    const bool has_room = options_.budget == nullptr || options_.budget->HasRoom(now_);
-    if (!has_room && !VARVE_PLANTED_BUG("exchange.ignores_its_budget")) return;
+    const bool has_room = options_.pace == nullptr || options_.pace->HasRoom(now_);
+    if (!has_room && !VARVE_PLANTED_BUG("exchange.ignores_its_pace")) return;
     const uint64_t request = next_request_++;
     std::string key = std::move(to_merge_.back());
     to_merge_.pop_back();
     Send(options_.left, request, ReadRequest{key}, actions);
-    under_way_.emplace(request, KeyUnderWay{std::move(key), Step::kReadLeft});
+    under_way_.emplace(request, KeyUnderWay{.key = std::move(key)});
   }
   const bool are_listed = listings_[0].has_ended && listings_[1].has_ended;
   if (are_listed && under_way_.empty()) result_ = is_partial_ ? Result::kPartial : Result::kComplete;
@@ -175,14 +181,16 @@ void Exchange::OnState(uint64_t request, ReplyCode code, const std::string& stat
   }
   KeyUnderWay key = std::move(found->second);
   under_way_.erase(found);
-  if (key.step == Step::kMergeLeft) {
+  const bool is_known = state == key.of_left || VARVE_PLANTED_BUG("exchange.never_tells_left");
+  if (key.step == Step::kMergeLeft || (key.step == Step::kMergeRight && is_known)) {
     ++merged_;
     return StartKeys(actions);
   }
   bytes_ += state.size();
-  if (options_.budget != nullptr) options_.budget->Charge(state.size(), now_);
+  if (options_.pace != nullptr) options_.pace->Charge(state.size() + FillPace::kBytesOfAKey, now_);
   const bool is_to_right = key.step == Step::kReadLeft;
   key.step = is_to_right ? Step::kMergeRight : Step::kMergeLeft;
+  if (is_to_right) key.of_left = state;
   const uint64_t next = next_request_++;
   Send(is_to_right ? options_.right : options_.left, next, MergeRequest{key.key, state, is_to_right}, actions);
   under_way_.emplace(next, std::move(key));

@@ -2,7 +2,6 @@
 #ifndef VARVE_CLUSTER_EXCHANGE_H_
 #define VARVE_CLUSTER_EXCHANGE_H_
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,27 +11,12 @@
 #include <vector>
 
 #include "cluster/action.h"
+#include "cluster/fill_pace.h"
 #include "cluster/hash_tree.h"
 #include "cluster/message.h"
 #include "cluster/types.h"
 
 namespace varve::cluster {
-
-// How many bytes may go where a second; in bursts of 100 ms. 0: as many as there are.
-class ByteBudget {
- public:
-  explicit ByteBudget(uint64_t bytes_per_second) : bytes_per_second_(bytes_per_second) {}
-  bool HasRoom(Nanos now) const { return free_at_ <= now + 100'000'000; }
-  void Charge(uint64_t bytes, Nanos now) {
-    if (bytes_per_second_ == 0) return;
-    free_at_ = std::max(free_at_, now) + static_cast<Nanos>(static_cast<double>(bytes) * 1e9 /
-                                                            static_cast<double>(bytes_per_second_));
-  }
-
- private:
-  const uint64_t bytes_per_second_;
-  Nanos free_at_ = 0;
-};
 
 // Compares the hash trees from the root down, asks for the keys of the leaves that differ, and merges those in both
 // directions. Speaks to both replicas by messages, so that any node can run it; usually one of the two does. Writes
@@ -54,7 +38,7 @@ class Exchange {
     Nanos resend_every = 1'000'000'000;
     size_t max_leaves = 256;  // differing leaves that one exchange looks at; more: kPartial
     size_t window = 16;       // keys on their way at once
-    ByteBudget* budget = nullptr;  // for states that are merged; outlives the exchange
+    FillPace* pace = nullptr;  // of the states that are merged; outlives the exchange
   };
   enum class Result : uint8_t { kUnderWay, kComplete, kPartial, kFailed };
 
@@ -80,7 +64,8 @@ class Exchange {
   enum class Step : uint8_t { kReadLeft, kMergeRight, kMergeLeft };
   struct KeyUnderWay {
     std::string key;
-    Step step;
+    Step step = Step::kReadLeft;
+    std::string of_left;  // what left has, from kMergeRight on
   };
 
   // What has not been answered, by request; to each of the two at most once.
@@ -89,7 +74,7 @@ class Exchange {
     Nanos sent_at;
   };
 
-  bool TakeAnswer(const Message& reply);
+  std::optional<Nanos> TakeAnswer(const Message& reply);
   void AskForHashes(uint32_t branch, Actions* actions);
   void OnTree(uint64_t request, bool is_right, const TreeReply& reply, Actions* actions);
   void OnKeys(uint64_t request, bool is_right, const KeysReply& reply, Actions* actions);

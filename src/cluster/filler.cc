@@ -8,7 +8,7 @@ namespace varve::cluster {
 namespace {
 
 constexpr size_t kFillsAtOnce = 4;
-constexpr Nanos kAnswerPatience = 2'000'000'000;
+constexpr Nanos kProgressPatience = 2'000'000'000;
 
 }  // namespace
 
@@ -48,7 +48,7 @@ void Filler::OnTime(Nanos now, Actions* actions) {
   for (auto& [partition, fill] : fills_) {
     const Replica* replica = context_->FindReplica(partition);
     if (replica == nullptr) continue;
-    if (fill.step == Step::kAsk && now >= fill.begun + kAnswerPatience) fill.step = Step::kIdle;
+    if (fill.step == Step::kAsk && now >= fill.begun + kProgressPatience) fill.step = Step::kIdle;
     if (fill.step == Step::kTakeFloor && replica->floor().Covers(fill.floor)) {
       fill.step = Step::kMergeAgain;
       BeginExchange(partition, &fill, now, actions);
@@ -108,7 +108,7 @@ void Filler::BeginExchange(PartitionId partition, Fill* fill, Nanos now, Actions
                             .first_request = 0,
                             .patience = context_->options().exchange_patience};
   options.max_leaves = HashTree::kLeaves;
-  options.budget = &budget_;
+  options.pace = &pace_;
   fill->exchange = pool_->Begin(options, now, actions);
 }
 

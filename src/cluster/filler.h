@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cluster/exchange_pool.h"
+#include "cluster/fill_pace.h"
 #include "cluster/node_context.h"
 
 namespace varve::cluster {
@@ -21,7 +22,7 @@ namespace varve::cluster {
 class Filler {
  public:
   Filler(NodeContext* context, ExchangePool* pool, uint64_t bytes_per_second)
-      : context_(context), pool_(pool), budget_(bytes_per_second) {}
+      : context_(context), pool_(pool), pace_(bytes_per_second) {}
 
   void OnTime(Nanos now, Actions* actions);
   // A ProgressReply; others are ignored.
@@ -55,7 +56,7 @@ class Filler {
 
   NodeContext* const context_;
   ExchangePool* const pool_;
-  ByteBudget budget_;
+  FillPace pace_;
   std::map<PartitionId, Fill> fills_;
   uint64_t bytes_ = 0;
 };

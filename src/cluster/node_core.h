@@ -54,7 +54,8 @@ struct NodeOptions {
   // How long a move that may go on waits for what replicas that leave alone have. 0: nobody takes that over.
   Nanos leaver_patience = 10'000'000'000;
   size_t moves_per_node = 8;                   // moves to one node at once
-  uint64_t fill_bytes_per_second = uint64_t{32} << 20;  // to this node, by moves; 0: as fast as it goes
+  // To this node, by moves, at most: FillPace makes it less where requests would have to wait. 0: as fast as it goes.
+  uint64_t fill_bytes_per_second = uint64_t{32} << 20;
 };
 
 // What the last life left on disk.

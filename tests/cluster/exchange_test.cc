@@ -52,7 +52,7 @@ class ExchangeTest : public ::testing::Test {
                               .first_request = world_.random().Next() >> 1,
                               .patience = 60'000 * kMilli};
     options.max_leaves = max_leaves;
-    options.budget = budget_;
+    options.pace = pace_;
     Exchange exchange(options);
     Actions actions;
     exchange.Start(world_.now(), &actions);
@@ -80,37 +80,23 @@ class ExchangeTest : public ::testing::Test {
 
   CoreWorld world_{7, 3, 2, ConflictPolicy::kSiblings};
   size_t messages_ = 0;
-  ByteBudget* budget_ = nullptr;
+  FillPace* pace_ = nullptr;
   std::function<void()> during_;  // before each step
 };
 
-TEST(ByteBudgetTest, GivesNoMoreThanItHas) {
-  ByteBudget budget(1'000'000);
-  ByteBudget endless(0);
-  Nanos now = 1;
-  uint64_t bytes = 0;
-  for (int i = 0; i < 1000; ++i) {
-    for (; budget.HasRoom(now); bytes += 700) budget.Charge(700, now);
-    EXPECT_LE(bytes, 1'000'000 * now / 1'000'000'000 + 100'000 + 700);
-    endless.Charge(700'000'000, now);
-    EXPECT_TRUE(endless.HasRoom(now));
-    now += 20 * kMilli;
-  }
-  EXPECT_GT(bytes, 19'000'000u);
-}
-
 // What moves fill goes at the rate that leaves room for requests (NodeOptions::fill_bytes_per_second).
-TEST_F(ExchangeTest, ABudgetHoldsItBack) {
+TEST_F(ExchangeTest, APaceHoldsItBack) {
   Diverge(300);
-  constexpr uint64_t kRate = 500;
-  constexpr uint64_t kOnTheirWay = 16 * 100;  // of keys that were begun when there was room
-  ByteBudget budget(kRate);
-  budget_ = &budget;
+  constexpr uint64_t kRate = 4000;
+  constexpr uint64_t kOnTheirWay = 16 * (100 + FillPace::kBytesOfAKey);  // of keys that were begun when there was room
+  FillPace pace(kRate);
+  pace_ = &pace;
   const Nanos begun = world_.now();
   const Exchange exchange = Run(0, 1, HashTree::kLeaves);
   ASSERT_EQ(exchange.result(), Exchange::Result::kComplete);
-  ASSERT_GT(exchange.bytes(), 2 * kOnTheirWay);
-  EXPECT_LE(exchange.bytes(), kRate * (world_.now() - begun) / 1'000'000'000 + kRate / 10 + kOnTheirWay);
+  const uint64_t charged = exchange.bytes() + exchange.keys() * FillPace::kBytesOfAKey;
+  ASSERT_GT(charged, 2 * kOnTheirWay);
+  EXPECT_LE(charged, kRate * (world_.now() - begun) / 1'000'000'000 + kRate / 10 + kOnTheirWay);
 }
 
 TEST_F(ExchangeTest, EachGetsWhatTheOtherHas) {
