@@ -1,6 +1,7 @@
 #include "cli/disk.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include "cli/context.h"
 #include "cli/json.h"
@@ -133,7 +134,46 @@ Finding Meaning(const std::vector<Finding>& findings) {
                                    "as a program can tell"};
 }
 
+// Blanks and backslashes of paths stand there as "\040".
+std::string WithoutEscapes(std::string_view text) {
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto digit = [&](size_t at) { return i + at < text.size() && text[i + at] >= '0' && text[i + at] <= '7'; };
+    if (text[i] != '\\' || !digit(1) || !digit(2) || !digit(3)) {
+      plain += text[i];
+      continue;
+    }
+    plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+    i += 3;
+  }
+  return plain;
+}
+
+bool IsWithin(std::string_view path, std::string_view directory) {
+  if (directory == "/") return true;
+  return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
 }  // namespace
+
+void ReadMounts(std::istream& mounts, std::string_view id, DiskFacts* facts) {
+  size_t longest = 0;
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream words(line);
+    std::string number, parent, device, root, point, options, word, type, source, super;
+    words >> number >> parent >> device >> root >> point >> options;
+    while (words >> word && word != "-") {
+    }
+    words >> type >> source >> super;
+    point = WithoutEscapes(point);
+    // Of two at one place the later one hides the other.
+    if (!words || device != id || !IsWithin(facts->directory, point) || point.size() < longest) continue;
+    longest = point.size();
+    facts->file_system = type;
+    facts->mount_options = options + "," + super;
+    facts->device = source.starts_with("/dev/") ? source.substr(5) : "";
+  }
+}
 
 std::vector<Finding> JudgeDisk(const DiskFacts& facts) {
   std::vector<Finding> findings = {Place(facts), Honesty(facts), Work(facts), Cache(facts),

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <istream>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/doctor.h"
@@ -37,6 +39,10 @@ struct DiskFacts {
 
 // Writes and removes files in a directory. For about so many seconds.
 using CertifyDisk = std::function<Result<DiskFacts>(const std::string& dir, uint64_t seconds)>;
+
+// Of the lines of /proc/self/mountinfo (proc(5)) the mount that holds facts->directory on the device `id` ("8:1"): file
+// system, options, device. Without one nothing is changed.
+void ReadMounts(std::istream& mounts, std::string_view id, DiskFacts* facts);
 
 // What it means, most important first.
 std::vector<Finding> JudgeDisk(const DiskFacts& facts);

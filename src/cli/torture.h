@@ -14,8 +14,9 @@ namespace varve::cli {
 struct TortureRequest {
   uint64_t first_seed = 0;
   uint64_t seeds = 1;
+  uint64_t seconds = 0;       // no seed is begun after so long; 0: all of them
   uint32_t nodes = 5;
-  uint64_t seconds = 5;       // simulated, with faults
+  uint64_t simulate = 5;      // simulated seconds with faults
   std::string profile;        // of all seeds; empty: each has its own
   std::string schedule_file;  // empty: faults by chance
 };

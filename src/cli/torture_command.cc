@@ -27,10 +27,11 @@ Result<uint64_t> NumberOf(const Context& context, std::string_view flag, uint64_
 Result<TortureRequest> RequestFrom(const Context& context) {
   TortureRequest request;
   VARVE_ASSIGN_OR_RETURN(request.first_seed, NumberOf(context, "--seed", 0, 0, kAny));
-  VARVE_ASSIGN_OR_RETURN(request.seeds, NumberOf(context, "--seeds", 1, 1, kAny));
+  VARVE_ASSIGN_OR_RETURN(request.seconds, NumberOf(context, "--seconds", 0, 0, 1'000'000));
+  VARVE_ASSIGN_OR_RETURN(request.seeds, NumberOf(context, "--seeds", request.seconds > 0 ? kAny : 1, 1, kAny));
   VARVE_ASSIGN_OR_RETURN(const uint64_t nodes, NumberOf(context, "--nodes", request.nodes, 1, 20));
   request.nodes = static_cast<uint32_t>(nodes);
-  VARVE_ASSIGN_OR_RETURN(request.seconds, NumberOf(context, "--seconds", request.seconds, 1, 3600));
+  VARVE_ASSIGN_OR_RETURN(request.simulate, NumberOf(context, "--simulate", request.simulate, 1, 3600));
   request.profile = context.arguments.Value("--profile").value_or("");
   request.schedule_file = context.arguments.Value("--schedule").value_or("");
   return request;
@@ -38,7 +39,7 @@ Result<TortureRequest> RequestFrom(const Context& context) {
 
 std::string ReplayOf(const TortureRequest& request, uint64_t seed) {
   return "varve torture cluster --seed " + std::to_string(seed) + " --nodes " + std::to_string(request.nodes) +
-         " --seconds " + std::to_string(request.seconds) +
+         " --simulate " + std::to_string(request.simulate) +
          (request.profile.empty() ? "" : " --profile " + request.profile) +
          (request.schedule_file.empty() ? "" : " --schedule " + request.schedule_file);
 }
@@ -74,7 +75,7 @@ int TortureCluster(const Context& context) {
   const uint64_t started_at = context.console.now_nanos();
   Result<TortureResult> result = Status::Ok();
   {
-    Progress progress(context.console, Progress::Words{"torturing", "ran"}, request->seeds, false);
+    Progress progress(context.console, Progress::Words{"torturing", "ran"}, request->seconds > 0 ? 0 : request->seeds, false);
     result = context.backend.torture(*request, [&progress](const TortureFigures& figures) {
       progress.Update(figures.seeds, figures.seeds);
     });
@@ -101,7 +102,7 @@ Result<CampaignRequest> CampaignsFrom(const Context& context) {
     return Status::InvalidArgument("torture knows " + known + "all and certify-disk, not '" + request.name + "'");
   }
   if (context.arguments.operands().size() > 1) return Status::InvalidArgument("only certify-disk takes an operand");
-  for (const char* flag : {"--nodes", "--profile", "--faulty"}) {
+  for (const char* flag : {"--nodes", "--profile", "--simulate"}) {
     if (!context.arguments.Has(flag)) continue;
     return Status::InvalidArgument(std::string(flag) + " is for 'cluster' without --report, --dir and --whole");
   }
@@ -206,12 +207,13 @@ std::vector<Command> TortureCommands() {
         .min_operands = 1,
         .max_operands = 2,
         .flags = {{"--seed", "S", "the first seed (1; cluster: 0)"},
-                  {"--seeds", "K", "how many seeds (as many as there is time for; cluster: 1)"},
-                  {"--seconds", "T", "begin no seed after so long (10; all: 60); cluster: simulated (5)"},
+                  {"--seeds", "K", "how many seeds (as many as there is time for)"},
+                  {"--seconds", "T", "begin no seed after so long (10; all: 60; cluster: 1 seed)"},
                   {"--schedule", "FILE", "the lines of this file instead of those of the seed"},
                   {"--report", "FILE", "a page of HTML: counts, time line, history of a violation"},
                   {"--whole", "", "of a violation, do not cut the schedule down"},
                   {"--nodes", "N", "cluster: machines, at most (5)"},
+                  {"--simulate", "T", "cluster: so many simulated seconds of each world have faults (5)"},
                   {"--profile", "NAME", "cluster: one kind of world, as moves or namespaces; ? lists them"}},
         .summary = "Attacks the promises with operations and faults by chance",
         .examples = "varve torture all --seconds 600 --report proof.html\n"

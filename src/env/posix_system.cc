@@ -80,7 +80,7 @@ uint64_t PosixRandomSeed() {
   return seed;
 }
 
-void* AllocateHugePages(size_t bytes) {
+void* AllocateAligned(size_t bytes) {
   VARVE_CHECK(bytes > 0 && bytes % kHugePageBytes == 0);
   // Mappings are aligned to 4 KiB: take one huge page more and give back both ends.
   const size_t mapped = bytes + kHugePageBytes;
@@ -92,9 +92,14 @@ void* AllocateHugePages(size_t bytes) {
       (kHugePageBytes - reinterpret_cast<uintptr_t>(begin) % kHugePageBytes) % kHugePageBytes;
   if (head > 0) VARVE_CHECK(::munmap(begin, head) == 0);
   VARVE_CHECK(::munmap(begin + head + bytes, mapped - head - bytes) == 0);
-  // Where large pages are switched off, the memory is as good, only slower.
-  (void)::madvise(begin + head, bytes, MADV_HUGEPAGE);
   return begin + head;
+}
+
+void* AllocateHugePages(size_t bytes) {
+  void* const memory = AllocateAligned(bytes);
+  // Where large pages are switched off, the memory is as good, only slower.
+  if (memory != nullptr) (void)::madvise(memory, bytes, MADV_HUGEPAGE);
+  return memory;
 }
 
 void FreeHugePages(void* memory, size_t bytes) {

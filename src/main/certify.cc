@@ -10,7 +10,6 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <sstream>
 
 #include "base/status_macros.h"
 #include "env/env.h"
@@ -28,26 +27,6 @@ std::string LineOf(const std::string& path) {
   return line;
 }
 uint64_t NumberIn(const std::string& path) { return std::strtoull(LineOf(path).c_str(), nullptr, 10); }
-
-// Of /proc/self/mountinfo: the mount that holds the device `id` ("8:1") and the longest part of `path`.
-void ReadMount(const std::string& id, const std::string& path, cli::DiskFacts* facts) {
-  std::ifstream mounts("/proc/self/mountinfo");
-  size_t longest = 0;
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream words(line);
-    std::string number, parent, device, root, point, options, word, type, source;
-    words >> number >> parent >> device >> root >> point >> options;
-    while (words >> word && word != "-") {
-    }
-    std::string super;
-    words >> type >> source >> super;
-    if (device != id || !path.starts_with(point) || point.size() < longest) continue;
-    longest = point.size();
-    facts->file_system = type;
-    facts->mount_options = options + "," + super;
-    facts->device = source.starts_with("/dev/") ? source.substr(5) : "";
-  }
-}
 
 void ReadQueue(const std::string& id, cli::DiskFacts* facts) {
   const std::string device = "/sys/dev/block/" + id;
@@ -123,7 +102,8 @@ Result<cli::DiskFacts> CertifyDisk(const std::string& dir, uint64_t seconds) {
   facts.directory = real;
   std::free(real);
   const std::string id = std::to_string(major(found.st_dev)) + ":" + std::to_string(minor(found.st_dev));
-  ReadMount(id, facts.directory, &facts);
+  std::ifstream mounts("/proc/self/mountinfo");
+  cli::ReadMounts(mounts, id, &facts);
   ReadQueue(id, &facts);
   facts.is_in_memory = facts.file_system == "tmpfs" || facts.file_system == "ramfs";
   facts.is_network = facts.file_system.starts_with("nfs") || facts.file_system == "cifs" || facts.file_system == "smb3" ||

@@ -5,8 +5,10 @@
 #include <string>
 
 #include "base/status_macros.h"
+#include "base/time_units.h"
 #include "sim/cluster_profile.h"
 #include "sim/cluster_torture.h"
+#include "torture/now.h"
 
 namespace varve {
 namespace {
@@ -38,7 +40,11 @@ Result<cli::TortureResult> TortureClusters(const cli::TortureRequest& request, c
   options.first_seed = request.first_seed;
   options.seeds = request.seeds;
   options.most_nodes = request.nodes;
-  options.faulty = request.seconds * sim::kSecond;
+  options.faulty = request.simulate * sim::kSecond;
+  if (request.seconds > 0) {
+    const uint64_t end = torture::MonotonicNow() + request.seconds * kNanosPerSecond;
+    options.may_go_on = [end] { return torture::MonotonicNow() < end; };
+  }
   if (!request.profile.empty()) {
     options.profile = sim::ParseProfile(request.profile);
     if (!options.profile) {

@@ -85,7 +85,7 @@ TortureReport Torture(const TortureOptions& options, const std::function<void(co
       report.failure = std::make_unique<Failure>(Minimise(factory, seed, schedule, world, 300));
     }
     progress(report);
-    if (report.failure != nullptr) break;
+    if (report.failure != nullptr || (options.may_go_on && !options.may_go_on())) break;
   }
   return report;
 }

@@ -24,6 +24,7 @@ struct TortureOptions {
   Nanos calm = 15 * kSecond;      // afterwards, for everything to come right
   std::optional<Schedule> schedule;  // instead of those that the seeds give
   bool checks_replay = false;     // run each seed twice, and compare
+  std::function<bool()> may_go_on;  // asked after each seed; empty: always
 };
 
 // Sums over the seeds that were run.

@@ -44,9 +44,38 @@ constexpr std::string_view kStyle =
     "overflow:auto}.held{color:#176b2c}.broken{color:#a3131a;font-weight:bold}svg{background:#fafafa;border:1px solid #ddd}"
     "@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}pre,svg{background:#222}}";
 
+constexpr size_t kMostBars = 200;
+constexpr double kLeft = 100;  // of the first bar, in pixels
+constexpr double kWidth = 1000;
+constexpr double kLane = 40;
+
+// A picture of bars in lanes, without its end.
+std::string BeginPicture(const std::vector<std::string>& lanes) {
+  std::string svg = "<svg role=\"img\" aria-label=\"history\" width=\"1140\" height=\"" +
+                    std::to_string(static_cast<int>(kLane * static_cast<double>(lanes.size()) + 20)) + "\">";
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    svg += "<text x=\"4\" y=\"" + std::to_string(kLane * static_cast<double>(i) + 30) +
+           "\" font-size=\"12\" fill=\"currentColor\">" + Escaped(lanes[i]) + "</text>";
+  }
+  return svg;
+}
+
+// `text` is shown where there is room, and where the pointer is.
+std::string BarOf(size_t lane, double left, double right, std::string_view color, const std::string& text) {
+  const double top = kLane * static_cast<double>(lane) + 14;
+  std::string svg = "<rect x=\"" + std::to_string(left) + "\" y=\"" + std::to_string(top) + "\" width=\"" +
+                    std::to_string(right - left) + "\" height=\"22\" rx=\"3\" fill=\"" + std::string(color) +
+                    "\" fill-opacity=\"0.7\"><title>" + Escaped(text) + "</title></rect>";
+  if (right - left > 60) {
+    svg += "<text x=\"" + std::to_string(left + 3) + "\" y=\"" + std::to_string(top + 15) + "\" font-size=\"10\" fill=\"#fff\">" +
+           Escaped(text.substr(0, static_cast<size_t>((right - left) / 6))) + "</text>";
+  }
+  return svg;
+}
+
 // Seeds over time, a curve a campaign.
 std::string DrawTimeLine(const std::vector<Account>& accounts) {
-  constexpr double kWidth = 900;
+  constexpr double kRowWidth = 900;
   constexpr double kRow = 34;
   uint64_t end = 1;
   for (const Account& account : accounts) end = std::max(end, account.began + account.tally.nanos);
@@ -54,7 +83,7 @@ std::string DrawTimeLine(const std::vector<Account>& accounts) {
   std::string svg = "<svg role=\"img\" aria-label=\"time line\" width=\"1040\" height=\"" + std::to_string(static_cast<int>(height)) + "\">";
   double top = 8;
   for (const Account& account : accounts) {
-    const auto x = [&](uint64_t nanos) { return 130 + kWidth * static_cast<double>(account.began + nanos) / static_cast<double>(end); };
+    const auto x = [&](uint64_t nanos) { return 130 + kRowWidth * static_cast<double>(account.began + nanos) / static_cast<double>(end); };
     const uint64_t most = std::max<uint64_t>(1, account.tally.seeds);
     std::string points = std::to_string(x(0)) + "," + std::to_string(top + kRow - 8);
     for (const auto& [nanos, seeds] : account.seeds_by_time) {
@@ -89,7 +118,8 @@ std::string ViolationOf(const Account& account) {
                        " lines are left after " + std::to_string(violation.runs) + " runs; of " + std::to_string(violation.repeats) +
                        " further runs of these " + std::to_string(violation.repeated) + " broke it.");
   html += Tag("pre", ToText(violation.schedule)) + Tag("p", "The same again:") + Tag("pre", account.replay);
-  if (!violation.history.empty()) html += Tag("h3", "The history") + DrawHistory(violation.history);
+  const std::string drawn = violation.history.empty() ? DrawSchedule(violation.schedule) : DrawHistory(violation.history);
+  if (!drawn.empty()) html += Tag("h3", "The history") + drawn;
   return html;
 }
 
@@ -105,13 +135,30 @@ void AddPoint(const Tally& tally, Account* account) {
   points.resize(kept);
 }
 
+std::string DrawSchedule(const Schedule& schedule) {
+  const size_t count = std::min(schedule.size(), kMostBars);
+  if (count == 0) return "";
+  const size_t first = schedule.size() - count;
+  std::map<std::string, size_t> lanes;
+  const auto kind_of = [&](size_t i) { return schedule[first + i].substr(0, schedule[first + i].find(' ')); };
+  std::vector<std::string> names;
+  for (size_t i = 0; i < count; ++i) {
+    if (lanes.emplace(kind_of(i), names.size()).second) names.push_back(kind_of(i));
+  }
+  std::string svg = BeginPicture(names);
+  const double step = kWidth / static_cast<double>(count);
+  for (size_t i = 0; i < count; ++i) {
+    const double left = kLeft + step * static_cast<double>(i);
+    svg += BarOf(lanes[kind_of(i)], left, left + std::max(2.0, step - 2), i + 1 == count ? "#a3131a" : "#6b4ba3",
+                 std::to_string(first + i + 1) + ": " + schedule[first + i]);
+  }
+  return svg + "</svg>";
+}
+
 std::string DrawHistory(const std::vector<Operation>& history) {
-  constexpr size_t kMost = 200;
-  constexpr double kWidth = 1000;
-  constexpr double kLane = 40;
   std::vector<Operation> shown = history;
   std::sort(shown.begin(), shown.end(), [](const Operation& a, const Operation& b) { return a.call_time < b.call_time; });
-  if (shown.size() > kMost) shown.erase(shown.begin(), shown.end() - static_cast<ptrdiff_t>(kMost));
+  if (shown.size() > kMostBars) shown.erase(shown.begin(), shown.end() - static_cast<ptrdiff_t>(kMostBars));
   if (shown.empty()) return "";
   uint64_t begin = shown.front().call_time;
   uint64_t end = begin + 1;
@@ -120,28 +167,19 @@ std::string DrawHistory(const std::vector<Operation>& history) {
     end = std::max(end, operation.outcome == Outcome::kUnknown ? operation.call_time : operation.return_time);
     lanes.emplace(operation.client, 0);
   }
-  size_t lane = 0;
-  for (auto& [client, number] : lanes) number = lane++;
-  const double scale = kWidth / static_cast<double>(end - begin);
-  std::string svg = "<svg role=\"img\" aria-label=\"history\" width=\"1140\" height=\"" +
-                    std::to_string(static_cast<int>(kLane * static_cast<double>(lanes.size()) + 20)) + "\">";
-  for (const auto& [client, number] : lanes) {
-    svg += "<text x=\"4\" y=\"" + std::to_string(kLane * static_cast<double>(number) + 30) +
-           "\" font-size=\"12\" fill=\"currentColor\">client " + std::to_string(client) + "</text>";
+  std::vector<std::string> names;
+  for (auto& [client, number] : lanes) {
+    number = names.size();
+    names.push_back("client " + std::to_string(client));
   }
+  const double scale = kWidth / static_cast<double>(end - begin);
+  std::string svg = BeginPicture(names);
   for (const Operation& operation : shown) {
     const bool is_open = operation.outcome == Outcome::kUnknown;
-    const double left = 100 + scale * static_cast<double>(operation.call_time - begin);
-    const double right = is_open ? 100 + kWidth : 100 + scale * static_cast<double>(operation.return_time - begin);
-    const double top = kLane * static_cast<double>(lanes[operation.client]) + 14;
+    const double left = kLeft + scale * static_cast<double>(operation.call_time - begin);
+    const double right = is_open ? kLeft + kWidth : kLeft + scale * static_cast<double>(operation.return_time - begin);
     const char* const color = operation.kind == OperationKind::kGet ? "#3b6ea5" : is_open ? "#b9770e" : "#6b4ba3";
-    svg += "<rect x=\"" + std::to_string(left) + "\" y=\"" + std::to_string(top) + "\" width=\"" +
-           std::to_string(std::max(2.0, right - left)) + "\" height=\"22\" rx=\"3\" fill=\"" + color +
-           "\" fill-opacity=\"0.7\"><title>" + Escaped(operation.ToString()) + "</title></rect>";
-    if (right - left > 60) {
-      svg += "<text x=\"" + std::to_string(left + 3) + "\" y=\"" + std::to_string(top + 15) + "\" font-size=\"10\" fill=\"#fff\">" +
-             Escaped(operation.ToString().substr(0, static_cast<size_t>((right - left) / 6))) + "</text>";
-    }
+    svg += BarOf(lanes[operation.client], left, std::max(left + 2, right), color, operation.ToString());
   }
   return svg + "</svg>";
 }

@@ -28,6 +28,10 @@ void AddPoint(const Tally& tally, Account* account);
 // `title` and all else are shown as text, whatever they hold.
 std::string ToHtml(std::string_view title, const std::vector<Account>& accounts);
 
+// A schedule as a picture: a lane a kind of line (its first word), a bar a line, in their order; the last one is red. Of
+// long ones the last lines.
+std::string DrawSchedule(const Schedule& schedule);
+
 // A history as a picture (SVG): a lane a client, a bar an operation from its call to its return. Of long ones the
 // last operations.
 std::string DrawHistory(const std::vector<Operation>& history);

@@ -1,5 +1,8 @@
 // 'varve torture' with campaigns, and with certify-disk: what it asks for, what it prints, and how it ends.
 #include <algorithm>
+#include <sstream>
+#include <string>
+#include <string_view>
 
 #include "tests/cli/cli_fixture.h"
 
@@ -128,6 +131,32 @@ TEST_F(CampaignCommandTest, DisksAreJudged) {
   EXPECT_EQ(LevelOf(JudgeDisk(facts_), "place"), Level::kBad);
   facts_.is_in_memory = true;
   EXPECT_EQ(LevelOf(JudgeDisk(facts_), "meaning"), Level::kBad);
+}
+
+// As proc(5) describes the lines: optional fields, escapes, and mounts over others.
+TEST_F(CampaignCommandTest, TheMountOfADirectoryIsFound) {
+  const std::string lines =
+      "25 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n"
+      "30 25 8:2 / /data rw,noatime shared:5 master:3 - xfs /dev/sdb1 rw,attr2\n"
+      "31 25 8:2 /sub /data2 ro - xfs /dev/sdb1 rw\n"
+      "32 25 0:40 / /data/my\\040disk rw - tmpfs tmpfs rw,size=1k\n"
+      "33 25 8:3 / /data/store rw - ext4 /dev/sdc1 rw\n"
+      "34 25 8:3 / /data/store rw,nobarrier - ext4 /dev/sdc1 rw\n"
+      "cut off\n";
+  const auto mount_of = [&](const std::string& directory, std::string_view id) {
+    DiskFacts facts{.directory = directory};
+    std::istringstream mounts(lines);
+    ReadMounts(mounts, id, &facts);
+    return facts.file_system + " " + facts.device + " " + facts.mount_options;
+  };
+  EXPECT_EQ(mount_of("/var/lib", "8:1"), "ext4 sda1 rw,relatime,rw,errors=remount-ro");
+  EXPECT_EQ(mount_of("/data", "8:2"), "xfs sdb1 rw,noatime,rw,attr2");
+  EXPECT_EQ(mount_of("/data/x", "8:2"), "xfs sdb1 rw,noatime,rw,attr2");
+  EXPECT_EQ(mount_of("/data2/x", "8:2"), "xfs sdb1 ro,rw");
+  EXPECT_EQ(mount_of("/data/my disk/x", "0:40"), "tmpfs  rw,rw,size=1k");
+  EXPECT_EQ(mount_of("/data/store", "8:3"), "ext4 sdc1 rw,nobarrier,rw");
+  EXPECT_EQ(mount_of("/data/stores", "8:3"), "  ");
+  EXPECT_EQ(mount_of("/data", "9:9"), "  ");
 }
 
 }  // namespace campaign_command_test

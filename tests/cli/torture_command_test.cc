@@ -29,7 +29,8 @@ TEST_F(TortureCommandTest, Defaults) {
   EXPECT_EQ(asked_.first_seed, 0u);
   EXPECT_EQ(asked_.seeds, 1u);
   EXPECT_EQ(asked_.nodes, 5u);
-  EXPECT_EQ(asked_.seconds, 5u);
+  EXPECT_EQ(asked_.seconds, 0u);
+  EXPECT_EQ(asked_.simulate, 5u);
   EXPECT_EQ(asked_.schedule_file, "");
   EXPECT_NE(out_.find("simulated_seconds\t20.000\n"), std::string::npos) << out_;
   EXPECT_NE(out_.find("acknowledged_writes\t7\n"), std::string::npos) << out_;
@@ -37,7 +38,7 @@ TEST_F(TortureCommandTest, Defaults) {
 }
 
 TEST_F(TortureCommandTest, AsksForWhatTheLineSays) {
-  EXPECT_EQ(RunLine({"torture", "cluster", "--seed", "18446744073709551", "--seeds", "3", "--nodes", "7", "--seconds", "2",
+  EXPECT_EQ(RunLine({"torture", "cluster", "--seed", "18446744073709551", "--seeds", "3", "--nodes", "7", "--simulate", "2",
                      "--schedule", "f", "--profile", "moves"}),
             kExitOk)
       << err_;
@@ -45,7 +46,7 @@ TEST_F(TortureCommandTest, AsksForWhatTheLineSays) {
   EXPECT_EQ(asked_.first_seed, 18446744073709551u);
   EXPECT_EQ(asked_.seeds, 3u);
   EXPECT_EQ(asked_.nodes, 7u);
-  EXPECT_EQ(asked_.seconds, 2u);
+  EXPECT_EQ(asked_.simulate, 2u);
   EXPECT_EQ(asked_.schedule_file, "f");
 }
 
@@ -55,7 +56,7 @@ TEST_F(TortureCommandTest, ASeedThatFailsIsNamedWithAllThatReplaysIt) {
   EXPECT_EQ(RunLine({"torture", "cluster", "--seeds", "100", "--nodes", "3"}), kExitCorruption);
   EXPECT_NE(out_.find("violation\tI2: gone\n"), std::string::npos) << out_;
   EXPECT_NE(out_.find("cut 1 2 3 4 0"), std::string::npos) << out_;
-  EXPECT_NE(out_.find("replay\tvarve torture cluster --seed 17 --nodes 3 --seconds 5\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("replay\tvarve torture cluster --seed 17 --nodes 3 --simulate 5\n"), std::string::npos) << out_;
   EXPECT_NE(err_.find("seed 17 breaks an invariant"), std::string::npos) << err_;
   EXPECT_EQ(RunLine({"torture", "cluster", "--profile", "hints"}), kExitCorruption);
   EXPECT_NE(out_.find(" --profile hints\n"), std::string::npos) << out_;
@@ -69,7 +70,7 @@ TEST_F(TortureCommandTest, WhatMakesNoSenseIsRefused) {
   EXPECT_EQ(RunLine({"torture", "cluster", "--nodes", "0"}), kExitUsage);
   EXPECT_EQ(RunLine({"torture", "cluster", "--nodes", "21"}), kExitUsage);
   EXPECT_EQ(RunLine({"torture", "cluster", "--seeds", "0"}), kExitUsage);
-  EXPECT_EQ(RunLine({"torture", "cluster", "--seconds", "0"}), kExitUsage);
+  EXPECT_EQ(RunLine({"torture", "cluster", "--simulate", "0"}), kExitUsage);
   EXPECT_EQ(RunLine({"torture", "cluster", "--seed", "x"}), kExitUsage);
 }
 

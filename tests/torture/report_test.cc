@@ -49,6 +49,21 @@ TEST(ReportTest, ViolationsAreShownWithTheirHistory) {
   EXPECT_EQ(CountOf(html, "<svg"), CountOf(html, "</svg>"));
 }
 
+// Where one thread does what its schedule says, that is the history.
+TEST(ReportTest, SchedulesAreDrawn) {
+  Account account{.name = "power", .promise = "it stays", .replay = "varve torture power --seed 3", .tally = {}};
+  account.tally.violation = Violation{.what = "gone", .schedule = {"put k <v>", "cut 3", "put k2 v"}};
+  const std::string html = ToHtml("power", {account});
+  EXPECT_NE(html.find("The history"), std::string::npos);
+  EXPECT_EQ(CountOf(html, "<rect"), 3u);
+  EXPECT_EQ(CountOf(html, "1: put k &lt;v&gt;</title>"), 1u);
+  EXPECT_EQ(CountOf(html, ">put</text>"), 1u);  // a lane
+  EXPECT_EQ(CountOf(html, ">cut</text>"), 1u);
+  EXPECT_LE(CountOf(DrawSchedule(Schedule(1000, "put k v")), "<rect"), 200u);
+  EXPECT_NE(DrawSchedule(Schedule(1000, "put k v")).find("1000: put k v"), std::string::npos);
+  EXPECT_EQ(DrawSchedule({}), "");
+}
+
 TEST(ReportTest, LongHistoriesAndRunsStaySmall) {
   std::vector<Operation> history;
   Account account;
