@@ -223,8 +223,8 @@ void PrintPlan(const Context& context, const node::ClusterState& state, const Cl
   out << planned.plan.copies_to_make << " copies of partitions are made, " << planned.plan.primaries_changed
       << " get another first node";
   if (costs) {
-    out << "; " << HumanBytes(costs->bytes) << ", at least " << HumanDuration(costs->seconds * 1'000'000'000) << " at "
-        << HumanBytes(FillBytesPerSecond()) << "/s a node";
+    out << "; " << HumanBytes(costs->bytes) << ", at least " << HumanDuration(costs->seconds * 1'000'000'000) << ", as a node takes "
+        << HumanBytes(FillBytesPerSecond()) << "/s at most";
   }
   out << "\nnothing has changed yet: 'varve cluster commit' does it, 'varve cluster plan --discard' forgets it\n";
 }

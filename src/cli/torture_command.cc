@@ -27,7 +27,9 @@ Result<uint64_t> NumberOf(const Context& context, std::string_view flag, uint64_
 Result<TortureRequest> RequestFrom(const Context& context) {
   TortureRequest request;
   VARVE_ASSIGN_OR_RETURN(request.first_seed, NumberOf(context, "--seed", 0, 0, kAny));
-  VARVE_ASSIGN_OR_RETURN(request.seconds, NumberOf(context, "--seconds", 0, 0, 1'000'000));
+  if (context.arguments.Has("--seconds")) {
+    VARVE_ASSIGN_OR_RETURN(request.seconds, NumberOf(context, "--seconds", 1, 1, 1'000'000));
+  }
   VARVE_ASSIGN_OR_RETURN(request.seeds, NumberOf(context, "--seeds", request.seconds > 0 ? kAny : 1, 1, kAny));
   VARVE_ASSIGN_OR_RETURN(const uint64_t nodes, NumberOf(context, "--nodes", request.nodes, 1, 20));
   request.nodes = static_cast<uint32_t>(nodes);
@@ -207,8 +209,8 @@ std::vector<Command> TortureCommands() {
         .min_operands = 1,
         .max_operands = 2,
         .flags = {{"--seed", "S", "the first seed (1; cluster: 0)"},
-                  {"--seeds", "K", "how many seeds (as many as there is time for)"},
-                  {"--seconds", "T", "begin no seed after so long (10; all: 60; cluster: 1 seed)"},
+                  {"--seeds", "K", "how many seeds (as many as there is time for; cluster with neither: 1)"},
+                  {"--seconds", "T", "begin no seed after so long (10; all: 60)"},
                   {"--schedule", "FILE", "the lines of this file instead of those of the seed"},
                   {"--report", "FILE", "a page of HTML: counts, time line, history of a violation"},
                   {"--whole", "", "of a violation, do not cut the schedule down"},

@@ -6,6 +6,20 @@
 #include "base/planted_bug.h"
 
 namespace varve::cluster {
+namespace {
+
+constexpr Nanos kMostResends = 8;  // of Options::resend_every, between two
+
+}  // namespace
+
+FillPace::Asked Exchange::AskedBy(Step step) {
+  switch (step) {
+    case Step::kReadLeft: return FillPace::Asked::kRead;
+    case Step::kMergeRight: return FillPace::Asked::kMerge;
+    case Step::kMergeLeft: break;
+  }
+  return FillPace::Asked::kMergeBack;
+}
 
 void Exchange::Start(Nanos now, Actions* actions) {
   now_ = last_answer_ = now;
@@ -15,21 +29,23 @@ void Exchange::Start(Nanos now, Actions* actions) {
 void Exchange::OnTime(Nanos now, Actions* actions) {
   if (result_ != Result::kUnderWay) return;
   now_ = now;
-  const bool waits_for_room = unanswered_.empty() && !VARVE_PLANTED_BUG("exchange.has_no_patience_with_its_pace");
-  if (waits_for_room) last_answer_ = now;
+  const bool waits_for_room = !to_merge_.empty() && under_way_.empty() && unanswered_.empty();
+  if (waits_for_room && !VARVE_PLANTED_BUG("exchange.has_no_patience_with_its_pace")) last_answer_ = now;
   if (now >= last_answer_ + options_.patience) {
     result_ = Result::kFailed;
     return;
   }
   for (auto& [request, unanswered] : unanswered_) {
-    if (now < unanswered.sent_at + options_.resend_every) continue;
-    unanswered.sent_at = now;
+    if (now < unanswered.resend_at) continue;
+    // Ever more rarely: a large state may take longer.
+    unanswered.resend_after = std::min(2 * unanswered.resend_after, kMostResends * options_.resend_every);
+    unanswered.resend_at = now + unanswered.resend_after;
     for (const Message& message : unanswered.messages) actions->push_back(cluster::Send{message});
   }
   if (!to_merge_.empty()) StartKeys(actions);
 }
 
-// When it was asked for, if it is an answer that was waited for. One that asks to come again later is none.
+// When it was asked for at first, if it is an answer that was waited for. One that asks to come again later is none.
 std::optional<Nanos> Exchange::TakeAnswer(const Message& reply) {
   const auto code = std::visit(
       [](const auto& body) {
@@ -40,7 +56,7 @@ std::optional<Nanos> Exchange::TakeAnswer(const Message& reply) {
   if (code == ReplyCode::kUnknownEpoch || code == ReplyCode::kOverloaded) return std::nullopt;
   const auto found = unanswered_.find(reply.request);
   if (found == unanswered_.end()) return std::nullopt;
-  const Nanos asked_at = found->second.sent_at;
+  const Nanos asked_at = found->second.first_sent_at;
   const size_t answered = std::erase_if(found->second.messages,
                                         [&reply](const Message& message) { return message.to == reply.from; });
   if (found->second.messages.empty()) unanswered_.erase(found);
@@ -61,8 +77,10 @@ void Exchange::OnMessage(const Message& reply, Nanos now, Actions* actions) {
   const std::optional<Nanos> asked_at = TakeAnswer(reply);
   if (!asked_at) return;
   now_ = last_answer_ = now;
-  const bool is_of_key = std::holds_alternative<ReadReply>(reply.body) || std::holds_alternative<MergeReply>(reply.body);
-  if (is_of_key && options_.pace != nullptr) options_.pace->OnAnswer(now - *asked_at, now);
+  const auto key = under_way_.find(reply.request);
+  if (key != under_way_.end() && options_.pace != nullptr) {
+    options_.pace->OnAnswer(AskedBy(key->second.step), now - *asked_at, now);
+  }
   const bool is_right = reply.from == options_.right;
   if (const auto* tree = std::get_if<TreeReply>(&reply.body)) {
     OnTree(reply.request, is_right, *tree, actions);
@@ -138,12 +156,12 @@ void Exchange::Compare(bool is_right, const KeysReply::Item& item) {
   Listing& other = listings_[!is_right];
   const auto found = other.without_other.find(item.key);
   if (found != other.without_other.end()) {
-    if (found->second != item.hash) to_merge_.push_back(item.key);
+    if (found->second != item.hash) to_merge_.push_back({item.key});
     other.without_other.erase(found);
   } else if (!other.has_ended) {
     listings_[is_right].without_other.emplace(item.key, item.hash);
   } else if (!is_right || !VARVE_PLANTED_BUG("exchange.overlooks_what_left_lacks")) {
-    to_merge_.push_back(item.key);
+    to_merge_.push_back({item.key, !is_right});
   }
 }
 
@@ -152,21 +170,23 @@ void Exchange::EndListing(bool is_right) {
   listings_[is_right].has_ended = true;
   std::map<std::string, uint64_t>& missing = listings_[!is_right].without_other;
   if (is_right || !VARVE_PLANTED_BUG("exchange.overlooks_what_left_lacks")) {
-    for (const auto& [key, hash] : missing) to_merge_.push_back(key);
+    for (const auto& [key, hash] : missing) to_merge_.push_back({key, is_right});
   }
   missing.clear();
 }
 
-// Left's state goes to right, and what right has then comes back, if it is something else.
+// Left's state goes to right, and what right has then comes back, but where right had nothing and has the same then. (Where
+// both have the key, left may have something to put in order though what it has is said in the same bytes.)
 void Exchange::StartKeys(Actions* actions) {
   while (!to_merge_.empty() && under_way_.size() < options_.window) {
     const bool has_room = options_.pace == nullptr || options_.pace->HasRoom(now_);
     if (!has_room && !VARVE_PLANTED_BUG("exchange.ignores_its_pace")) return;
     const uint64_t request = next_request_++;
-    std::string key = std::move(to_merge_.back());
+    KeyUnderWay key{.key = std::move(to_merge_.back().key), .does_right_lack = to_merge_.back().does_right_lack};
     to_merge_.pop_back();
-    Send(options_.left, request, ReadRequest{key}, actions);
-    under_way_.emplace(request, KeyUnderWay{.key = std::move(key)});
+    if (options_.pace != nullptr) key.charged = options_.pace->Begin(now_);
+    Send(options_.left, request, ReadRequest{key.key}, actions);
+    under_way_.emplace(request, std::move(key));
   }
   const bool are_listed = listings_[0].has_ended && listings_[1].has_ended;
   if (are_listed && under_way_.empty()) result_ = is_partial_ ? Result::kPartial : Result::kComplete;
@@ -181,16 +201,16 @@ void Exchange::OnState(uint64_t request, ReplyCode code, const std::string& stat
   }
   KeyUnderWay key = std::move(found->second);
   under_way_.erase(found);
-  const bool is_known = state == key.of_left || VARVE_PLANTED_BUG("exchange.never_tells_left");
+  const bool is_known = (key.does_right_lack && state == key.of_left) || VARVE_PLANTED_BUG("exchange.never_tells_left");
   if (key.step == Step::kMergeLeft || (key.step == Step::kMergeRight && is_known)) {
     ++merged_;
     return StartKeys(actions);
   }
   bytes_ += state.size();
-  if (options_.pace != nullptr) options_.pace->Charge(state.size() + FillPace::kBytesOfAKey, now_);
   const bool is_to_right = key.step == Step::kReadLeft;
   key.step = is_to_right ? Step::kMergeRight : Step::kMergeLeft;
-  if (is_to_right) key.of_left = state;
+  if (is_to_right && options_.pace != nullptr) options_.pace->OnState(key.charged, state.size(), now_);
+  if (is_to_right && key.does_right_lack) key.of_left = state;
   const uint64_t next = next_request_++;
   Send(is_to_right ? options_.right : options_.left, next, MergeRequest{key.key, state, is_to_right}, actions);
   under_way_.emplace(next, std::move(key));
@@ -205,7 +225,9 @@ void Exchange::Send(NodeId to, uint64_t request, Message::Body body, Actions* ac
                   .body = std::move(body)};
   Unanswered& unanswered = unanswered_[request];
   unanswered.messages.push_back(message);
-  unanswered.sent_at = now_;
+  unanswered.first_sent_at = now_;
+  unanswered.resend_after = options_.resend_every;
+  unanswered.resend_at = now_ + options_.resend_every;
   actions->push_back(cluster::Send{std::move(message)});
 }
 

@@ -23,8 +23,8 @@ namespace varve::cluster {
 // that come meanwhile are at worst merged once more. What it costs when nothing differs: two messages each way.
 //
 // After an exchange that ended as kComplete each of the two has merged all that was durable at the other when the
-// exchange began. What is not answered is asked again; when nothing is for as long as its patience lasts, it ends as
-// kFailed, and whoever runs it begins another. Thread-compatible.
+// exchange began. What is not answered is asked again; when nothing is for as long as its patience lasts, but for times in
+// which it waits for its pace, it ends as kFailed, and whoever runs it begins another. Thread-compatible.
 class Exchange {
  public:
   struct Options {
@@ -56,6 +56,11 @@ class Exchange {
   size_t keys() const { return merged_; }
 
  private:
+  // A key that differs.
+  struct KeyToMerge {
+    std::string key;
+    bool does_right_lack = false;
+  };
   // A request to each of the two, whose replies are looked at together.
   struct Pair {
     uint32_t branch = 0;
@@ -65,15 +70,20 @@ class Exchange {
   struct KeyUnderWay {
     std::string key;
     Step step = Step::kReadLeft;
-    std::string of_left;  // what left has, from kMergeRight on
+    std::string of_left;   // what left has, from kMergeRight on, where right lacks the key
+    bool does_right_lack = false;
+    uint64_t charged = 0;  // FillPace::Begin
   };
 
   // What has not been answered, by request; to each of the two at most once.
   struct Unanswered {
     std::vector<Message> messages;
-    Nanos sent_at;
+    Nanos first_sent_at;
+    Nanos resend_at;
+    Nanos resend_after;  // the next time; doubles
   };
 
+  static FillPace::Asked AskedBy(Step step);
   std::optional<Nanos> TakeAnswer(const Message& reply);
   void AskForHashes(uint32_t branch, Actions* actions);
   void OnTree(uint64_t request, bool is_right, const TreeReply& reply, Actions* actions);
@@ -99,7 +109,7 @@ class Exchange {
     std::map<std::string, uint64_t> without_other;  // what the other has not listed yet
   };
   std::array<Listing, 2> listings_;
-  std::vector<std::string> to_merge_;
+  std::vector<KeyToMerge> to_merge_;
   std::map<uint64_t, KeyUnderWay> under_way_;  // by request
   std::map<uint64_t, Unanswered> unanswered_;
   Nanos now_ = 0;

@@ -165,8 +165,8 @@ uint64_t CrashEnv::RandomSeed() {
   return seeds_.Next();
 }
 
-// Stores in it are small and live for milliseconds: half of those went by in clearing large pages.
-void* CrashEnv::AllocateHuge(size_t bytes) { return AllocateAligned(bytes); }
+// Stores in it are small and live for milliseconds: half of those went by in clearing large pages where there are any.
+void* CrashEnv::AllocateHuge(size_t bytes) { return AllocateSmallPages(bytes); }
 
 void CrashEnv::FreeHuge(void* memory, size_t bytes) { FreeHugePages(memory, bytes); }
 

@@ -80,7 +80,9 @@ uint64_t PosixRandomSeed() {
   return seed;
 }
 
-void* AllocateAligned(size_t bytes) {
+namespace {
+
+void* AllocateAligned(size_t bytes, int advice) {
   VARVE_CHECK(bytes > 0 && bytes % kHugePageBytes == 0);
   // Mappings are aligned to 4 KiB: take one huge page more and give back both ends.
   const size_t mapped = bytes + kHugePageBytes;
@@ -92,15 +94,15 @@ void* AllocateAligned(size_t bytes) {
       (kHugePageBytes - reinterpret_cast<uintptr_t>(begin) % kHugePageBytes) % kHugePageBytes;
   if (head > 0) VARVE_CHECK(::munmap(begin, head) == 0);
   VARVE_CHECK(::munmap(begin + head + bytes, mapped - head - bytes) == 0);
+  // Where large pages are switched off, the memory is as good, only slower.
+  (void)::madvise(begin + head, bytes, advice);
   return begin + head;
 }
 
-void* AllocateHugePages(size_t bytes) {
-  void* const memory = AllocateAligned(bytes);
-  // Where large pages are switched off, the memory is as good, only slower.
-  if (memory != nullptr) (void)::madvise(memory, bytes, MADV_HUGEPAGE);
-  return memory;
-}
+}  // namespace
+
+void* AllocateHugePages(size_t bytes) { return AllocateAligned(bytes, MADV_HUGEPAGE); }
+void* AllocateSmallPages(size_t bytes) { return AllocateAligned(bytes, MADV_NOHUGEPAGE); }
 
 void FreeHugePages(void* memory, size_t bytes) {
   if (memory != nullptr) VARVE_CHECK(::munmap(memory, bytes) == 0);

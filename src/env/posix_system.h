@@ -28,8 +28,8 @@ uint64_t PosixRandomSeed();
 
 // As Env::AllocateHuge and FreeHuge.
 void* AllocateHugePages(size_t bytes);
-// The same in pages of the usual size.
-void* AllocateAligned(size_t bytes);
+// The same, and in pages of the usual size.
+void* AllocateSmallPages(size_t bytes);
 void FreeHugePages(void* memory, size_t bytes);
 
 }  // namespace varve

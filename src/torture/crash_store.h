@@ -25,6 +25,8 @@ class CrashStore {
         env_(std::make_unique<CrashEnv>(seed, SimClock::Mode::kManual)) {
     Watch();
   }
+  CrashStore(const CrashStore&) = delete;  // what it watches with points here
+  CrashStore& operator=(const CrashStore&) = delete;
 
   // Before it is used first, and after Close and MoveTo.
   Status Open() {

@@ -118,9 +118,10 @@ std::string ViolationOf(const Account& account) {
                        " lines are left after " + std::to_string(violation.runs) + " runs; of " + std::to_string(violation.repeats) +
                        " further runs of these " + std::to_string(violation.repeated) + " broke it.");
   html += Tag("pre", ToText(violation.schedule)) + Tag("p", "The same again:") + Tag("pre", account.replay);
-  const std::string drawn = violation.history.empty() ? DrawSchedule(violation.schedule) : DrawHistory(violation.history);
-  if (!drawn.empty()) html += Tag("h3", "The history") + drawn;
-  return html;
+  if (!violation.history.empty()) return html + Tag("h3", "The history") + DrawHistory(violation.history);
+  // Where one thread does what its lines say, they are the history.
+  const bool is_cut_down = violation.schedule.size() < violation.lines_before;
+  return html + Tag("h3", "What was done") + DrawSchedule(violation.schedule, is_cut_down);
 }
 
 }  // namespace
@@ -135,7 +136,7 @@ void AddPoint(const Tally& tally, Account* account) {
   points.resize(kept);
 }
 
-std::string DrawSchedule(const Schedule& schedule) {
+std::string DrawSchedule(const Schedule& schedule, bool is_last_to_blame) {
   const size_t count = std::min(schedule.size(), kMostBars);
   if (count == 0) return "";
   const size_t first = schedule.size() - count;
@@ -149,7 +150,7 @@ std::string DrawSchedule(const Schedule& schedule) {
   const double step = kWidth / static_cast<double>(count);
   for (size_t i = 0; i < count; ++i) {
     const double left = kLeft + step * static_cast<double>(i);
-    svg += BarOf(lanes[kind_of(i)], left, left + std::max(2.0, step - 2), i + 1 == count ? "#a3131a" : "#6b4ba3",
+    svg += BarOf(lanes[kind_of(i)], left, left + std::max(2.0, step - 2), is_last_to_blame && i + 1 == count ? "#a3131a" : "#6b4ba3",
                  std::to_string(first + i + 1) + ": " + schedule[first + i]);
   }
   return svg + "</svg>";

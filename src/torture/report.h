@@ -28,9 +28,9 @@ void AddPoint(const Tally& tally, Account* account);
 // `title` and all else are shown as text, whatever they hold.
 std::string ToHtml(std::string_view title, const std::vector<Account>& accounts);
 
-// A schedule as a picture: a lane a kind of line (its first word), a bar a line, in their order; the last one is red. Of
-// long ones the last lines.
-std::string DrawSchedule(const Schedule& schedule);
+// A schedule as a picture: a lane a kind of line (its first word), a bar a line, in their order. Of long ones the last
+// lines. `is_last_to_blame`: the last one is red, as what was behind it is cut off.
+std::string DrawSchedule(const Schedule& schedule, bool is_last_to_blame);
 
 // A history as a picture (SVG): a lane a client, a bar an operation from its call to its return. Of long ones the
 // last operations.

@@ -339,7 +339,7 @@ TEST_F(PlanReportTest, TellsBytesAndTime) {
   EXPECT_NE(json.find("\"copies_to_make\":12,\"bytes\":201326592,\"seconds\":2,"), std::string::npos) << json;
   const std::string text = Plan(Leave(4), false);
   EXPECT_NE(text.find("12 copies of partitions are made"), std::string::npos) << text;
-  EXPECT_NE(text.find("; 201 MB, at least 2.0 s at 33.6 MB/s a node\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("; 201 MB, at least 2.0 s, as a node takes 33.6 MB/s at most\n"), std::string::npos) << text;
 }
 
 // All go to one node: the time is that of the node which gets the most.

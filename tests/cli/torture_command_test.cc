@@ -50,6 +50,15 @@ TEST_F(TortureCommandTest, AsksForWhatTheLineSays) {
   EXPECT_EQ(asked_.schedule_file, "f");
 }
 
+TEST_F(TortureCommandTest, SecondsAreABudget) {
+  EXPECT_EQ(RunLine({"torture", "cluster", "--seconds", "60"}), kExitOk) << err_;
+  EXPECT_EQ(asked_.seconds, 60u);
+  EXPECT_GT(asked_.seeds, uint64_t{1} << 60);  // as many as there is time for
+  EXPECT_EQ(RunLine({"torture", "cluster", "--seconds", "60", "--seeds", "7"}), kExitOk) << err_;
+  EXPECT_EQ(asked_.seeds, 7u);
+  EXPECT_EQ(RunLine({"torture", "cluster", "--seconds", "0"}), kExitUsage);
+}
+
 TEST_F(TortureCommandTest, ASeedThatFailsIsNamedWithAllThatReplaysIt) {
   result_.failure = TortureFailure{.seed = 17, .violation = "I2: gone", .cluster = "3 nodes",
                                    .schedule = "cut 1 2 3 4 0\n", .faults = 1, .faults_before = 9};

@@ -3,8 +3,10 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "cluster/fill_pace.h"
 #include "cluster/key_state.h"
 #include "cluster/node_core.h"
 #include "tests/cluster/node_world.h"
@@ -31,6 +33,29 @@ TEST(NodeCoreMoveTest, FailedExchangesFillNothing) {
     if (!world.topology().placement.IsReplica(partition, NodeId{4})) continue;
     EXPECT_TRUE(world.nodes()[3].disk.keys[partition].contains(Name(key))) << key;
   }
+}
+
+// How long 200 keys take to a node that joins, and how many of them it gets.
+std::pair<Nanos, size_t> TimeToFill(uint64_t bytes_per_second) {
+  NodeOptions options = NodeWorld::QuickOptions();
+  options.exchange_period = options.floor_period = 100'000 * kSeconds;
+  options.fill_bytes_per_second = bytes_per_second;
+  NodeWorld world(5, 4, 3, 2, 3, ConflictPolicy::kSiblings, options);
+  EXPECT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }));
+  for (int key = 0; key < 200; ++key) EXPECT_EQ(world.PutNow(0, Name(key), "v", {}, Level::kAll).outcome, Outcome::kOk);
+  world.Join(3);
+  const Nanos begun = world.now();
+  EXPECT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }, 2'000 * kSeconds));
+  return {world.now() - begun, world.StoredKeys(3)};
+}
+
+TEST(NodeCoreMoveTest, FillsGoNoFasterThanTheyMay) {
+  constexpr uint64_t kMost = 3200;
+  const auto [quick, keys] = TimeToFill(0);
+  ASSERT_GT(keys, 100u);
+  const Nanos least = keys * FillPace::kBytesOfAKey * kSeconds / kMost;
+  EXPECT_LT(quick, least / 2);
+  EXPECT_GE(TimeToFill(kMost).first, least * 9 / 10);
 }
 
 // A replica had made a write that no other one had, and left before it told anybody. When it is back it does not have that write:

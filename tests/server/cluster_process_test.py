@@ -268,7 +268,7 @@ class GrowthTest(ClusterTest):
         count = int(200 * SCALE) + 20
         self.put(cluster.nodes[1], 0, count)
         plan = cluster.admin("join", cluster.place(4))
-        self.assertRegex(plan, r"\n12 copies of partitions are made, .*; [0-9.]+ k?B, at least [0-9.]+ m?s at 33.6 MB/s a node\n")
+        self.assertRegex(plan, r"\n12 copies of partitions are made, .*; [0-9.]+ k?B, at least [0-9.]+ m?s, as a node takes 33.6 MB/s at most\n")
         self.assertIn("nothing has changed yet", plan)
         cluster.admin("commit")
         four = cluster.start(4)

@@ -54,14 +54,16 @@ TEST(ReportTest, SchedulesAreDrawn) {
   Account account{.name = "power", .promise = "it stays", .replay = "varve torture power --seed 3", .tally = {}};
   account.tally.violation = Violation{.what = "gone", .schedule = {"put k <v>", "cut 3", "put k2 v"}};
   const std::string html = ToHtml("power", {account});
-  EXPECT_NE(html.find("The history"), std::string::npos);
+  EXPECT_NE(html.find("What was done"), std::string::npos);
   EXPECT_EQ(CountOf(html, "<rect"), 3u);
+  EXPECT_EQ(CountOf(html, "<rect"), CountOf(html, "#6b4ba3"));
+  EXPECT_EQ(CountOf(DrawSchedule(account.tally.violation->schedule, true), "#a3131a"), 1u);
   EXPECT_EQ(CountOf(html, "1: put k &lt;v&gt;</title>"), 1u);
   EXPECT_EQ(CountOf(html, ">put</text>"), 1u);  // a lane
   EXPECT_EQ(CountOf(html, ">cut</text>"), 1u);
-  EXPECT_LE(CountOf(DrawSchedule(Schedule(1000, "put k v")), "<rect"), 200u);
-  EXPECT_NE(DrawSchedule(Schedule(1000, "put k v")).find("1000: put k v"), std::string::npos);
-  EXPECT_EQ(DrawSchedule({}), "");
+  EXPECT_LE(CountOf(DrawSchedule(Schedule(1000, "put k v"), true), "<rect"), 200u);
+  EXPECT_NE(DrawSchedule(Schedule(1000, "put k v"), true).find("1000: put k v"), std::string::npos);
+  EXPECT_EQ(DrawSchedule({}, true), "");
 }
 
 TEST(ReportTest, LongHistoriesAndRunsStaySmall) {
