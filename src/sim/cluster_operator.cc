@@ -192,7 +192,10 @@ bool ClusterOperator::GiveUp(TopologyChange* change) {
   const cluster::Topology topology = change->topology();
   for (const Member& member : topology.members) {
     if (!IsGivenUp(member, run_->wipes)) continue;
-    if (!topology.IsUsed(member.id)) return change->SetState(member.id, MemberState::kRemoved).ok();
+    if (!topology.IsUsed(member.id)) {
+      // Though it had nothing: without its weight the shares of the others may be larger.
+      return change->SetState(member.id, MemberState::kRemoved).ok() && Aim(change, run_->options.copies, run_->wipes);
+    }
     for (uint32_t p = 0; p < topology.target.partitions(); ++p) {
       const cluster::PartitionId partition{static_cast<uint16_t>(p)};
       if (topology.target.IsReplica(partition, member.id)) return Aim(change, run_->options.copies, run_->wipes);

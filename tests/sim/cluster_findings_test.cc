@@ -223,6 +223,32 @@ TEST(ClusterOperatorTest, AMachineThatHasJoinedAgainIsNotAddedTwice) {
   EXPECT_EQ(next->Find(NodeId{4})->state, MemberState::kLeaving);
 }
 
+// Seed 9511389: a machine had lost its disk before anything moved to it, and was given up. Without its weight another one's share was
+// a whole copy, and nobody planned anew.
+TEST(ClusterOperatorTest, WithoutAMemberThatHadNothingSharesAreOthers) {
+  ClusterOptions options;
+  options.nodes = 3;
+  options.spares = 2;
+  options.wipes = true;
+  options.is_weighted = true;  // 1, 3, 5, 2, 4
+  options.partition_bits = 0;
+  const auto first = cluster::DecodeTopology(FirstTopologyOf(options));
+  ASSERT_OK(first.status());
+  cluster::TopologyChange change(*first);
+  ASSERT_OK(change.AddMember({.id = NodeId{4}, .weight = 2, .address = AddressOf(3, 0)}));
+  ASSERT_OK(change.AddMember({.id = NodeId{5}, .weight = 4, .address = AddressOf(4, 0)}));
+  ClusterRun run(options);
+  run.wipes[3] = 1;
+  ClusterOperator one(&run, 1);
+  Actions actions;
+  one.OnStore({StoreReply::Kind::kRead, 1, false, 9, EncodeTopology(change.topology())}, {}, &actions);
+  ASSERT_EQ(actions.list().size(), 1u);
+  const auto next = cluster::DecodeTopology(actions.list()[0].bytes);
+  ASSERT_OK(next.status());
+  EXPECT_EQ(next->Find(NodeId{4})->state, MemberState::kRemoved);
+  EXPECT_TRUE(next->target.IsReplica(PartitionId{0}, NodeId{5}));
+}
+
 // Seed 8003353: a throw decided each time, also when the faults were over, whether the operator looked at the settings. Eight in a
 // row said no, so that a namespace was still missing when everything was read.
 TEST(ClusterOperatorTest, NamespacesThatAreMissingComeAsSoonAsItIsCalm) {
