@@ -56,8 +56,8 @@ void Filler::OnTime(Nanos now, Actions* actions) {
     if (fill.step != Step::kIdle) ++busy;
   }
   for (auto& [partition, fill] : fills_) {
-    if (busy >= kFillsAtOnce) return;
     if (fill.step != Step::kIdle || context_->FindReplica(partition) == nullptr) continue;
+    if (busy >= kFillsAtOnce && !HasEnough(context_->topology()->SetsOf(partition), fill)) continue;
     Begin(partition, &fill, now, actions);
     if (fill.step != Step::kIdle) ++busy;
   }
@@ -108,7 +108,9 @@ void Filler::BeginExchange(PartitionId partition, Fill* fill, Nanos now, Actions
                             .first_request = 0,
                             .patience = context_->options().exchange_patience};
   options.max_leaves = HashTree::kLeaves;
-  options.pace = &pace_;
+  // What those that leave have beyond that is little, and the move does not wait for it for long (leaver_patience).
+  const bool has_enough = HasEnough(context_->topology()->SetsOf(partition), *fill);
+  options.pace = has_enough ? nullptr : &pace_;
   fill->exchange = pool_->Begin(options, now, actions);
 }
 

@@ -18,7 +18,10 @@ namespace varve::cluster {
 // begins, as this node does: replicas compare their trees only then.
 //
 // With the data comes the floor of the source, which it had before the exchange. Then a second exchange, since what came
-// in between (a late hint) may be something that the floor says is deleted. Thread-compatible.
+// in between (a late hint) may be something that the floor says is deleted.
+//
+// At most four fills at once, and together no faster than FillPace says; but for those that have what the move needs and
+// look for what only replicas that leave have, since the move may go on without that. Thread-compatible.
 class Filler {
  public:
   Filler(NodeContext* context, ExchangePool* pool, uint64_t bytes_per_second)

@@ -104,6 +104,8 @@ TEST(NodeCoreMoveTest, WhoComesBackMakesDotsAsAnother) {
 // A write at level one lies on node 2 alone, and nothing but a move may carry it on.
 class LeaverTest : public ::testing::Test {
  protected:
+  explicit LeaverTest(const NodeOptions& options = Options())
+      : world_(9, 4, 4, 0, 3, ConflictPolicy::kSiblings, options) {}
   void SetUp() override {
     LieOn({NodeId{1}, NodeId{2}, NodeId{3}});
     ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
@@ -128,7 +130,7 @@ class LeaverTest : public ::testing::Test {
   bool IsThere() const { return world_.topology().placement == world_.topology().target; }
   std::vector<std::string> Values() { return world_.GetNow(0, "key", Level::kAll).values; }
 
-  NodeWorld world_{9, 4, 4, 0, 3, ConflictPolicy::kSiblings, Options()};
+  NodeWorld world_;
 };
 
 TEST_F(LeaverTest, WhoLeavesAndIsThereGivesAllThatItHas) {
@@ -140,6 +142,31 @@ TEST_F(LeaverTest, WhoLeavesAndIsThereGivesAllThatItHas) {
   ASSERT_TRUE(world_.RunUntil([this] { return IsThere(); }));
   EXPECT_EQ(Values(), std::vector<std::string>{"v"});
   ASSERT_TRUE(world_.RunUntil([this] { return world_.StoredKeys(1) == 0; }));
+}
+
+// A key takes longer to fill than the move waits for those that leave.
+class SlowLeaverTest : public LeaverTest {
+ protected:
+  SlowLeaverTest() : LeaverTest(SlowOptions()) {}
+  static NodeOptions SlowOptions() {
+    NodeOptions options = Options();
+    options.fill_bytes_per_second = FillPace::kSteps * FillPace::kBytesOfAKey * kSeconds / (2 * options.leaver_patience);
+    return options;
+  }
+};
+
+TEST_F(SlowLeaverTest, WhatOnlyALeaverHasDoesNotWaitForRoom) {
+  world_.Boot(1);
+  ASSERT_TRUE(world_.RunUntil([this] { return world_.IsSettled(); }));
+  for (int key = 0; key < 5; ++key) ASSERT_EQ(world_.PutNow(0, Name(key), "w", {}, Level::kAll).outcome, Outcome::kOk);
+  world_.Cut(1, 3);  // meanwhile the others have given what they have, and nothing more has room
+  LieOn({NodeId{1}, NodeId{3}, NodeId{4}});
+  ASSERT_TRUE(world_.RunUntil([this] { return world_.StoredKeys(3) == 5; }, 2'000 * kSeconds));
+  world_.HealAll();
+  const Nanos before = world_.now();
+  ASSERT_TRUE(world_.RunUntil([this] { return IsThere(); }, 2'000 * kSeconds));
+  EXPECT_LT(world_.now(), before + Options().leaver_patience);
+  EXPECT_EQ(Values(), std::vector<std::string>{"v"});
 }
 
 // Nobody has to be filled then.

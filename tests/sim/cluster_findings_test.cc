@@ -178,6 +178,20 @@ cluster::Topology FourthJoins(const ClusterOptions& options) {
   return change.topology();
 }
 
+// What the operator makes of it, with machine 3 wiped once.
+cluster::Topology AfterItsLook(const ClusterOptions& options, const cluster::Topology& topology) {
+  ClusterRun run(options);
+  run.wipes[3] = 1;
+  ClusterOperator one(&run, 1);
+  Actions actions;
+  one.OnStore({StoreReply::Kind::kRead, 1, false, 9, EncodeTopology(topology)}, {}, &actions);
+  if (actions.list().size() != 1 || actions.list()[0].kind != Actions::Kind::kSwapStore) {
+    ADD_FAILURE() << "it did not change the topology once";
+    return topology;
+  }
+  return cluster::DecodeTopology(actions.list()[0].bytes).value();
+}
+
 // Seed 2000822 and 19 more: a machine that loses its disk while it joins was nobody's care; what was to move to it waited for ever.
 // An administrator replaces it; the simulated one lets it have nothing, and then takes it out.
 TEST(ClusterOperatorTest, AMachineThatLosesItsDiskWhileItJoinsIsGivenUp) {
@@ -186,17 +200,7 @@ TEST(ClusterOperatorTest, AMachineThatLosesItsDiskWhileItJoinsIsGivenUp) {
   options.spares = 1;
   options.wipes = true;
   options.partition_bits = 0;
-  ClusterRun run(options);
-  run.wipes[3] = 1;
-  ClusterOperator one(&run, 1);
-  Actions actions;
-  const std::string bytes = EncodeTopology(FourthJoins(options));
-  one.OnStore({StoreReply::Kind::kRead, 1, false, 9, bytes}, {}, &actions);
-  ASSERT_EQ(actions.list().size(), 1u);
-  ASSERT_EQ(actions.list()[0].kind, Actions::Kind::kSwapStore);
-  const auto next = cluster::DecodeTopology(actions.list()[0].bytes);
-  ASSERT_OK(next.status());
-  EXPECT_FALSE(next->target.IsReplica(PartitionId{0}, NodeId{4}));
+  EXPECT_FALSE(AfterItsLook(options, FourthJoins(options)).target.IsReplica(PartitionId{0}, NodeId{4}));
 }
 
 // Seed 8054916: a machine that had been given up while it joined, and had joined again, was replaced by itself once more. Of two
@@ -211,16 +215,9 @@ TEST(ClusterOperatorTest, AMachineThatHasJoinedAgainIsNotAddedTwice) {
   ASSERT_OK(change.AbortMove(PartitionId{0}));
   ASSERT_OK(change.SetState(NodeId{4}, MemberState::kUp));
   ASSERT_OK(change.AddMember({.id = NodeId{5}, .address = AddressOf(3, 1)}));
-  ClusterRun run(options);
-  run.wipes[3] = 1;
-  ClusterOperator one(&run, 1);
-  Actions actions;
-  one.OnStore({StoreReply::Kind::kRead, 1, false, 9, EncodeTopology(change.topology())}, {}, &actions);
-  ASSERT_EQ(actions.list().size(), 1u);
-  const auto next = cluster::DecodeTopology(actions.list()[0].bytes);
-  ASSERT_OK(next.status());
-  EXPECT_EQ(next->members.size(), 5u);
-  EXPECT_EQ(next->Find(NodeId{4})->state, MemberState::kLeaving);
+  const cluster::Topology next = AfterItsLook(options, change.topology());
+  EXPECT_EQ(next.members.size(), 5u);
+  EXPECT_EQ(next.Find(NodeId{4})->state, MemberState::kLeaving);
 }
 
 // Seed 9511389: a machine had lost its disk before anything moved to it, and was given up. Without its weight another one's share was
@@ -237,16 +234,9 @@ TEST(ClusterOperatorTest, WithoutAMemberThatHadNothingSharesAreOthers) {
   cluster::TopologyChange change(*first);
   ASSERT_OK(change.AddMember({.id = NodeId{4}, .weight = 2, .address = AddressOf(3, 0)}));
   ASSERT_OK(change.AddMember({.id = NodeId{5}, .weight = 4, .address = AddressOf(4, 0)}));
-  ClusterRun run(options);
-  run.wipes[3] = 1;
-  ClusterOperator one(&run, 1);
-  Actions actions;
-  one.OnStore({StoreReply::Kind::kRead, 1, false, 9, EncodeTopology(change.topology())}, {}, &actions);
-  ASSERT_EQ(actions.list().size(), 1u);
-  const auto next = cluster::DecodeTopology(actions.list()[0].bytes);
-  ASSERT_OK(next.status());
-  EXPECT_EQ(next->Find(NodeId{4})->state, MemberState::kRemoved);
-  EXPECT_TRUE(next->target.IsReplica(PartitionId{0}, NodeId{5}));
+  const cluster::Topology next = AfterItsLook(options, change.topology());
+  EXPECT_EQ(next.Find(NodeId{4})->state, MemberState::kRemoved);
+  EXPECT_TRUE(next.target.IsReplica(PartitionId{0}, NodeId{5}));
 }
 
 // Seed 8003353: a throw decided each time, also when the faults were over, whether the operator looked at the settings. Eight in a
