@@ -38,10 +38,10 @@ void Coordinator::Begin(std::unique_ptr<CoordinatedOperation> operation, Nanos n
   ++next_operation_;
 }
 
-void Coordinator::OnMessage(const Message& reply, Nanos now, Actions* actions) {
+void Coordinator::OnMessage(Message reply, Nanos now, Actions* actions) {
   const auto found = operations_.find(reply.request);
   if (found == operations_.end()) return;
-  found->second->OnReply(reply.from, reply.body, now, actions);
+  found->second->OnReply(reply.from, std::move(reply.body), now, actions);
   if (found->second->is_done()) operations_.erase(found);
 }
 

@@ -58,7 +58,7 @@ class CoordinatedOperation {
  public:
   virtual ~CoordinatedOperation() = default;
   virtual void Start(Nanos now, Actions* actions) = 0;
-  virtual void OnReply(NodeId from, const Message::Body& body, Nanos now, Actions* actions) = 0;
+  virtual void OnReply(NodeId from, Message::Body body, Nanos now, Actions* actions) = 0;
   virtual void OnTime(Nanos now, Actions* actions) = 0;
   virtual Nanos next_time() const = 0;
   // Nothing is to be done any more, and FinishPut or FinishGet has been said once.
@@ -78,7 +78,7 @@ class Coordinator {
   void Get(uint64_t client_request, GetRequest request, Nanos now, Actions* actions);
 
   // UpdateReply, MergeReply, ReadReply or HintReply. Those of no operation are ignored.
-  void OnMessage(const Message& reply, Nanos now, Actions* actions);
+  void OnMessage(Message reply, Nanos now, Actions* actions);
   // There is a later topology. Puts of which the state exists, and which lack acknowledgements, gather them anew under it
   // if it has other sets for their keys. Their number is another one then, so that no reply under the old one counts.
   void OnTopology(const std::function<SharedSets(const PutRequest&)>& sets_of, Nanos now, Actions* actions);

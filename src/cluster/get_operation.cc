@@ -38,6 +38,7 @@ void GetOperation::Start(Nanos now, Actions* actions) {
       quorum_.IsReachedBy([this](NodeId node) { return !suspects_->contains(node); });
   if (!are_enough) return Fail(ReplyCode::kTooFewReplicas, actions);
   ChooseWhomToAsk();
+  reported_.reserve(quorum_.members().size());
   const bool are_all = asked_.size() == quorum_.members().size();
   next_time_ = std::min(request_.options.deadline, now + (are_all ? options_->resend_every : options_->hedge_after));
   Ask(actions);
@@ -79,48 +80,56 @@ void GetOperation::AskSoon(Nanos now) {
 // Suspects too, where all are asked: they may live, and are repaired then.
 void GetOperation::Ask(Actions* actions) {
   for (const NodeId node : asked_) {
-    if (reported_.contains(node) || refused_.contains(node)) continue;
+    if (HasReported(node) || refused_.contains(node)) continue;
     Send(node, ReadRequest{request_.key}, actions);
   }
 }
 
-void GetOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Actions* actions) {
+void GetOperation::OnReply(NodeId from, Message::Body body, Nanos now, Actions* actions) {
   const std::vector<NodeId>& members = quorum_.members();
   if (std::find(members.begin(), members.end(), from) == members.end()) return;
-  if (const auto* read = std::get_if<ReadReply>(&body)) {
+  if (auto* read = std::get_if<ReadReply>(&body)) {
     // One that the network held up must not undo what the replica has said since.
-    if (reported_.contains(from)) return;
-    Take(from, read->code, read->state);
+    if (HasReported(from)) return;
+    Take(from, read->code, std::move(read->state));
     Conclude(now, actions);
-    if (!reported_.contains(from) && !is_finished_) AskAll(now, actions);
+    if (!HasReported(from) && !is_finished_) AskAll(now, actions);
     if (read->code == ReplyCode::kUnknownEpoch) AskSoon(now);
-  } else if (const auto* merge = std::get_if<MergeReply>(&body)) {
-    Take(from, merge->code, merge->state);
+  } else if (auto* merge = std::get_if<MergeReply>(&body)) {
+    Take(from, merge->code, std::move(merge->state));
     Conclude(now, actions);
   }
 }
 
-void GetOperation::Take(NodeId from, ReplyCode code, const std::string& state) {
+void GetOperation::Take(NodeId from, ReplyCode code, std::string state) {
   if (code == ReplyCode::kUnknownEpoch || code == ReplyCode::kOverloaded) {
     reason_ = code;  // it is asked again
     return;
   }
-  Result<KeyState> decoded = code == ReplyCode::kOk
-                                 ? KeyState::Decode(state)
-                                 : Result<KeyState>(Status::Unavailable("refused"));
-  if (!decoded.ok()) {
-    reason_ = code == ReplyCode::kOk ? ReplyCode::kMalformed : code;
-    is_stale_ = is_stale_ || code == ReplyCode::kStaleEpoch;
-    refused_.insert(from);
-    return;
+  const auto is_same = [&state](const auto& report) { return report.second == state; };
+  if (code != ReplyCode::kOk || std::none_of(reported_.begin(), reported_.end(), is_same)) {
+    Result<KeyState> decoded = code == ReplyCode::kOk
+                                   ? KeyState::Decode(state)
+                                   : Result<KeyState>(Status::Unavailable("refused"));
+    if (!decoded.ok()) {
+      reason_ = code == ReplyCode::kOk ? ReplyCode::kMalformed : code;
+      is_stale_ = is_stale_ || code == ReplyCode::kStaleEpoch;
+      refused_.insert(from);
+      return;
+    }
+    merged_.Merge(*std::move(decoded), policy_);
   }
-  merged_.Merge(*decoded, policy_);
-  reported_[from] = *std::move(decoded);
+  std::erase_if(reported_, [from](const auto& report) { return report.first == from; });
+  reported_.emplace_back(from, std::move(state));
   if (request_.options.level == Level::kLinear) fresh_.insert(from);
 }
 
+bool GetOperation::HasReported(NodeId node) const {
+  return std::any_of(reported_.begin(), reported_.end(), [node](const auto& report) { return report.first == node; });
+}
+
 void GetOperation::Conclude(Nanos now, Actions* actions) {
-  const auto has_reported = [this](NodeId node) { return reported_.contains(node); };
+  const auto has_reported = [this](NodeId node) { return HasReported(node); };
   if (!is_finished_) {
     if (!quorum_.IsReachedBy([this](NodeId node) { return !refused_.contains(node); })) {
       return Fail(reason_, actions);
@@ -131,22 +140,29 @@ void GetOperation::Conclude(Nanos now, Actions* actions) {
     if (!quorum_.IsReachedBy(has_reported) && !VARVE_PLANTED_BUG("get.answers_before_its_quorum")) return;
     if (request_.options.level == Level::kLinear && !VARVE_PLANTED_BUG("get.linear_like_quorum")) {
       ConcludeLinear(now, actions);
+    } else if (HaveAllAnswered()) {
+      RepairAndGo(actions);
+      return Answer(std::move(merged_), now, actions);
     } else {
       Answer(merged_, now, actions);
     }
   }
-  if (!is_finished_ || is_done_) return;
-  const auto is_settled = [this](NodeId node) { return reported_.contains(node) || refused_.contains(node); };
-  if (std::all_of(asked_.begin(), asked_.end(), is_settled)) RepairAndGo(actions);
+  if (is_finished_ && !is_done_ && HaveAllAnswered()) RepairAndGo(actions);
+}
+
+bool GetOperation::HaveAllAnswered() const {
+  return std::all_of(asked_.begin(), asked_.end(),
+                     [this](NodeId node) { return HasReported(node) || refused_.contains(node); });
 }
 
 void GetOperation::ConcludeLinear(Nanos now, Actions* actions) {
-  for (const auto& [node, state] : reported_) {
-    const bool agree = quorum_.IsReachedBy([this, &candidate = state](NodeId other) {
-      const auto found = reported_.find(other);
-      return found != reported_.end() && found->second == candidate;
-    });
-    if (agree) return Answer(state, now, actions);
+  for (const auto& report : reported_) {
+    const auto says_the_same = [this, &report](NodeId node) {
+      return std::any_of(reported_.begin(), reported_.end(), [&](const auto& other) {
+        return other.first == node && other.second == report.second;
+      });
+    };
+    if (quorum_.IsReachedBy(says_the_same)) return Answer(KeyState::Decode(report.second).value(), now, actions);
   }
   // What is on its way may bring agreement; a second round waits for a quorum that has seen the first.
   if (!has_written_back_ || quorum_.IsReachedBy([this](NodeId node) { return fresh_.contains(node); })) WriteBack(actions);
@@ -161,11 +177,9 @@ void GetOperation::WriteBack(Actions* actions) {
   }
 }
 
-void GetOperation::Answer(const KeyState& state, Nanos now, Actions* actions) {
-  FinishGet finish{client_request_, Outcome::kOk, ReplyCode::kOk, {}, state.Seen()};
-  for (const Sibling& sibling : state.siblings()) {
-    if (!sibling.tombstone) finish.values.push_back(sibling.value);
-  }
+void GetOperation::Answer(KeyState state, Nanos now, Actions* actions) {
+  FinishGet finish{client_request_, Outcome::kOk, ReplyCode::kOk, {}, {}};
+  finish.values = std::move(state).TakeValues(&finish.seen);
   actions->push_back(std::move(finish));
   is_finished_ = true;
   repair_at_ = std::min(request_.options.deadline, now + options_->repair_wait);
@@ -181,8 +195,11 @@ void GetOperation::Fail(ReplyCode reason, Actions* actions) {
 void GetOperation::RepairAndGo(Actions* actions) {
   is_done_ = true;
   if (VARVE_PLANTED_BUG("get.repairs_nobody")) return;
+  const auto is_other = [this](const auto& report) { return report.second != reported_.front().second; };
+  if (std::none_of(reported_.begin(), reported_.end(), is_other)) return;
+  const std::string merged = merged_.Encode();
   for (const auto& [node, state] : reported_) {
-    if (!(state == merged_)) Send(node, MergeRequest{request_.key, merged_.Encode(), false}, actions);
+    if (state != merged) Send(node, MergeRequest{request_.key, merged, false}, actions);
   }
 }
 

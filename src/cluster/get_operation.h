@@ -3,9 +3,9 @@
 #define VARVE_CLUSTER_GET_OPERATION_H_
 
 #include <cstdint>
-#include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/coordinator.h"
@@ -30,7 +30,7 @@ class GetOperation : public CoordinatedOperation {
                uint64_t client_request, GetRequest request);
 
   void Start(Nanos now, Actions* actions) override;
-  void OnReply(NodeId from, const Message::Body& body, Nanos now, Actions* actions) override;
+  void OnReply(NodeId from, Message::Body body, Nanos now, Actions* actions) override;
   void OnTime(Nanos now, Actions* actions) override;
   Nanos next_time() const override { return next_time_; }
   bool is_done() const override { return is_done_; }
@@ -41,11 +41,13 @@ class GetOperation : public CoordinatedOperation {
  private:
   void ChooseWhomToAsk();
   void AskAll(Nanos now, Actions* actions);
-  void Take(NodeId from, ReplyCode code, const std::string& state);
+  void Take(NodeId from, ReplyCode code, std::string state);
+  bool HasReported(NodeId node) const;
   void Conclude(Nanos now, Actions* actions);
   void ConcludeLinear(Nanos now, Actions* actions);
+  bool HaveAllAnswered() const;  // of those asked, or refused
   void WriteBack(Actions* actions);
-  void Answer(const KeyState& state, Nanos now, Actions* actions);
+  void Answer(KeyState state, Nanos now, Actions* actions);
   void Fail(ReplyCode reason, Actions* actions);
   void RepairAndGo(Actions* actions);
   void Ask(Actions* actions);
@@ -61,7 +63,8 @@ class GetOperation : public CoordinatedOperation {
   const Quorum quorum_;
 
   std::vector<NodeId> asked_;            // of the quorum's members, who takes part so far
-  std::map<NodeId, KeyState> reported_;  // what each replica had when it last said so
+  // What each replica had when it last said so, in canonical bytes: mostly all have the same, which is decoded once.
+  std::vector<std::pair<NodeId, std::string>> reported_;
   std::set<NodeId> refused_;             // replicas that will not answer any more
   KeyState merged_;                      // of all that was reported
   std::set<NodeId> fresh_;               // kLinear: who has reported since the last write-back

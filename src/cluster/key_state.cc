@@ -25,6 +25,16 @@ uint64_t KeyState::stamp() const {
   return latest;
 }
 
+std::vector<std::string> KeyState::TakeValues(SeenContext* seen) && {
+  *seen = {std::move(context_), stamp()};
+  std::vector<std::string> values;
+  values.reserve(siblings_.size());
+  for (Sibling& sibling : siblings_) {
+    if (!sibling.tombstone) values.push_back(std::move(sibling.value));
+  }
+  return values;
+}
+
 uint64_t KeyState::StampFor(const SeenContext& seen, uint64_t wall_micros) const {
   if (VARVE_PLANTED_BUG("kernel.stamp_of_the_clock_alone")) return std::max<uint64_t>(wall_micros, 1);
   return std::max(std::min(wall_micros, kMaxStamp / 2), std::max(seen.stamp, stamp()) + 1);
@@ -67,7 +77,11 @@ void KeyState::Delete(const CausalContext& seen, Dot dot, uint64_t stamp, Confli
   KeepLatest(policy);
 }
 
-void KeyState::Merge(const KeyState& other, ConflictPolicy policy) {
+void KeyState::Merge(KeyState other, ConflictPolicy policy) {
+  if (IsUnknown()) {
+    *this = std::move(other);
+    return KeepLatest(policy);
+  }
   std::vector<Sibling> merged;
   merged.reserve(siblings_.size() + other.siblings_.size());
   auto ours = siblings_.begin();
@@ -83,7 +97,7 @@ void KeyState::Merge(const KeyState& other, ConflictPolicy policy) {
       if (in_both) ++theirs;
     } else {
       if (VARVE_PLANTED_BUG("kernel.merge_brings_back") || !context_.Covers(theirs->dot)) {
-        merged.push_back(*theirs);
+        merged.push_back(std::move(*theirs));
       }
       ++theirs;
     }

@@ -65,6 +65,8 @@ class KeyState {
   uint64_t stamp() const;
   // What a client that has read this state has seen.
   SeenContext Seen() const { return {context_, stamp()}; }
+  // What such a client gets: the values, and what it has seen then.
+  std::vector<std::string> TakeValues(SeenContext* seen) &&;
 
   // A stamp for a write onto this state by a client that has seen `seen`, at `wall_micros` of the clock
   // (taken as no later than kMaxStamp / 2).
@@ -78,7 +80,7 @@ class KeyState {
   void Delete(const CausalContext& seen, Dot dot, uint64_t stamp, ConflictPolicy policy);
 
   // The least state that has all of both.
-  void Merge(const KeyState& other, ConflictPolicy policy);
+  void Merge(KeyState other, ConflictPolicy policy);
 
   // Adds the floor of the partition, as is to be done before any other use of a stripped state.
   void Fill(const VersionVector& floor) { context_.Merge(floor); }

@@ -9,6 +9,9 @@ namespace varve::cluster {
 namespace {
 
 constexpr char kStateVersion = 1;
+// So many bytes have most contexts, and numbers beside a value.
+constexpr size_t kRoomForContext = 64;
+constexpr size_t kRoomForSibling = 32;
 // Flags of a sibling.
 constexpr uint64_t kStamped = 1;    // a stamp follows, which is not 0
 constexpr uint64_t kTombstone = 2;  // no value follows
@@ -38,6 +41,9 @@ Status Malformed(const char* what) {
 
 std::string KeyState::Encode() const {
   std::string bytes;
+  size_t room = kRoomForContext;
+  for (const Sibling& sibling : siblings_) room += kRoomForSibling + sibling.value.size();
+  bytes.reserve(room);
   AppendTo(&bytes);
   return bytes;
 }

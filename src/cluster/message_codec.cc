@@ -14,6 +14,8 @@ namespace varve::cluster {
 namespace {
 
 constexpr char kMessageVersion = 1;
+// So many bytes most messages have besides their texts.
+constexpr size_t kRoomForNumbers = 64;
 
 // Appends.
 class Writer {
@@ -197,6 +199,16 @@ bool Fields(Coder& coder, T& body) {
   }
 }
 
+// The bytes of a body's texts, which are most of it.
+template <typename Body>
+size_t SizeOfTexts(const Body& body) {
+  size_t size = 0;
+  if constexpr (requires { body.key; }) size += body.key.size();
+  if constexpr (requires { body.value; }) size += body.value.size();
+  if constexpr (requires { body.state; }) size += body.state.size();
+  return size;
+}
+
 template <size_t kKind = 0>
 bool ReadBody(size_t kind, Reader* reader, Message::Body* body) {
   if constexpr (kKind == std::variant_size_v<Message::Body>) {
@@ -211,6 +223,7 @@ bool ReadBody(size_t kind, Reader* reader, Message::Body* body) {
 
 std::string EncodeMessage(const Message& message) {
   std::string bytes;
+  bytes.reserve(kRoomForNumbers + std::visit([](const auto& body) { return SizeOfTexts(body); }, message.body));
   bytes.push_back(kMessageVersion);
   bytes.push_back(static_cast<char>(message.body.index()));
   Writer writer(&bytes);

@@ -10,36 +10,27 @@ NodeCore::NodeCore(NodeOptions options, NodeDurable durable)
 NodeCore::~NodeCore() = default;
 
 void NodeCore::Start(Now now, Actions* actions) {
-  Actions raised;
-  impl_->Start(now, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { impl_->Start(now, raised); });
 }
 
 void NodeCore::OnTime(Now now, Actions* actions) {
-  Actions raised;
-  impl_->OnTime(now, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { impl_->OnTime(now, raised); });
 }
 
 Nanos NodeCore::NextTime() const { return impl_->NextTime(); }
 
 Status NodeCore::OnTopology(std::string_view bytes, uint64_t revision, Now now, Actions* actions) {
-  Actions raised;
-  Status status = impl_->OnTopology(bytes, revision, now, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  Status status;
+  impl_->Step(now, actions, [&](Actions* raised) { status = impl_->OnTopology(bytes, revision, now, raised); });
   return status;
 }
 
 void NodeCore::OnSwapped(uint64_t swap, SwapOutcome outcome, uint64_t revision, Now now, Actions* actions) {
-  Actions raised;
-  impl_->OnSwapped(swap, outcome, revision, now, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { impl_->OnSwapped(swap, outcome, revision, now, raised); });
 }
 
 void NodeCore::OnMessage(NodeId from, std::string_view bytes, Now now, Actions* actions) {
-  Actions raised;
-  impl_->OnBytes(from, bytes, now, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { impl_->OnBytes(from, bytes, now, raised); });
 }
 
 void NodeCore::OnReachable(NodeId peer, bool is_reachable, Now /*now*/, Actions* /*actions*/) {
@@ -47,48 +38,36 @@ void NodeCore::OnReachable(NodeId peer, bool is_reachable, Now /*now*/, Actions*
 }
 
 void NodeCore::Put(uint64_t client_request, ClientPut put, Now now, Actions* actions) {
-  Actions raised;
-  impl_->Put(client_request, std::move(put), now, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { impl_->Put(client_request, std::move(put), now, raised); });
 }
 
 void NodeCore::Get(uint64_t client_request, ClientGet get, Now now, Actions* actions) {
-  Actions raised;
-  impl_->Get(client_request, std::move(get), now, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { impl_->Get(client_request, std::move(get), now, raised); });
 }
 
 void NodeCore::OnKeyRead(PartitionId partition, uint64_t operation, Result<std::optional<std::string>> bytes, Now now,
                          Actions* actions) {
   Replica* replica = impl_->FindAsker(partition, operation);
   if (replica == nullptr) return;
-  Actions raised;
-  replica->OnKeyRead(operation, std::move(bytes), &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { replica->OnKeyRead(operation, std::move(bytes), raised); });
 }
 
 void NodeCore::OnKeyWritten(PartitionId partition, uint64_t operation, const Status& status, Now now,
                             Actions* actions) {
   Replica* replica = impl_->FindAsker(partition, operation);
   if (replica == nullptr) return;
-  Actions raised;
-  replica->OnKeyWritten(operation, status, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { replica->OnKeyWritten(operation, status, raised); });
 }
 
 void NodeCore::OnKeysListed(PartitionId partition, uint64_t operation, Result<std::vector<KeysReply::Item>> keys,
                             Now now, Actions* actions) {
   Replica* replica = impl_->FindAsker(partition, operation);
   if (replica == nullptr) return;
-  Actions raised;
-  replica->OnKeysListed(operation, std::move(keys), &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { replica->OnKeysListed(operation, std::move(keys), raised); });
 }
 
 void NodeCore::OnLeaseDurable(PartitionId partition, ActorId actor, uint64_t end, Now now, Actions* actions) {
-  Actions raised;
-  impl_->OnLeaseDurable(partition, actor, end, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { impl_->OnLeaseDurable(partition, actor, end, raised); });
 }
 
 void NodeCore::OnEpochDurable(PartitionId partition, Epoch epoch, Now /*now*/, Actions* /*actions*/) {
@@ -96,17 +75,13 @@ void NodeCore::OnEpochDurable(PartitionId partition, Epoch epoch, Now /*now*/, A
 }
 
 void NodeCore::OnFloorDurable(PartitionId partition, const VersionVector& floor, Now now, Actions* actions) {
-  Actions raised;
-  impl_->OnFloorDurable(partition, floor, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { impl_->OnFloorDurable(partition, floor, raised); });
 }
 
 void NodeCore::OnActorForsaken(ActorId actor, Now /*now*/, Actions* /*actions*/) { impl_->OnActorForsaken(actor); }
 
 void NodeCore::OnHintStored(uint64_t hint, bool is_durable, Now now, Actions* actions) {
-  Actions raised;
-  impl_->OnHintStored(hint, is_durable, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { impl_->OnHintStored(hint, is_durable, raised); });
 }
 
 void NodeCore::OnKeyLoaded(PartitionId partition, std::string_view key, std::string_view bytes) {
@@ -114,9 +89,7 @@ void NodeCore::OnKeyLoaded(PartitionId partition, std::string_view key, std::str
 }
 
 void NodeCore::OnPartitionLoaded(PartitionId partition, const Status& status, Now now, Actions* actions) {
-  Actions raised;
-  impl_->OnPartitionLoaded(partition, status, &raised);
-  impl_->Route(now, std::move(raised), actions);
+  impl_->Step(now, actions, [&](Actions* raised) { impl_->OnPartitionLoaded(partition, status, raised); });
 }
 
 void NodeCore::Repair() { impl_->Repair(); }

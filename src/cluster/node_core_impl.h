@@ -66,11 +66,18 @@ class NodeCore::Impl final : public NodeContext {
   PartitionId PartitionOf(std::string_view key) const;
   NodeStatus status() const;
 
-  // Turns what the parts want into what the driver does: messages to this node are taken here, others become bytes, and
-  // clients' requests that met a change of the topology begin again.
-  void Route(Now now, Actions from, Actions* to);
+  // Does `what`, which is given the list to append actions to, and turns what the parts want into what the driver does.
+  template <typename What>
+  void Step(Now now, Actions* to, const What& what) {
+    what(&raised_);
+    Route(now, to);
+    raised_.clear();
+    if (raised_.capacity() > kRaisedKept) Actions().swap(raised_);
+  }
 
  private:
+  // More room than this is not kept for the next event.
+  static constexpr size_t kRaisedKept = 256;
   struct Partition {
     std::unique_ptr<Replica> replica;
     bool is_loading = true;
@@ -90,8 +97,11 @@ class NodeCore::Impl final : public NodeContext {
   };
 
   // node_core_messages.cc
+  // What is raised: messages to this node are taken here, others become bytes, and clients' requests that met a change of the
+  // topology begin again.
+  void Route(Now now, Actions* to);
   void OnMessage(Message message, Now now, Actions* actions);
-  void OnReply(const Message& reply, Now now, Actions* actions);
+  void OnReply(Message reply, Now now, Actions* actions);
   void ToReplica(Message message, Now now, Actions* actions);
   void Reply(const Message& request, Message::Body body, Actions* actions) const;
   void OnProgressRequest(const Message& request, Actions* actions);
@@ -159,6 +169,7 @@ class NodeCore::Impl final : public NodeContext {
   Nanos next_learning_ = 0;
   Nanos next_gossip_ = 0;
   NodeStatus counters_;
+  Actions raised_;  // by the event that is being dealt with
 };
 
 }  // namespace varve::cluster

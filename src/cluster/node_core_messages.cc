@@ -50,13 +50,15 @@ void NodeCore::Impl::OnMessage(Message message, Now now, Actions* actions) {
   } else if (const auto* told = std::get_if<TopologyReply>(&message.body)) {
     static_cast<void>(OnTopology(told->topology, std::nullopt, now, actions));
   } else {
-    OnReply(message, now, actions);
+    OnReply(std::move(message), now, actions);
   }
 }
 
-void NodeCore::Impl::OnReply(const Message& reply, Now now, Actions* actions) {
+void NodeCore::Impl::OnReply(Message reply, Now now, Actions* actions) {
+  const LearnTopology later{reply.epoch, reply.from};
+  const bool is_later = reply.epoch > SinceOf(reply.partition);
   switch (KindOf(reply.request)) {
-    case RequestKind::kCoordinator: coordinator_.OnMessage(reply, now.monotonic, actions); break;
+    case RequestKind::kCoordinator: coordinator_.OnMessage(std::move(reply), now.monotonic, actions); break;
     case RequestKind::kHint:
       keeper_.OnMessage(reply, actions);
       keeper_.SendTo(reply.from, now.monotonic, [this](PartitionId partition) { return SinceOf(partition); }, actions);
@@ -73,7 +75,7 @@ void NodeCore::Impl::OnReply(const Message& reply, Now now, Actions* actions) {
       break;
   }
   // A replica that refuses knows of a later topology.
-  if (reply.epoch > SinceOf(reply.partition)) actions->push_back(LearnTopology{reply.epoch, reply.from});
+  if (is_later) actions->push_back(later);
 }
 
 Epoch NodeCore::Impl::SinceOf(PartitionId partition) const {
@@ -165,12 +167,12 @@ bool NodeCore::Impl::Learn(NodeId from, Nanos now, Actions* to) {
   return true;
 }
 
-void NodeCore::Impl::Route(Now now, Actions from, Actions* to) {
-  for (size_t i = 0; i < from.size(); ++i) {
-    Action action = std::move(from[i]);
+void NodeCore::Impl::Route(Now now, Actions* to) {
+  for (size_t i = 0; i < raised_.size(); ++i) {
+    Action action = std::move(raised_[i]);
     if (auto* send = std::get_if<Send>(&action)) {
       if (send->message.to == options_.self) {
-        OnMessage(std::move(send->message), now, &from);
+        OnMessage(std::move(send->message), now, &raised_);
       } else {
         to->push_back(SendBytes{send->message.to, EncodeMessage(send->message)});
       }

@@ -40,6 +40,7 @@ void PutOperation::Start(Nanos now, Actions* actions) {
   // This node first, it costs no message; suspects last. Who may not have everything yet makes no dots: a put
   // covers all earlier dots of its maker.
   const Quorum readable(request_.options.sets->read, Level::kOne, 0);
+  makers_.reserve(quorum_.members().size());
   for (const NodeId node : quorum_.members()) {
     const bool has_all = std::count(readable.members().begin(), readable.members().end(), node) != 0;
     if (has_all || VARVE_PLANTED_BUG("put.made_where_not_all_is")) makers_.push_back(node);
@@ -66,9 +67,9 @@ void PutOperation::TryNextMaker(Nanos now, Actions* actions) {
   Send(maker_, request_.update, actions);
 }
 
-void PutOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Actions* actions) {
-  if (const auto* update = std::get_if<UpdateReply>(&body)) {
-    if (from == maker_ && state_.empty()) OnUpdateReply(from, *update, now, actions);
+void PutOperation::OnReply(NodeId from, Message::Body body, Nanos now, Actions* actions) {
+  if (auto* update = std::get_if<UpdateReply>(&body)) {
+    if (from == maker_ && state_.empty()) OnUpdateReply(from, std::move(*update), now, actions);
   } else if (const auto* merge = std::get_if<MergeReply>(&body)) {
     switch (merge->code) {
       case ReplyCode::kOk: acknowledged_.insert(from); break;
@@ -90,7 +91,7 @@ void PutOperation::OnReply(NodeId from, const Message::Body& body, Nanos now, Ac
   }
 }
 
-void PutOperation::OnUpdateReply(NodeId from, const UpdateReply& reply, Nanos now, Actions* actions) {
+void PutOperation::OnUpdateReply(NodeId from, UpdateReply&& reply, Nanos now, Actions* actions) {
   const bool is_made = reply.code == ReplyCode::kFenced && !reply.state.empty();
   if (reply.code != ReplyCode::kOk) reason_ = reply.code;
   if (reply.code != ReplyCode::kOk && !is_made) {
@@ -99,7 +100,7 @@ void PutOperation::OnUpdateReply(NodeId from, const UpdateReply& reply, Nanos no
     if (reply.code == ReplyCode::kTooManySiblings) return Finish(Outcome::kFailed, reason_, actions);
     return TryNextMaker(now, actions);
   }
-  state_ = reply.state;
+  state_ = std::move(reply.state);
   seen_ = request_.update.seen;
   seen_.context.Add(reply.dot);
   if (VARVE_PLANTED_BUG("put.context_of_the_whole_state")) seen_.context.Merge(KeyState::Decode(state_)->context());

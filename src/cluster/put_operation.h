@@ -27,7 +27,7 @@ class PutOperation : public CoordinatedOperation {
                uint64_t client_request, PutRequest request);
 
   void Start(Nanos now, Actions* actions) override;
-  void OnReply(NodeId from, const Message::Body& body, Nanos now, Actions* actions) override;
+  void OnReply(NodeId from, Message::Body body, Nanos now, Actions* actions) override;
   void OnTime(Nanos now, Actions* actions) override;
   Nanos next_time() const override { return next_time_; }
   bool is_done() const override { return is_done_; }
@@ -37,7 +37,7 @@ class PutOperation : public CoordinatedOperation {
  private:
   bool CanReach() const;
   void TryNextMaker(Nanos now, Actions* actions);
-  void OnUpdateReply(NodeId from, const UpdateReply& reply, Nanos now, Actions* actions);
+  void OnUpdateReply(NodeId from, UpdateReply&& reply, Nanos now, Actions* actions);
   void OnHintReply(NodeId from, const HintReply& reply);
   void SendMerges(Actions* actions);
   void SendHints(bool is_time, Actions* actions);

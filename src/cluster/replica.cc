@@ -13,10 +13,10 @@ constexpr uint32_t kSweepLeaves = 256;  // listed at once
 constexpr size_t kSweepWindow = 8;      // keys touched at once: the others' requests come between
 
 // The key that a request works on, or nothing if it is none on a key.
-const std::string* KeyOf(const Message& message) {
-  if (const auto* update = std::get_if<UpdateRequest>(&message.body)) return &update->key;
-  if (const auto* merge = std::get_if<MergeRequest>(&message.body)) return &merge->key;
-  if (const auto* read = std::get_if<ReadRequest>(&message.body)) return &read->key;
+std::string* KeyOf(Message* message) {
+  if (auto* update = std::get_if<UpdateRequest>(&message->body)) return &update->key;
+  if (auto* merge = std::get_if<MergeRequest>(&message->body)) return &merge->key;
+  if (auto* read = std::get_if<ReadRequest>(&message->body)) return &read->key;
   return nullptr;
 }
 
@@ -47,9 +47,7 @@ void Replica::ExtendLease(Actions* actions) {
 void Replica::OnLeaseDurable(uint64_t end, Actions* actions) {
   lease_is_on_its_way_ = false;
   dots_.OnLeaseDurable(end);
-  for (const std::string& key : std::exchange(waiting_for_lease_, {})) {
-    Execute(key, &queues_.find(key)->second.front(), actions);
-  }
+  for (const Queue queue : std::exchange(waiting_for_lease_, {})) Execute(queue, actions);
 }
 
 void Replica::TakeActor(ActorId actor, uint64_t lease_end, Actions* actions) {
@@ -133,7 +131,7 @@ bool Replica::Accept(const Message& message, Actions* actions) {
   if (code == ReplyCode::kOk) return true;
   Operation refused;
   refused.request = message;
-  Reply(refused, code, actions);
+  Reply(std::move(refused), code, actions);
   return false;
 }
 
@@ -151,10 +149,10 @@ void Replica::OnMessage(Message message, uint64_t wall_micros, Actions* actions)
               actions);
   } else if (std::holds_alternative<KeysRequest>(message.body)) {
     if (Accept(message, actions)) ListKeysFor(message, actions);
-  } else if (const std::string* key = KeyOf(message)) {
+  } else if (std::string* key = KeyOf(&message)) {
     if (std::holds_alternative<UpdateRequest>(message.body) && IsRepeated(message)) return;
     if (!Accept(message, actions)) return;
-    std::string name = *key;
+    std::string name = std::move(*key);
     Operation operation;
     operation.request = std::move(message);
     operation.wall_micros = wall_micros;
@@ -192,67 +190,67 @@ void Replica::OnKeysListed(uint64_t operation, Result<std::vector<KeysReply::Ite
 
 void Replica::Enqueue(std::string key, Operation operation, Actions* actions) {
   operation.number = next_operation_++;
-  const auto queue = queues_.try_emplace(std::move(key)).first;
+  const Queue queue = queues_.try_emplace(std::move(key)).first;
   queue->second.push_back(std::move(operation));
   ++queued_;
-  if (queue->second.size() == 1) Begin(queue->first, actions);
+  if (queue->second.size() == 1) Begin(queue, actions);
 }
 
-// `key`: of queues_.
-void Replica::Begin(const std::string& key, Actions* actions) {
-  const Operation& operation = queues_.find(key)->second.front();
-  keys_under_way_.emplace(operation.number, &key);
-  actions->push_back(ReadKey{options_.partition, operation.number, key});
+void Replica::Begin(Queue queue, Actions* actions) {
+  const uint64_t number = queue->second.front().number;
+  under_way_.emplace(number, queue);
+  actions->push_back(ReadKey{options_.partition, number, queue->first});
 }
 
 void Replica::OnKeyRead(uint64_t operation, Result<std::optional<std::string>> bytes, Actions* actions) {
-  const auto found = keys_under_way_.find(operation);
-  VARVE_CHECK(found != keys_under_way_.end());
-  const std::string key = *found->second;
-  if (!bytes.ok()) return Finish(key, ReplyCode::kStorageFailed, actions);
-  Operation* first = &queues_.find(key)->second.front();
-  first->bytes = *std::move(bytes);
-  Execute(key, first, actions);
+  const auto found = under_way_.find(operation);
+  VARVE_CHECK(found != under_way_.end());
+  const Queue queue = found->second;
+  if (!bytes.ok()) return Finish(queue, ReplyCode::kStorageFailed, actions);
+  queue->second.front().bytes = *std::move(bytes);
+  Execute(queue, actions);
 }
 
-void Replica::Execute(const std::string& key, Operation* operation, Actions* actions) {
+void Replica::Execute(Queue queue, Actions* actions) {
+  Operation* const operation = &queue->second.front();
   KeyState state;
-  state.Fill(floor_);
   if (operation->bytes) {
     Result<KeyState> stored = KeyState::Decode(*operation->bytes, floor_);
-    if (!stored.ok()) return Finish(key, ReplyCode::kStorageFailed, actions);
+    if (!stored.ok()) return Finish(queue, ReplyCode::kStorageFailed, actions);
     state = *std::move(stored);
+  } else {
+    state.Fill(floor_);
   }
-  if (!operation->request) return Store(key, operation, std::move(state), actions);
+  if (!operation->request) return Store(queue, std::move(state), actions);
   if (std::holds_alternative<UpdateRequest>(operation->request->body)) {
-    return ExecuteUpdate(key, operation, std::move(state), actions);
+    return ExecuteUpdate(queue, std::move(state), actions);
   }
   if (std::holds_alternative<MergeRequest>(operation->request->body)) {
-    return ExecuteMerge(key, operation, std::move(state), actions);
+    return ExecuteMerge(queue, std::move(state), actions);
   }
   operation->reply_state = state.Encode();
-  Finish(key, ReplyCode::kOk, actions);
+  Finish(queue, ReplyCode::kOk, actions);
 }
 
-void Replica::ExecuteUpdate(const std::string& key, Operation* operation, KeyState state,
-                            Actions* actions) {
+void Replica::ExecuteUpdate(Queue queue, KeyState state, Actions* actions) {
+  Operation* const operation = &queue->second.front();
   const auto& update = std::get<UpdateRequest>(operation->request->body);
   // The topology may have changed while this waited.
-  if (operation->request->epoch < epoch_) return Finish(key, ReplyCode::kStaleEpoch, actions);
+  if (operation->request->epoch < epoch_) return Finish(queue, ReplyCode::kStaleEpoch, actions);
   const bool knows_itself = dots_.Observe(update.seen.context) && dots_.Observe(state.context());
-  if (!knows_itself) return Finish(key, ReplyCode::kCannotMakeDots, actions);
-  const ConflictPolicy policy = options_.policy_of(key);
+  if (!knows_itself) return Finish(queue, ReplyCode::kCannotMakeDots, actions);
+  const ConflictPolicy policy = options_.policy_of(queue->first);
   const bool is_full = state.siblings().size() >= options_.max_siblings && !VARVE_PLANTED_BUG("replica.takes_any_siblings");
   if (!update.is_delete && is_full) {
     size_t settled = 0;
     for (const Sibling& sibling : state.siblings()) settled += update.seen.context.Covers(sibling.dot);
-    if (settled == 0) return Finish(key, ReplyCode::kTooManySiblings, actions);
+    if (settled == 0) return Finish(queue, ReplyCode::kTooManySiblings, actions);
   }
   const auto dot = dots_.Next();
   ExtendLease(actions);
   if (!dot) {
-    if (!dots_.IsSound()) return Finish(key, ReplyCode::kCannotMakeDots, actions);
-    waiting_for_lease_.push_back(key);
+    if (!dots_.IsSound()) return Finish(queue, ReplyCode::kCannotMakeDots, actions);
+    waiting_for_lease_.push_back(queue);
     return;
   }
   dots_on_their_way_.insert(*dot);
@@ -266,86 +264,86 @@ void Replica::ExecuteUpdate(const std::string& key, Operation* operation, KeySta
     state.Put(update.seen.context, *dot, update.value, operation->stamp, policy);
   }
   operation->reply_state = state.Encode();
-  if (VARVE_PLANTED_BUG("replica.dot_leaves_before_it_is_stored")) Reply(*operation, ReplyCode::kOk, actions);
-  Store(key, operation, std::move(state), actions);
+  if (VARVE_PLANTED_BUG("replica.dot_leaves_before_it_is_stored")) Reply(Operation(*operation), ReplyCode::kOk, actions);
+  Store(queue, std::move(state), actions);
 }
 
-void Replica::ExecuteMerge(const std::string& key, Operation* operation, KeyState state,
-                           Actions* actions) {
+void Replica::ExecuteMerge(Queue queue, KeyState state, Actions* actions) {
+  Operation* const operation = &queue->second.front();
   const auto& merge = std::get<MergeRequest>(operation->request->body);
-  if (operation->request->epoch < epoch_) return Finish(key, ReplyCode::kStaleEpoch, actions);
-  const Result<KeyState> theirs = KeyState::Decode(merge.state);
-  if (!theirs.ok()) return Finish(key, ReplyCode::kMalformed, actions);
+  if (operation->request->epoch < epoch_) return Finish(queue, ReplyCode::kStaleEpoch, actions);
+  Result<KeyState> theirs = KeyState::Decode(merge.state);
+  if (!theirs.ok()) return Finish(queue, ReplyCode::kMalformed, actions);
   // A replica that has forgotten still stores what others have; it only makes no dots.
   static_cast<void>(dots_.Observe(theirs->context()));
-  state.Merge(*theirs, options_.policy_of(key));
+  state.Merge(*std::move(theirs), options_.policy_of(queue->first));
   if (merge.wants_state) operation->reply_state = state.Encode();
-  Store(key, operation, std::move(state), actions);
+  Store(queue, std::move(state), actions);
 }
 
-void Replica::Store(const std::string& key, Operation* operation, KeyState state, Actions* actions) {
+void Replica::Store(Queue queue, KeyState state, Actions* actions) {
+  Operation* const operation = &queue->second.front();
   std::optional<std::string> bytes;
   if (!state.IsReapable(floor_)) {
     state.Strip(floor_);
     bytes = state.Encode();
   }
-  if (bytes == operation->bytes) return Finish(key, ReplyCode::kOk, actions);
-  operation->hash_after = HashTree::HashOf(key, bytes);
-  const uint64_t number = operation->number;
-  actions->push_back(WriteKey{options_.partition, number, key, std::move(bytes)});
+  if (bytes == operation->bytes) return Finish(queue, ReplyCode::kOk, actions);
+  operation->hash_after = HashTree::HashOf(queue->first, bytes);
+  actions->push_back(WriteKey{options_.partition, operation->number, queue->first, std::move(bytes)});
   if (operation->request && VARVE_PLANTED_BUG("replica.acknowledges_early")) {
-    Reply(*operation, ReplyCode::kOk, actions);
+    Reply(Operation(*operation), ReplyCode::kOk, actions);
     operation->is_answered = true;
   }
 }
 
 void Replica::OnKeyWritten(uint64_t operation, const Status& status, Actions* actions) {
-  const auto found = keys_under_way_.find(operation);
-  VARVE_CHECK(found != keys_under_way_.end());
-  const std::string key = *found->second;
-  const Operation& first = queues_.find(key)->second.front();
-  if (!status.ok()) return Finish(key, ReplyCode::kStorageFailed, actions);
-  tree_.Change(key, HashTree::HashOf(key, first.bytes), first.hash_after);
-  Finish(key, ReplyCode::kOk, actions);
+  const auto found = under_way_.find(operation);
+  VARVE_CHECK(found != under_way_.end());
+  const Queue queue = found->second;
+  if (!status.ok()) return Finish(queue, ReplyCode::kStorageFailed, actions);
+  const Operation& first = queue->second.front();
+  tree_.Change(queue->first, HashTree::HashOf(queue->first, first.bytes), first.hash_after);
+  Finish(queue, ReplyCode::kOk, actions);
 }
 
-// Replies for the first operation on `key`, and goes on with the next.
-void Replica::Finish(const std::string& key, ReplyCode code, Actions* actions) {
-  const auto found = queues_.find(key);
-  Operation operation = std::move(found->second.front());
-  keys_under_way_.erase(operation.number);
+void Replica::Finish(Queue queue, ReplyCode code, Actions* actions) {
+  std::list<Operation> ended;
+  ended.splice(ended.end(), queue->second, queue->second.begin());
+  Operation& operation = ended.front();
+  under_way_.erase(operation.number);
   if (code != ReplyCode::kStorageFailed) dots_on_their_way_.erase(operation.dot);
-  found->second.pop_front();
   --queued_;
+  const bool is_sweep = operation.is_sweep;
   if (operation.request && !operation.is_answered) {
     const bool is_read = std::holds_alternative<ReadRequest>(operation.request->body);
     if (code == ReplyCode::kOk && operation.request->epoch < epoch_ &&
         !VARVE_PLANTED_BUG("replica.skips_the_fence")) {
       code = is_read ? ReplyCode::kStaleEpoch : ReplyCode::kFenced;
     }
-    Reply(operation, code, actions);
+    Reply(std::move(operation), code, actions);
   }
-  if (found->second.empty()) {
-    queues_.erase(found);
+  if (queue->second.empty()) {
+    queues_.erase(queue);
   } else {
-    Begin(found->first, actions);
+    Begin(queue, actions);
   }
-  if (!operation.is_sweep) return;
+  if (!is_sweep) return;
   --sweep_left_;
   SweepOn(actions);
 }
 
-void Replica::Reply(const Operation& operation, ReplyCode code, Actions* actions) {
+void Replica::Reply(Operation&& operation, ReplyCode code, Actions* actions) {
   const Message& request = *operation.request;
   // An update that is done under an old topology only can be carried on under the new one by its coordinator.
   const bool is_done = code == ReplyCode::kOk || code == ReplyCode::kFenced;
-  const std::string state = is_done ? operation.reply_state : std::string();
+  std::string state = is_done ? std::move(operation.reply_state) : std::string();
   if (std::holds_alternative<UpdateRequest>(request.body)) {
-    ReplyWith(request, UpdateReply{code, operation.dot, operation.stamp, state}, actions);
+    ReplyWith(request, UpdateReply{code, operation.dot, operation.stamp, std::move(state)}, actions);
   } else if (std::holds_alternative<MergeRequest>(request.body)) {
-    ReplyWith(request, MergeReply{code, state}, actions);
+    ReplyWith(request, MergeReply{code, std::move(state)}, actions);
   } else if (std::holds_alternative<ReadRequest>(request.body)) {
-    ReplyWith(request, ReadReply{code, state}, actions);
+    ReplyWith(request, ReadReply{code, std::move(state)}, actions);
   } else if (std::holds_alternative<TreeRequest>(request.body)) {
     ReplyWith(request, TreeReply{code, {}}, actions);
   } else {

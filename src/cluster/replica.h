@@ -124,15 +124,20 @@ class Replica {
     }
   };
 
+  // Of each key, the operations on it: the first is under way. None is empty.
+  using Queues = std::map<std::string, std::list<Operation>, std::less<>>;
+  using Queue = Queues::iterator;
+
   bool Accept(const Message& message, Actions* actions);
   void Enqueue(std::string key, Operation operation, Actions* actions);
-  void Begin(const std::string& key, Actions* actions);
-  void Execute(const std::string& key, Operation* operation, Actions* actions);
-  void ExecuteUpdate(const std::string& key, Operation* operation, KeyState state, Actions* actions);
-  void ExecuteMerge(const std::string& key, Operation* operation, KeyState state, Actions* actions);
-  void Store(const std::string& key, Operation* operation, KeyState state, Actions* actions);
-  void Finish(const std::string& key, ReplyCode code, Actions* actions);
-  void Reply(const Operation& operation, ReplyCode code, Actions* actions);
+  // These work on the first operation of a queue. Finish ends it, and begins the next.
+  void Begin(Queue queue, Actions* actions);
+  void Execute(Queue queue, Actions* actions);
+  void ExecuteUpdate(Queue queue, KeyState state, Actions* actions);
+  void ExecuteMerge(Queue queue, KeyState state, Actions* actions);
+  void Store(Queue queue, KeyState state, Actions* actions);
+  void Finish(Queue queue, ReplyCode code, Actions* actions);
+  void Reply(Operation&& operation, ReplyCode code, Actions* actions);
   void ReplyWith(const Message& request, Message::Body body, Actions* actions) const;
   void ExtendLease(Actions* actions);
   void ListKeysFor(const Message& message, Actions* actions);
@@ -150,10 +155,10 @@ class Replica {
 
   uint64_t next_operation_;
   size_t queued_ = 0;
-  std::map<std::string, std::list<Operation>, std::less<>> queues_;  // the first of each is under way
-  std::map<uint64_t, const std::string*> keys_under_way_;            // by the number of the operation; of queues_
-  std::map<uint64_t, std::optional<Message>> listings_;              // nothing: of a sweep
-  std::vector<std::string> waiting_for_lease_;
+  Queues queues_;
+  std::map<uint64_t, Queue> under_way_;  // by the number of the operation
+  std::map<uint64_t, std::optional<Message>> listings_;  // nothing: of a sweep
+  std::vector<Queue> waiting_for_lease_;
   uint32_t sweep_leaf_ = HashTree::kLeaves;  // from which on keys are to be touched yet
   std::vector<std::string> sweep_keys_;      // to be touched before the next leaves are listed
   size_t sweep_left_ = 0;                    // of its operations that are under way

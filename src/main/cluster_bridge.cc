@@ -97,6 +97,12 @@ ClusterView MakeView(const cluster::Topology& topology, const std::set<cluster::
   return view;
 }
 
+ClusterResult ResultOf(cluster::Outcome outcome, cluster::ReplyCode reason, const char* replicas_did) {
+  ClusterResult result{.outcome = OutcomeOf(outcome), .reason = {}, .values = {}, .context = {}};
+  if (outcome != cluster::Outcome::kOk) result.reason = ReasonText(reason, replicas_did);
+  return result;
+}
+
 }  // namespace
 
 ClusterBridge::ClusterBridge(node::Member* member, Db* db, Env* env, uint64_t timeout_millis)
@@ -139,26 +145,6 @@ std::string ClusterBridge::Seal(const std::string& key, const cluster::SeenConte
   return node::EncodeBase64(tokens_.Seal(0, key, seen));
 }
 
-ClusterResult ClusterBridge::ResultOf(const std::string& key, const cluster::FinishGet& finish) const {
-  ClusterResult result{.outcome = OutcomeOf(finish.outcome), .reason = {}, .values = finish.values, .context = {}};
-  if (finish.outcome == cluster::Outcome::kOk) {
-    result.context = Seal(key, finish.seen);
-  } else {
-    result.reason = ReasonText(finish.reason, "answered");
-  }
-  return result;
-}
-
-ClusterResult ClusterBridge::ResultOf(const std::string& key, const cluster::FinishPut& finish) const {
-  ClusterResult result{.outcome = OutcomeOf(finish.outcome), .reason = {}, .values = {}, .context = {}};
-  if (finish.outcome == cluster::Outcome::kOk) {
-    result.context = Seal(key, finish.seen);
-  } else {
-    result.reason = ReasonText(finish.reason, "said that they have it");
-  }
-  return result;
-}
-
 // A request that is begun again, until its deadline, when only a change of the topology was in its way. It holds itself by
 // the callbacks that it gives away.
 class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge::Retried> {
@@ -170,25 +156,29 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
         done_(std::move(done)),
         deadline_(bridge->Deadline()) {}
 
-  void Read(server::ClusterQuorum quorum) {
+  void Read(server::ClusterQuorum quorum, bool wants_context) {
     bridge_->member_->Get({.key = place_.name,
                            .level = LevelOf(quorum),
                            .replicas = quorum.replicas != 0 ? quorum.replicas : place_.read,
                            .deadline = deadline_},
-                          [self = shared_from_this(), quorum](const cluster::FinishGet& finish) {
+                          [self = shared_from_this(), quorum, wants_context](cluster::FinishGet finish) {
       const bool is_over = finish.outcome == cluster::Outcome::kOk || !IsPassing(finish.reason) ||
-                           !self->Again([self, quorum] { self->Read(quorum); });
-      if (is_over) self->done_(self->bridge_->ResultOf(self->key_, finish));
+                           !self->Again([self, quorum, wants_context] { self->Read(quorum, wants_context); });
+      if (!is_over) return;
+      ClusterResult result = ResultOfRead(&finish);
+      const bool seals = wants_context && finish.outcome == cluster::Outcome::kOk;
+      if (seals) result.context = self->bridge_->Seal(self->key_, finish.seen);
+      self->done_(std::move(result));
     });
   }
 
   // What an attempt of unknown outcome has written, the next one has seen, or has it beside as an equal value.
   void Replace(const std::optional<std::string>& value, bool spares_conflicts) {
     bridge_->member_->Get({.key = place_.name, .replicas = place_.read, .deadline = deadline_},
-                          [self = shared_from_this(), value, spares_conflicts](const cluster::FinishGet& finish) {
+                          [self = shared_from_this(), value, spares_conflicts](cluster::FinishGet finish) {
       const bool is_again = finish.outcome != cluster::Outcome::kOk && IsPassing(finish.reason) &&
                             self->Again([self, value, spares_conflicts] { self->Replace(value, spares_conflicts); });
-      if (!is_again) self->OnRead(value, spares_conflicts, finish);
+      if (!is_again) self->OnRead(value, spares_conflicts, std::move(finish));
     });
   }
 
@@ -197,16 +187,32 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
     put.key = place_.name;
     if (put.replicas == 0) put.replicas = place_.write;
     put.deadline = deadline_;
-    bridge_->member_->Put(put, [self = shared_from_this(), put](const cluster::FinishPut& finish) {
-      const bool is_over = finish.outcome != cluster::Outcome::kFailed || !IsPassing(finish.reason) ||
-                           !self->Again([self, put] { self->Write(put); });
-      if (is_over) self->done_(self->bridge_->ResultOf(self->key_, finish));
-    });
+    put_ = std::move(put);
+    TryToWrite();
   }
 
  private:
+  void TryToWrite() {
+    bridge_->member_->Put(put_, [self = shared_from_this()](const cluster::FinishPut& finish) {
+      const bool is_over = finish.outcome != cluster::Outcome::kFailed || !IsPassing(finish.reason) ||
+                           !self->Again([self] { self->TryToWrite(); });
+      if (!is_over) return;
+      ClusterResult result = ResultOfWrite(finish);
+      if (finish.outcome == cluster::Outcome::kOk) result.context = self->bridge_->Seal(self->key_, finish.seen);
+      self->done_(std::move(result));
+    });
+  }
+
   static bool IsPassing(ReplyCode reason) {
     return reason == ReplyCode::kStaleEpoch || reason == ReplyCode::kUnknownEpoch || reason == ReplyCode::kFenced;
+  }
+  static ClusterResult ResultOfRead(cluster::FinishGet* finish) {
+    ClusterResult result = ResultOf(finish->outcome, finish->reason, "answered");
+    result.values = std::move(finish->values);
+    return result;
+  }
+  static ClusterResult ResultOfWrite(const cluster::FinishPut& finish) {
+    return ResultOf(finish.outcome, finish.reason, "said that they have it");
   }
   // False: there is no time.
   bool Again(std::function<void()> what) {
@@ -215,8 +221,8 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
     return true;
   }
 
-  void OnRead(const std::optional<std::string>& value, bool spares_conflicts, const cluster::FinishGet& finish) {
-    ClusterResult before = bridge_->ResultOf(key_, finish);
+  void OnRead(const std::optional<std::string>& value, bool spares_conflicts, cluster::FinishGet finish) {
+    ClusterResult before = ResultOfRead(&finish);
     if (!before_) before_ = before.values;
     // A write of unknown outcome came before: it is not certain any more that there is no effect.
     if (is_unsure_ && before.outcome == ClusterResult::Outcome::kFailed) before.outcome = ClusterResult::Outcome::kUnknown;
@@ -225,7 +231,7 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
       before.values = *before_;
       return done_(std::move(before));
     }
-    cluster::ClientPut put{.key = place_.name, .is_delete = !value, .value = value.value_or(""), .seen = finish.seen};
+    cluster::ClientPut put{.key = place_.name, .is_delete = !value, .value = value.value_or(""), .seen = std::move(finish.seen)};
     put.replicas = place_.write;
     put.deadline = deadline_;
     bridge_->member_->Put(std::move(put), [self = shared_from_this(), value, spares_conflicts](const cluster::FinishPut& written) {
@@ -233,7 +239,7 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
       const bool is_again = written.outcome != cluster::Outcome::kOk && IsPassing(written.reason) &&
                             self->Again([self, value, spares_conflicts] { self->Replace(value, spares_conflicts); });
       if (is_again) return;
-      ClusterResult result = self->bridge_->ResultOf(self->key_, written);
+      ClusterResult result = ResultOfWrite(written);
       if (self->is_unsure_ && result.outcome == ClusterResult::Outcome::kFailed) result.outcome = ClusterResult::Outcome::kUnknown;
       result.values = *self->before_;
       self->done_(std::move(result));
@@ -245,12 +251,13 @@ class ClusterBridge::Retried : public std::enable_shared_from_this<ClusterBridge
   const Place place_;
   const Done done_;
   const uint64_t deadline_;
+  cluster::ClientPut put_;  // of Write
   std::optional<std::vector<std::string>> before_;  // what the first read has found
   bool is_unsure_ = false;
 };
 
-void ClusterBridge::Read(std::string key, server::ClusterQuorum quorum, Done done) {
-  std::make_shared<Retried>(this, std::move(key), std::move(done))->Read(quorum);
+void ClusterBridge::Read(std::string key, server::ClusterQuorum quorum, bool wants_context, Done done) {
+  std::make_shared<Retried>(this, std::move(key), std::move(done))->Read(quorum, wants_context);
 }
 
 Status ClusterBridge::Write(std::string key, std::optional<std::string> value, std::string_view context,

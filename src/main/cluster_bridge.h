@@ -24,7 +24,7 @@ class ClusterBridge final : public server::ClusterFace {
   // Borrows all of it.
   ClusterBridge(node::Member* member, Db* db, Env* env, uint64_t timeout_millis);
 
-  void Read(std::string key, server::ClusterQuorum quorum, Done done) override;
+  void Read(std::string key, server::ClusterQuorum quorum, bool wants_context, Done done) override;
   Status Write(std::string key, std::optional<std::string> value, std::string_view context,
                server::ClusterQuorum quorum, Done done) override;
   void Replace(std::string key, std::optional<std::string> value, bool spares_conflicts, Done done) override;
@@ -52,8 +52,6 @@ class ClusterBridge final : public server::ClusterFace {
   // Of a key that CheckKey takes.
   Place PlaceOf(const std::string& key) const;
   std::string Seal(const std::string& key, const cluster::SeenContext& seen) const;
-  server::ClusterResult ResultOf(const std::string& key, const cluster::FinishGet& finish) const;
-  server::ClusterResult ResultOf(const std::string& key, const cluster::FinishPut& finish) const;
 
   node::Member* const member_;
   Db* const db_;

@@ -112,9 +112,11 @@ class Connection {
 
   // For the loop: what epoll has been told, and whether this is in its lists.
   uint32_t events = 0;
+  bool has_unread = false;  // something came that it does not want yet
   bool is_turned = false;  // has written something that is not marked yet
   bool is_queued = false;
   uint64_t deadline = 0;  // of waiting or lingering; 0: none
+  uint64_t listed_at = 0;  // where it stands among the deadlines, at or before its own; 0: nowhere
 
  private:
   // `read`: how much of the input has come for this turn.

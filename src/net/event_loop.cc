@@ -122,6 +122,7 @@ void EventLoop::HandleEvent(uint64_t key, uint32_t events) {
     return ReadFrom(connection);
   }
   if (is_broken) connection->Drop();
+  if ((events & EPOLLIN) != 0) connection->has_unread = true;
   connection->Flush();
   Settle(connection);
 }
@@ -188,6 +189,9 @@ void EventLoop::NoteTurn(Connection* connection) {
 
 void EventLoop::SetDeadline(Connection* connection, uint64_t deadline) {
   connection->deadline = deadline;
+  // Most waits end long before: who stands there already is looked at then, and moved.
+  if (connection->listed_at != 0 && connection->listed_at <= deadline) return;
+  connection->listed_at = deadline;
   deadlines_.emplace(deadline, connection->id());
 }
 
@@ -196,13 +200,19 @@ void EventLoop::RunDue() {
   if (deadlines_.empty() && accept_again_at_ == 0) return;
   const uint64_t now = NowMillis();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-    const auto [deadline, id] = *deadlines_.begin();
+    const auto [listed_at, id] = *deadlines_.begin();
     deadlines_.erase(deadlines_.begin());
     const auto found = connections_.find(id);
-    // Another deadline may have replaced this one.
-    if (found == connections_.end() || found->second->deadline != deadline) continue;
+    // An earlier place may have replaced this one.
+    if (found == connections_.end() || found->second->listed_at != listed_at) continue;
     Connection* const connection = found->second.get();
-    connection->deadline = 0;
+    connection->listed_at = 0;
+    const uint64_t deadline = std::exchange(connection->deadline, 0);
+    if (deadline == 0) continue;
+    if (deadline > now) {
+      SetDeadline(connection, deadline);
+      continue;
+    }
     if (connection->state() == Connection::State::kOpen && connection->limit_millis() == 0) {
       // Or a handshake of TLS that was done in time.
       if (connection->next() != Turn::Next::kWait) continue;
@@ -266,8 +276,11 @@ void EventLoop::Settle(Connection* connection) {
     if (connection->deadline == 0 || connection->deadline > until) SetDeadline(connection, until);
   }
   if (connection->wants_turn()) Queue(connection);  // it was paused before it has sent
-  const uint32_t wanted = (connection->wants_read() ? uint32_t{EPOLLIN} : 0) |
-                          (connection->wants_write() ? uint32_t{EPOLLOUT} : 0);
+  if (connection->wants_read()) connection->has_unread = false;
+  // Who waits is not read. But mostly nothing comes meanwhile, and then it costs nothing to be told.
+  const bool is_told = connection->wants_read() || (connection->next() == Turn::Next::kWait && !connection->has_unread &&
+                                                    (connection->events & EPOLLIN) != 0);
+  const uint32_t wanted = (is_told ? uint32_t{EPOLLIN} : 0) | (connection->wants_write() ? uint32_t{EPOLLOUT} : 0);
   if (wanted == connection->events) return;
   connection->events = wanted;
   epoll_event event{.events = wanted, .data = {.u64 = connection->id()}};

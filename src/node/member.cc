@@ -140,7 +140,7 @@ void Member::Impl::Post(Event event) {
   {
     MutexLock lock(&mu_);
     if (is_stopping_) return;
-    events_.push_back(std::move(event));
+    events_.emplace_back(std::move(event));
     if (!BeginsToRun()) return;
   }
   RunEvents(kEventsOfOthers);
@@ -153,19 +153,19 @@ bool Member::Impl::BeginsToRun() {
 }
 
 void Member::Impl::RunEvents(size_t most) {
-  std::vector<Event> events;
+  std::vector<Happening> events;
   size_t taken = 0;
   while (TakeEvents(taken < most, &events)) {
     taken += events.size();
-    for (const Event& event : events) {
-      Handle(event);
+    for (Happening& event : events) {
+      Handle(std::move(event));
       if (outgoing_.size() >= kMessagesAtOnce) transport_->SendAll(&outgoing_);
     }
     transport_->SendAll(&outgoing_);
   }
 }
 
-bool Member::Impl::TakeEvents(bool may_go_on, std::vector<Event>* events) {
+bool Member::Impl::TakeEvents(bool may_go_on, std::vector<Happening>* events) {
   events->clear();  // not under the lock: what they hold may want it
   MutexLock lock(&mu_);
   if (may_go_on && !events_.empty() && !is_stopping_) {
@@ -217,7 +217,7 @@ void Member::Impl::RunWhatIsDue() {
     what();
   }
   if (Monotonic() >= core_->NextTime()) {
-    Handle([this](cluster::Now now, Actions* actions) { core_->OnTime(now, actions); });
+    Handle(Event([this](cluster::Now now, Actions* actions) { core_->OnTime(now, actions); }));
   }
   if (Monotonic() >= publish_at_) {
     publish_at_ = Monotonic() + kPublishEvery;
@@ -227,22 +227,26 @@ void Member::Impl::RunWhatIsDue() {
   transport_->SendAll(&outgoing_);
 }
 
-void Member::Impl::Handle(const Event& event) {
-  actions_.clear();
-  event(Now(), &actions_);
-  for (cluster::Action& action : actions_) std::visit([this](auto& what) { Do(what); }, action);
-  HandleReplies();
-}
-
-void Member::Impl::HandleReplies() {
+void Member::Impl::Handle(Happening event) {
+  Tell(&event);
   while (!replies_.empty()) {
-    const Event reply = std::move(replies_.front());
+    Happening reply = std::move(replies_.front());
     replies_.pop_front();
-    actions_.clear();
-    reply(Now(), &actions_);
-    for (cluster::Action& action : actions_) std::visit([this](auto& what) { Do(what); }, action);
+    Tell(&reply);
   }
   StartSync();
+}
+
+void Member::Impl::Tell(Happening* event) {
+  actions_.clear();
+  if (auto* arrived = std::get_if<Arrived>(event)) {
+    core_->OnMessage(arrived->from, arrived->bytes, Now(), &actions_);
+  } else if (auto* read = std::get_if<KeyWasRead>(event)) {
+    core_->OnKeyRead(read->partition, read->operation, std::move(read->bytes), Now(), &actions_);
+  } else {
+    std::get<Event>(*event)(Now(), &actions_);
+  }
+  for (cluster::Action& action : actions_) std::visit([this](auto& what) { Do(what); }, action);
 }
 
 void Member::Impl::LookAtPeers() {
@@ -254,7 +258,7 @@ void Member::Impl::LookAtPeers() {
   for (const cluster::NodeId peer : doubtful) {
     unheard_.erase(peer);
     unreachable_.insert(peer);
-    Handle([this, peer](cluster::Now at, Actions* actions) { core_->OnReachable(peer, false, at, actions); });
+    Handle(Event([this, peer](cluster::Now at, Actions* actions) { core_->OnReachable(peer, false, at, actions); }));
   }
 }
 
@@ -300,9 +304,7 @@ void Member::Impl::SetPeers(const cluster::Topology& topology) {
 // --- What others tell
 
 void Member::Impl::OnMessage(const Delivery& delivery) {
-  incoming_.push_back([this, from = delivery.from, bytes = std::string(delivery.bytes)](cluster::Now now, Actions* actions) {
-    core_->OnMessage(from, bytes, now, actions);
-  });
+  incoming_.emplace_back(Arrived{delivery.from, std::string(delivery.bytes)});
 }
 
 void Member::Impl::OnMessagesEnd() {

@@ -63,8 +63,8 @@ class Member {
   void Stop();
 
   // `done` is called once, in any thread, also within the call, unless Stop comes before; it does not block. Deadlines are by the clock of the Env.
-  using PutDone = std::function<void(const cluster::FinishPut&)>;
-  using GetDone = std::function<void(const cluster::FinishGet&)>;
+  using PutDone = std::function<void(cluster::FinishPut)>;
+  using GetDone = std::function<void(cluster::FinishGet)>;
   void Put(cluster::ClientPut put, PutDone done);
   void Get(cluster::ClientGet get, GetDone done);
   // Calls `what`, in any thread, after a while, unless Stop comes before.

@@ -48,10 +48,7 @@ void Member::Impl::StartSync() {
 // --- Keys
 
 void Member::Impl::Do(cluster::ReadKey& action) {
-  Reply([this, partition = action.partition, operation = action.operation,
-         bytes = keys_->Read(SlotOf(action.key), action.key)](cluster::Now now, Actions* actions) {
-    core_->OnKeyRead(partition, operation, bytes, now, actions);
-  });
+  Reply(KeyWasRead{action.partition, action.operation, keys_->Read(SlotOf(action.key), action.key)});
 }
 
 void Member::Impl::Do(cluster::WriteKey& action) {
@@ -169,7 +166,7 @@ void Member::Impl::Do(cluster::FinishPut& action) {
   if (found == puts_.end()) return;
   const PutDone done = std::move(found->second);
   puts_.erase(found);
-  done(action);
+  done(std::move(action));
 }
 
 void Member::Impl::Do(cluster::FinishGet& action) {
@@ -177,7 +174,7 @@ void Member::Impl::Do(cluster::FinishGet& action) {
   if (found == gets_.end()) return;
   const GetDone done = std::move(found->second);
   gets_.erase(found);
-  done(action);
+  done(std::move(action));
 }
 
 }  // namespace varve::node

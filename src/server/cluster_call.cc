@@ -141,7 +141,7 @@ std::string ClusterCall::Start(ClusterFace* face, const std::vector<std::string_
       case Kind::kMset: face->Replace(key(at), std::string(args[at + 1]), /*spares_conflicts=*/false, DoneFor(i)); break;
       case Kind::kDelete: face->Replace(key(at), std::nullopt, /*spares_conflicts=*/false, DoneFor(i)); break;
       case Kind::kGetDelete: face->Replace(key(at), std::nullopt, /*spares_conflicts=*/true, DoneFor(i)); break;
-      default: face->Read(key(at), options.quorum, DoneFor(i)); break;
+      default: face->Read(key(at), options.quorum, wants_context_, DoneFor(i)); break;
     }
   }
   Count();

@@ -25,7 +25,7 @@ struct ClusterResult {
   Outcome outcome = Outcome::kFailed;
   std::string reason;               // unless kOk: for people
   std::vector<std::string> values;  // of a read, and of Replace those that it has replaced; none: absent
-  std::string context;              // what its client has seen now; printable
+  std::string context;              // of a write, and of a read that wants it: what its client has seen now; printable
 };
 
 // How many have to answer, or to have it.
@@ -64,7 +64,7 @@ class ClusterFace {
   using Done = std::function<void(ClusterResult)>;
 
   // Each calls `done` once, in some thread, within timeout_millis and a little.
-  virtual void Read(std::string key, ClusterQuorum quorum, Done done) = 0;
+  virtual void Read(std::string key, ClusterQuorum quorum, bool wants_context, Done done) = 0;
   // std::nullopt deletes. `context`: of an earlier result for this key; what it has not seen stays beside. kInvalidArgument:
   // it is none, and `done` is not called.
   virtual Status Write(std::string key, std::optional<std::string> value, std::string_view context,

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -45,8 +46,17 @@ class Lines : public ConnectionHandler {
         turn.next = Turn::Next::kMore;
         return turn;
       }
-      turn.consumed += end + 1;
       const std::string line(rest.substr(0, end));
+      if (line.starts_with("hold ") && !std::exchange(is_held_, !is_held_)) {
+        turn.next = Turn::Next::kWait;
+        turn.wait_millis = std::stoull(line.substr(5));
+        return turn;
+      }
+      turn.consumed += end + 1;
+      if (line.starts_with("hold ")) {
+        output->append("on");
+        continue;
+      }
       if (line == "wait") {
         while (!may_go_on.load()) std::this_thread::yield();
         continue;
@@ -61,6 +71,9 @@ class Lines : public ConnectionHandler {
       for (int i = 0; i < count; ++i) output->append(line, space + 1);
     }
   }
+
+ private:
+  bool is_held_ = false;  // by the line at the beginning of the input: "hold n" waits for n milliseconds, or to be woken
 };
 
 // Lines, of a connection that ends by itself, unless it has said that it stays.
@@ -230,6 +243,58 @@ TEST_F(NetTest, BytesMayComeInAnyPieces) {
   Client client(path_);
   for (const char byte : bytes) ASSERT_TRUE(client.Send({&byte, 1}));
   EXPECT_EQ(client.Read(replies.size()), replies);
+}
+
+// One that waits is not read, and does not keep the loop busy with what has come meanwhile.
+TEST_F(NetTest, WhatComesWhileOneWaitsIsReadAfterwards) {
+  std::vector<Peer> peers;
+  peers_ = &peers;
+  Start({});
+  Client client(path_);
+  ASSERT_TRUE(client.Send("1 a\nhold 60000\n"));
+  ASSERT_EQ(client.Read(1), "a");
+  ASSERT_TRUE(client.Send("1 b\n"));
+  const std::clock_t before = std::clock();
+  pollfd answer{.fd = client.descriptor(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&answer, 1, 500), 0);
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 4) << "of half a second";
+  peers[0].wake();
+  EXPECT_EQ(client.Read(3), "onb");
+  // And one that has been told of what came.
+  ASSERT_TRUE(client.Send("hold 60000\n1 c\n"));
+  ASSERT_TRUE(client.Send("1 d\n"));
+  ASSERT_TRUE(Await([&] {
+    peers[0].wake();
+    return ::poll(&answer, 1, 1) == 1;
+  }));
+  EXPECT_EQ(client.Read(4), "oncd");
+}
+
+// The time of a wait that was over early is not that of the next.
+TEST_F(NetTest, EachWaitHasItsOwnTime) {
+  std::vector<Peer> peers;
+  peers_ = &peers;
+  Start({});
+  Client client(path_);
+  pollfd answer{.fd = client.descriptor(), .events = POLLIN, .revents = 0};
+  ASSERT_TRUE(client.Send("1 a\nhold 300\n"));
+  ASSERT_EQ(client.Read(1), "a");
+  ASSERT_TRUE(Await([&] {
+    peers[0].wake();
+    return ::poll(&answer, 1, 1) == 1;
+  }));
+  ASSERT_EQ(client.Read(2), "on");
+  ASSERT_TRUE(client.Send("1 b\nhold 60000\n"));  // longer
+  ASSERT_EQ(client.Read(1), "b");
+  EXPECT_EQ(::poll(&answer, 1, 600), 0);
+  ASSERT_TRUE(Await([&] {
+    peers[0].wake();
+    return ::poll(&answer, 1, 1) == 1;
+  }));
+  ASSERT_EQ(client.Read(2), "on");
+  ASSERT_TRUE(client.Send("hold 20\n"));  // shorter
+  EXPECT_EQ(::poll(&answer, 1, 30'000), 1);
+  EXPECT_EQ(client.Read(2), "on");
 }
 
 TEST_F(NetTest, WhatWasWrittenBeforeTheCloseArrives) {

@@ -12,9 +12,13 @@ using Outcome = ClusterResult::Outcome;
 // Keeps values, and answers at once or when it is told to.
 class FakeCluster final : public ClusterFace {
  public:
-  void Read(std::string key, ClusterQuorum quorum, Done done) override {
+  void Read(std::string key, ClusterQuorum quorum, bool wants_context, Done done) override {
     quorum_ = quorum;
-    Answer([this, key = std::move(key), done = std::move(done)] { done(Result(key)); });
+    Answer([this, wants_context, key = std::move(key), done = std::move(done)] {
+      ClusterResult result = Result(key);
+      if (!wants_context) result.context.clear();
+      done(std::move(result));
+    });
   }
   Status Write(std::string key, std::optional<std::string> value, std::string_view context, ClusterQuorum quorum,
                Done done) override {
