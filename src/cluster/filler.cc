@@ -8,6 +8,7 @@ namespace varve::cluster {
 namespace {
 
 constexpr size_t kFillsAtOnce = 4;
+constexpr size_t kLeaverFillsAtOnce = 16;  // beside those, of what only replicas that leave have
 constexpr Nanos kProgressPatience = 2'000'000'000;
 
 }  // namespace
@@ -36,7 +37,8 @@ void Filler::FindWork() {
   fills_ = std::move(fills);
 }
 
-bool Filler::HasEnough(const ReplicaSets& sets, const Fill& fill) const {
+bool Filler::HasEnough(PartitionId partition, const Fill& fill) const {
+  const ReplicaSets sets = context_->topology()->SetsOf(partition);
   const MoveRules rules = context_->rules();
   const size_t own = IsIn(context_->self(), sets.current) ? 1 : 0;
   return !IsIn(context_->self(), TargetsToFill(sets, rules)) || fill.merged.size() + own >= SourcesNeeded(sets, rules);
@@ -45,6 +47,10 @@ bool Filler::HasEnough(const ReplicaSets& sets, const Fill& fill) const {
 void Filler::OnTime(Nanos now, Actions* actions) {
   FindWork();
   size_t busy = 0;
+  size_t busy_with_leavers = 0;
+  const auto count = [&](PartitionId partition, const Fill& fill) -> size_t& {
+    return HasEnough(partition, fill) ? busy_with_leavers : busy;
+  };
   for (auto& [partition, fill] : fills_) {
     const Replica* replica = context_->FindReplica(partition);
     if (replica == nullptr) continue;
@@ -53,19 +59,20 @@ void Filler::OnTime(Nanos now, Actions* actions) {
       fill.step = Step::kMergeAgain;
       BeginExchange(partition, &fill, now, actions);
     }
-    if (fill.step != Step::kIdle) ++busy;
+    if (fill.step != Step::kIdle) ++count(partition, fill);
   }
   for (auto& [partition, fill] : fills_) {
     if (fill.step != Step::kIdle || context_->FindReplica(partition) == nullptr) continue;
-    if (busy >= kFillsAtOnce && !HasEnough(context_->topology()->SetsOf(partition), fill)) continue;
+    size_t& of_its_kind = count(partition, fill);
+    if (of_its_kind >= (&of_its_kind == &busy ? kFillsAtOnce : kLeaverFillsAtOnce)) continue;
     Begin(partition, &fill, now, actions);
-    if (fill.step != Step::kIdle) ++busy;
+    if (fill.step != Step::kIdle) ++of_its_kind;
   }
 }
 
 void Filler::Begin(PartitionId partition, Fill* fill, Nanos now, Actions* actions) {
   const ReplicaSets sets = context_->topology()->SetsOf(partition);
-  const bool has_enough = HasEnough(sets, *fill);
+  const bool has_enough = HasEnough(partition, *fill);
   std::vector<NodeId> sources;
   for (const NodeId node : sets.current) {
     if (node == context_->self() || context_->IsSuspect(node) || IsIn(node, fill->merged)) continue;
@@ -108,9 +115,8 @@ void Filler::BeginExchange(PartitionId partition, Fill* fill, Nanos now, Actions
                             .first_request = 0,
                             .patience = context_->options().exchange_patience};
   options.max_leaves = HashTree::kLeaves;
-  // What those that leave have beyond that is little, and the move does not wait for it for long (leaver_patience).
-  const bool has_enough = HasEnough(context_->topology()->SetsOf(partition), *fill);
-  options.pace = has_enough ? nullptr : &pace_;
+  // What those that leave have beyond that is mostly little, and the move does not wait for it for long (leaver_patience).
+  options.pace = HasEnough(partition, *fill) ? nullptr : &pace_;
   fill->exchange = pool_->Begin(options, now, actions);
 }
 

@@ -20,8 +20,9 @@ namespace varve::cluster {
 // With the data comes the floor of the source, which it had before the exchange. Then a second exchange, since what came
 // in between (a late hint) may be something that the floor says is deleted.
 //
-// At most four fills at once, and together no faster than FillPace says; but for those that have what the move needs and
-// look for what only replicas that leave have, since the move may go on without that. Thread-compatible.
+// At most four fills at once, and together no faster than FillPace says. Beside them, and without the pace, at most 16 that
+// have what the move needs and look for what only replicas that leave have, since the move may go on without that.
+// Thread-compatible.
 class Filler {
  public:
   Filler(NodeContext* context, ExchangePool* pool, uint64_t bytes_per_second)
@@ -53,7 +54,7 @@ class Filler {
 
   bool TakesLeavers() const { return context_->options().leaver_patience > 0; }
   void FindWork();
-  bool HasEnough(const ReplicaSets& sets, const Fill& fill) const;
+  bool HasEnough(PartitionId partition, const Fill& fill) const;
   void Begin(PartitionId partition, Fill* fill, Nanos now, Actions* actions);
   void BeginExchange(PartitionId partition, Fill* fill, Nanos now, Actions* actions);
 

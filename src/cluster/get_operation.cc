@@ -195,8 +195,9 @@ void GetOperation::Fail(ReplyCode reason, Actions* actions) {
 void GetOperation::RepairAndGo(Actions* actions) {
   is_done_ = true;
   if (VARVE_PLANTED_BUG("get.repairs_nobody")) return;
+  // One that has reported twice may have said the less the last time: then equal reports are not all that is known.
   const auto is_other = [this](const auto& report) { return report.second != reported_.front().second; };
-  if (std::none_of(reported_.begin(), reported_.end(), is_other)) return;
+  if (!has_written_back_ && std::none_of(reported_.begin(), reported_.end(), is_other)) return;
   const std::string merged = merged_.Encode();
   for (const auto& [node, state] : reported_) {
     if (state != merged) Send(node, MergeRequest{request_.key, merged, false}, actions);

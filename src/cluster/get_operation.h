@@ -45,7 +45,7 @@ class GetOperation : public CoordinatedOperation {
   bool HasReported(NodeId node) const;
   void Conclude(Nanos now, Actions* actions);
   void ConcludeLinear(Nanos now, Actions* actions);
-  bool HaveAllAnswered() const;  // of those asked, or refused
+  bool HaveAllAnswered() const;  // all that were asked, or they have refused
   void WriteBack(Actions* actions);
   void Answer(KeyState state, Nanos now, Actions* actions);
   void Fail(ReplyCode reason, Actions* actions);

@@ -26,7 +26,8 @@ uint64_t KeyState::stamp() const {
 }
 
 std::vector<std::string> KeyState::TakeValues(SeenContext* seen) && {
-  *seen = {std::move(context_), stamp()};
+  seen->stamp = stamp();
+  seen->context = std::move(context_);
   std::vector<std::string> values;
   values.reserve(siblings_.size());
   for (Sibling& sibling : siblings_) {

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/check.h"
 #include "cluster/coordinator.h"
 #include "cluster/exchange_pool.h"
 #include "cluster/filler.h"
@@ -69,6 +70,7 @@ class NodeCore::Impl final : public NodeContext {
   // Does `what`, which is given the list to append actions to, and turns what the parts want into what the driver does.
   template <typename What>
   void Step(Now now, Actions* to, const What& what) {
+    VARVE_CHECK(raised_.empty());  // one at a time
     what(&raised_);
     Route(now, to);
     raised_.clear();

@@ -55,6 +55,7 @@ void NodeCore::Impl::OnMessage(Message message, Now now, Actions* actions) {
 }
 
 void NodeCore::Impl::OnReply(Message reply, Now now, Actions* actions) {
+  // A replica that refuses knows of a later topology. Looked at before the reply is given away.
   const LearnTopology later{reply.epoch, reply.from};
   const bool is_later = reply.epoch > SinceOf(reply.partition);
   switch (KindOf(reply.request)) {
@@ -74,7 +75,6 @@ void NodeCore::Impl::OnReply(Message reply, Now now, Actions* actions) {
       mover_.OnMessage(reply);
       break;
   }
-  // A replica that refuses knows of a later topology.
   if (is_later) actions->push_back(later);
 }
 

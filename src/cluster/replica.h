@@ -104,7 +104,7 @@ class Replica {
  private:
   struct Operation {
     uint64_t number = 0;
-    std::optional<Message> request;  // nothing: a Touch
+    std::optional<Message> request;  // nothing: a Touch. Its key is the queue's
     bool is_sweep = false;
     uint64_t wall_micros = 0;
     // Of what is stored, once it is read.
@@ -156,9 +156,9 @@ class Replica {
   uint64_t next_operation_;
   size_t queued_ = 0;
   Queues queues_;
-  std::map<uint64_t, Queue> under_way_;  // by the number of the operation
+  std::map<uint64_t, Queue> under_way_;                  // by the number of the operation
   std::map<uint64_t, std::optional<Message>> listings_;  // nothing: of a sweep
-  std::vector<Queue> waiting_for_lease_;
+  std::vector<Queue> waiting_for_lease_;  // the first operations of these stay until it comes, and so do they
   uint32_t sweep_leaf_ = HashTree::kLeaves;  // from which on keys are to be touched yet
   std::vector<std::string> sweep_keys_;      // to be touched before the next leaves are listed
   size_t sweep_left_ = 0;                    // of its operations that are under way

@@ -74,9 +74,13 @@ void EventLoop::Post(std::function<void()> task) {
   if (posted_.size() == 1) WakeLoop();
 }
 
-void EventLoop::RunPosted() {
+void EventLoop::ClearWake() {
   uint64_t count = 0;
   [[maybe_unused]] const ssize_t size = ::read(wake_.get(), &count, sizeof(count));
+}
+
+void EventLoop::RunPosted() {
+  ClearWake();
   std::vector<std::function<void()>> tasks;
   {
     MutexLock lock(&mu_);
@@ -278,9 +282,9 @@ void EventLoop::Settle(Connection* connection) {
   if (connection->wants_turn()) Queue(connection);  // it was paused before it has sent
   if (connection->wants_read()) connection->has_unread = false;
   // Who waits is not read. But mostly nothing comes meanwhile, and then it costs nothing to be told.
-  const bool is_told = connection->wants_read() || (connection->next() == Turn::Next::kWait && !connection->has_unread &&
-                                                    (connection->events & EPOLLIN) != 0);
-  const uint32_t wanted = (is_told ? uint32_t{EPOLLIN} : 0) | (connection->wants_write() ? uint32_t{EPOLLOUT} : 0);
+  const bool waits = connection->state() == Connection::State::kOpen && connection->next() == Turn::Next::kWait;
+  const bool stays_told = waits && !connection->has_unread && (connection->events & EPOLLIN) != 0;
+  const uint32_t wanted = (connection->wants_read() || stays_told ? uint32_t{EPOLLIN} : 0) | (connection->wants_write() ? uint32_t{EPOLLOUT} : 0);
   if (wanted == connection->events) return;
   connection->events = wanted;
   epoll_event event{.events = wanted, .data = {.u64 = connection->id()}};
@@ -365,6 +369,7 @@ void EventLoop::Drain() {
   while (!connections_.empty() && NowMillis() < until) {
     const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, 10);
     for (int i = 0; i < count; ++i) {
+      if (events[i].data.u64 == kWakeKey) ClearWake();  // of Stop; what is posted is not done any more
       const auto found = connections_.find(events[i].data.u64);
       if (found == connections_.end()) continue;
       found->second->Flush();

@@ -97,6 +97,7 @@ class EventLoop {
   void Settle(Connection* connection);
   bool IsOverBudget() const;
   void KeepWithinBudget();
+  void ClearWake();
   void RunPosted() VARVE_EXCLUDES(mu_);
   int TimeoutMillis() const;
   uint64_t NowMillis() const { return clock_->MonotonicNanos() / 1'000'000; }

@@ -136,7 +136,7 @@ void Member::Impl::Stop() {
 
 cluster::Now Member::Impl::Now() const { return {Monotonic(), env_->clock()->WallMillis() * 1000}; }
 
-void Member::Impl::Post(Event event) {
+void Member::Impl::Post(Task event) {
   {
     MutexLock lock(&mu_);
     if (is_stopping_) return;
@@ -153,11 +153,11 @@ bool Member::Impl::BeginsToRun() {
 }
 
 void Member::Impl::RunEvents(size_t most) {
-  std::vector<Happening> events;
+  std::vector<Event> events;
   size_t taken = 0;
   while (TakeEvents(taken < most, &events)) {
     taken += events.size();
-    for (Happening& event : events) {
+    for (Event& event : events) {
       Handle(std::move(event));
       if (outgoing_.size() >= kMessagesAtOnce) transport_->SendAll(&outgoing_);
     }
@@ -165,7 +165,7 @@ void Member::Impl::RunEvents(size_t most) {
   }
 }
 
-bool Member::Impl::TakeEvents(bool may_go_on, std::vector<Happening>* events) {
+bool Member::Impl::TakeEvents(bool may_go_on, std::vector<Event>* events) {
   events->clear();  // not under the lock: what they hold may want it
   MutexLock lock(&mu_);
   if (may_go_on && !events_.empty() && !is_stopping_) {
@@ -217,7 +217,7 @@ void Member::Impl::RunWhatIsDue() {
     what();
   }
   if (Monotonic() >= core_->NextTime()) {
-    Handle(Event([this](cluster::Now now, Actions* actions) { core_->OnTime(now, actions); }));
+    Handle(Task([this](cluster::Now now, Actions* actions) { core_->OnTime(now, actions); }));
   }
   if (Monotonic() >= publish_at_) {
     publish_at_ = Monotonic() + kPublishEvery;
@@ -227,24 +227,24 @@ void Member::Impl::RunWhatIsDue() {
   transport_->SendAll(&outgoing_);
 }
 
-void Member::Impl::Handle(Happening event) {
+void Member::Impl::Handle(Event event) {
   Tell(&event);
   while (!replies_.empty()) {
-    Happening reply = std::move(replies_.front());
+    Event reply = std::move(replies_.front());
     replies_.pop_front();
     Tell(&reply);
   }
   StartSync();
 }
 
-void Member::Impl::Tell(Happening* event) {
+void Member::Impl::Tell(Event* event) {
   actions_.clear();
   if (auto* arrived = std::get_if<Arrived>(event)) {
     core_->OnMessage(arrived->from, arrived->bytes, Now(), &actions_);
   } else if (auto* read = std::get_if<KeyWasRead>(event)) {
     core_->OnKeyRead(read->partition, read->operation, std::move(read->bytes), Now(), &actions_);
   } else {
-    std::get<Event>(*event)(Now(), &actions_);
+    std::get<Task>(*event)(Now(), &actions_);
   }
   for (cluster::Action& action : actions_) std::visit([this](auto& what) { Do(what); }, action);
 }
@@ -258,7 +258,7 @@ void Member::Impl::LookAtPeers() {
   for (const cluster::NodeId peer : doubtful) {
     unheard_.erase(peer);
     unreachable_.insert(peer);
-    Handle(Event([this, peer](cluster::Now at, Actions* actions) { core_->OnReachable(peer, false, at, actions); }));
+    Handle(Task([this, peer](cluster::Now at, Actions* actions) { core_->OnReachable(peer, false, at, actions); }));
   }
 }
 

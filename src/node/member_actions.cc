@@ -28,19 +28,19 @@ void Member::Impl::Check(const Status& status) {
 
 // --- Syncing: one for all that wait
 
-void Member::Impl::ReplyWhenSynced(Event event) { waiting_for_sync_.push_back(std::move(event)); }
+void Member::Impl::ReplyWhenSynced(Task event) { waiting_for_sync_.push_back(std::move(event)); }
 
 void Member::Impl::StartSync() {
   if (is_syncing_ || waiting_for_sync_.empty()) return;
   is_syncing_ = true;
-  auto waiting = std::make_shared<std::vector<Event>>(std::exchange(waiting_for_sync_, {}));
+  auto waiting = std::make_shared<std::vector<Task>>(std::exchange(waiting_for_sync_, {}));
   syncs_.Post([this, waiting] {
     const Status status = keys_->Sync();
     Post([this, waiting, status](cluster::Now, Actions*) {
       is_syncing_ = false;
       // Without a sync nobody may be told that there was one.
       if (!status.ok()) return Check(status);
-      for (Event& event : *waiting) Reply(std::move(event));
+      for (Task& event : *waiting) Reply(std::move(event));
     });
   });
 }
@@ -53,7 +53,7 @@ void Member::Impl::Do(cluster::ReadKey& action) {
 
 void Member::Impl::Do(cluster::WriteKey& action) {
   const Status status = keys_->Write(SlotOf(action.key), action.key, action.bytes);
-  Event event = [this, partition = action.partition, operation = action.operation, status](cluster::Now now, Actions* actions) {
+  Task event = [this, partition = action.partition, operation = action.operation, status](cluster::Now now, Actions* actions) {
     core_->OnKeyWritten(partition, operation, status, now, actions);
   };
   if (options_.syncs && status.ok()) return ReplyWhenSynced(std::move(event));
@@ -113,7 +113,7 @@ void Member::Impl::Do(cluster::DropPartition& action) { Check(keys_->Drop(action
 
 void Member::Impl::Do(cluster::PersistLease& action) {
   Check(keys_->Put(action));
-  Event event = [this, action](cluster::Now now, Actions* actions) {
+  Task event = [this, action](cluster::Now now, Actions* actions) {
     core_->OnLeaseDurable(action.partition, action.actor, action.end, now, actions);
   };
   ReplyWhenSynced(std::move(event));
@@ -145,7 +145,7 @@ void Member::Impl::Do(cluster::ForsakeActor& action) {
 
 void Member::Impl::Do(cluster::StoreHint& action) {
   const Status status = keys_->Put(action);
-  Event event = [this, hint = action.hint, is_durable = status.ok()](cluster::Now now, Actions* actions) {
+  Task event = [this, hint = action.hint, is_durable = status.ok()](cluster::Now now, Actions* actions) {
     core_->OnHintStored(hint, is_durable, now, actions);
   };
   if (options_.syncs && status.ok()) return ReplyWhenSynced(std::move(event));

@@ -60,9 +60,9 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
 
  private:
   using Actions = cluster::Actions;
-  // Something that the core is told, by who runs it.
-  using Event = std::function<void(cluster::Now now, Actions* actions)>;
-  // The two that are most of what happens.
+  // Tells the core something.
+  using Task = std::function<void(cluster::Now now, Actions* actions)>;
+  // What is told most.
   struct Arrived {
     cluster::NodeId from;
     std::string bytes;
@@ -72,23 +72,24 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
     uint64_t operation;
     Result<std::optional<std::string>> bytes;
   };
-  using Happening = std::variant<Event, Arrived, KeyWasRead>;
+  // What the core is told, by who runs it.
+  using Event = std::variant<Task, Arrived, KeyWasRead>;
 
   // The event happens within the call, or soon in another thread.
-  void Post(Event event) VARVE_EXCLUDES(mu_);
+  void Post(Task event) VARVE_EXCLUDES(mu_);
   // True: the caller runs the core now, and calls RunEvents.
   bool BeginsToRun() VARVE_REQUIRES(mu_);
   // Ends the run when there are no events, or this many have been taken. REQUIRES: this thread runs the core.
   void RunEvents(size_t most) VARVE_EXCLUDES(mu_);
-  bool TakeEvents(bool may_go_on, std::vector<Happening>* events) VARVE_EXCLUDES(mu_);
+  bool TakeEvents(bool may_go_on, std::vector<Event>* events) VARVE_EXCLUDES(mu_);
   void RunWhatIsDue();
   // The member's thread.
   void Run() VARVE_EXCLUDES(mu_);
   // Until this thread is to run the core. False: the end.
   bool AwaitTurn() VARVE_EXCLUDES(mu_);
   void AwaitEndOfRun() VARVE_EXCLUDES(mu_);
-  void Handle(Happening event);
-  void Tell(Happening* event);
+  void Handle(Event event);
+  void Tell(Event* event);
   cluster::Now Now() const;
   Nanos Monotonic() const { return env_->clock()->MonotonicNanos(); }
   // Doubtful peers that have not been heard of for too long; then what others ask is brought up to date.
@@ -127,7 +128,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
     replies_.emplace_back(std::move(event));
   }
   // The core is told when all that has been written so far survives loss of power.
-  void ReplyWhenSynced(Event event);
+  void ReplyWhenSynced(Task event);
   void StartSync();
   void Check(const Status& status);
   void LoadInPieces(cluster::PartitionId partition, SlotRange slots);
@@ -150,8 +151,8 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   std::unique_ptr<cluster::NodeCore> core_;
   uint64_t settings_revision_ = 0;
   Actions actions_;
-  std::deque<Happening> replies_;
-  std::vector<Event> waiting_for_sync_;
+  std::deque<Event> replies_;
+  std::vector<Task> waiting_for_sync_;
   bool is_syncing_ = false;
   bool is_learning_ = false;
   uint64_t next_request_ = 1;
@@ -166,7 +167,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   std::vector<Transport::Outgoing> outgoing_;
 
   // Of the transport's thread.
-  std::vector<Happening> incoming_;
+  std::vector<Event> incoming_;
 
   mutable Mutex mu_;
   CondVar wakes_;
@@ -175,7 +176,7 @@ class Member::Impl final : public TransportHandler, public TopologyWatcher {
   bool is_for_thread_ VARVE_GUARDED_BY(mu_) = false;  // the next run is the member's thread's
   Nanos due_at_ VARVE_GUARDED_BY(mu_) = 0;            // when the core wants to be called; while nobody runs it
   Nanos sleeps_until_ VARVE_GUARDED_BY(mu_) = 0;      // the member's thread; 0: it is awake
-  std::vector<Happening> events_ VARVE_GUARDED_BY(mu_);
+  std::vector<Event> events_ VARVE_GUARDED_BY(mu_);
   std::shared_ptr<const cluster::Topology> topology_ VARVE_GUARDED_BY(mu_);
   MemberStatus status_ VARVE_GUARDED_BY(mu_);
   // Of its own, since each request of a namespace asks for them.

@@ -25,7 +25,7 @@ struct ClusterResult {
   Outcome outcome = Outcome::kFailed;
   std::string reason;               // unless kOk: for people
   std::vector<std::string> values;  // of a read, and of Replace those that it has replaced; none: absent
-  std::string context;              // of a write, and of a read that wants it: what its client has seen now; printable
+  std::string context;              // of Write, and of a Read that wants it: what its client has seen now; printable
 };
 
 // How many have to answer, or to have it.

@@ -39,9 +39,30 @@ class ReadsTest : public ::testing::Test {
     return {};
   }
   void Reply(uint64_t from, ReplyCode code, Nanos now) {
-    coordinator_.OnMessage({.from = NodeId{from}, .to = NodeId{1}, .request = number_,
-                            .body = ReadReply{code, code == ReplyCode::kOk ? KeyState().Encode() : ""}},
-                           now, &actions_);
+    Reply(from, ReadReply{code, code == ReplyCode::kOk ? KeyState().Encode() : ""}, now);
+  }
+  void Reply(uint64_t from, Message::Body body, Nanos now = kMilli) {
+    coordinator_.OnMessage({.from = NodeId{from}, .to = NodeId{1}, .request = number_, .body = std::move(body)}, now, &actions_);
+  }
+  // Of writes that have seen nothing, each by an actor of its own.
+  static std::string StateOf(const std::vector<std::string>& values) {
+    KeyState state;
+    for (const std::string& value : values) {
+      state.Put({}, {ActorId{static_cast<uint32_t>(value[0])}, 1}, value, 0, ConflictPolicy::kSiblings);
+    }
+    return state.Encode();
+  }
+  // What it has answered since the last call, and whom it has told to merge what.
+  using Merges = std::map<uint64_t, std::string>;
+  std::pair<std::vector<std::string>, Merges> Answered() {
+    std::pair<std::vector<std::string>, Merges> answered;
+    for (const Action& action : std::exchange(actions_, {})) {
+      if (const auto* finish = std::get_if<FinishGet>(&action)) answered.first = finish->values;
+      const auto* send = std::get_if<Send>(&action);
+      const auto* merge = send == nullptr ? nullptr : std::get_if<MergeRequest>(&send->message.body);
+      if (merge != nullptr) answered.second[Value(send->message.to)] = merge->state;
+    }
+    return answered;
   }
 
   CoreWorld world_{1, 3, 2, ConflictPolicy::kSiblings};  // for its sets
@@ -108,6 +129,38 @@ TEST_F(ReadsTest, AskTheOthersAtOnceWhenRefused) {
     Reply(asked[1], code, kMilli);
     EXPECT_EQ(Asked(), std::vector<uint64_t>{5 - asked[1]}) << static_cast<int>(code);
   }
+}
+
+TEST_F(ReadsTest, MergeWhatDiffersAndRepairWhoLacksIt) {
+  coordinator_.Get(1, {"k", Options(Level::kAll)}, 0, &actions_);
+  ASSERT_EQ(Asked().size(), 3u);
+  Reply(1, ReadReply{ReplyCode::kOk, StateOf({"v"})});
+  Reply(2, ReadReply{ReplyCode::kOk, StateOf({"w"})});
+  EXPECT_TRUE(actions_.empty());
+  Reply(3, ReadReply{ReplyCode::kOk, StateOf({"v", "w"})});
+  EXPECT_EQ(Answered(), std::pair(std::vector<std::string>({"v", "w"}), Merges({{1, StateOf({"v", "w"})}, {2, StateOf({"v", "w"})}})));
+  EXPECT_EQ(coordinator_.operations(), 0u);
+}
+
+TEST_F(ReadsTest, RepairNobodyWhenAllHaveTheSame) {
+  coordinator_.Get(1, {"k", Options(Level::kAll)}, 0, &actions_);
+  ASSERT_EQ(Asked().size(), 3u);
+  for (const uint64_t node : {1, 2, 3}) Reply(node, ReadReply{ReplyCode::kOk, StateOf({"v"})});
+  EXPECT_EQ(Answered(), std::pair(std::vector<std::string>({"v"}), Merges()));
+  EXPECT_EQ(coordinator_.operations(), 0u);
+}
+
+// Of two replies to write-backs the later one overtakes the other. What it has said is repaired though all say the less in the end.
+TEST_F(ReadsTest, RememberWhatAReplicaHasSaidBefore) {
+  coordinator_.Get(1, {"k", Options(Level::kLinear)}, 0, &actions_);
+  ASSERT_EQ(Asked().size(), 3u);
+  Reply(3, ReplyCode::kStorageFailed, kMilli);
+  Reply(1, ReplyCode::kOk, kMilli);
+  Reply(2, ReadReply{ReplyCode::kOk, StateOf({"v"})});
+  EXPECT_EQ(Answered().second, Merges({{1, StateOf({"v"})}, {2, StateOf({"v"})}}));
+  Reply(1, MergeReply{ReplyCode::kOk, StateOf({"v", "w"})});
+  Reply(1, MergeReply{ReplyCode::kOk, StateOf({"v"})});
+  EXPECT_EQ(Answered(), std::pair(std::vector<std::string>({"v"}), Merges({{1, StateOf({"v", "w"})}, {2, StateOf({"v", "w"})}})));
 }
 
 TEST_F(ReadsTest, OfLinearLevelAskAll) {

@@ -169,6 +169,29 @@ TEST_F(SlowLeaverTest, WhatOnlyALeaverHasDoesNotWaitForRoom) {
   EXPECT_EQ(Values(), std::vector<std::string>{"v"});
 }
 
+// Of eight partitions, the first four that are filled would wait for it, and the others for them.
+TEST(ManyLeaversTest, NobodyWaitsForThemToBeFilled) {
+  NodeOptions options = NodeWorld::QuickOptions();
+  options.exchange_period = options.floor_period = 100'000 * kSeconds;
+  options.leaver_patience = 20 * kSeconds;
+  NodeWorld world(11, 4, 4, 3, 3, ConflictPolicy::kSiblings, options);
+  const auto lie_on = [&world](const std::vector<NodeId>& nodes) {
+    world.Change([&nodes](TopologyChange* change) {
+      Placement target = change->topology().target;
+      for (uint16_t partition = 0; partition < 8; ++partition) target.SetReplicas(PartitionId{partition}, nodes);
+      ASSERT_TRUE(change->SetTarget(target).ok());
+    });
+  };
+  lie_on({NodeId{1}, NodeId{2}, NodeId{3}});
+  ASSERT_TRUE(world.RunUntil([&world] { return world.IsSettled(); }));
+  for (int key = 0; key < 64; ++key) ASSERT_EQ(world.PutNow(0, Name(key), "v", {}, Level::kAll).outcome, Outcome::kOk);
+  world.Cut(1, 3);
+  lie_on({NodeId{1}, NodeId{3}, NodeId{4}});
+  const Nanos before = world.now();
+  ASSERT_TRUE(world.RunUntil([&world] { return world.StoredKeys(3) == 64; }));
+  EXPECT_LT(world.now(), before + options.leaver_patience / 2);
+}
+
 // Nobody has to be filled then.
 TEST_F(LeaverTest, AlsoToThoseThatStayWhenNobodyComes) {
   world_.Boot(1);

@@ -270,6 +270,19 @@ TEST_F(NetTest, WhatComesWhileOneWaitsIsReadAfterwards) {
   EXPECT_EQ(client.Read(4), "oncd");
 }
 
+// Also not one that stops: what has come is not read any more.
+TEST_F(NetTest, StoppingIsNotKeptBusyByWhoWaits) {
+  Start({.drain_millis = 1000});
+  Client client(path_);
+  // More than a socket takes, and not so much that it is paused.
+  ASSERT_TRUE(client.Send("60000 0123456789\nhold 60000\n1 b\n"));
+  ASSERT_EQ(client.Read(1), "0");
+  ASSERT_TRUE(client.Send("1 c\n"));
+  const std::clock_t before = std::clock();
+  server_->Stop();
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 2) << "of a second";
+}
+
 // The time of a wait that was over early is not that of the next.
 TEST_F(NetTest, EachWaitHasItsOwnTime) {
   std::vector<Peer> peers;
