@@ -86,4 +86,4 @@ TEST_PACKAGES=("${BUILD_PACKAGES[@]}" python3 clang libgtest-dev libgmock-dev li
                python3-redis libhiredis-dev prometheus-redis-exporter openssl dpkg-dev etcd-server
                faketime zsh
                python3-pytest python3-pip python3-setuptools python3-wheel)
-COVERAGE_PACKAGES=(gcovr)
+COVERAGE_PACKAGES=(llvm)

@@ -320,18 +320,27 @@ class CoverageReportTest(CopiedCheck):
     SOURCE = "int A(int b) {\n  if (b | 1) return 1;\n  return 2;\n}\n"
     REASON = "| `src/engine/recovery.cc` | `if (b \\| 1) return 1;` | a reason |\n"
 
-    def report(self, page, run_lines, branch):
+    def report(self, page, run_lines, branch, more=()):
+        """`branch`: how often the condition of the second line was not true."""
         self.write("docs/coverage.md", page)
-        self.write("src/engine/recovery.cc", self.SOURCE)
-        lines = [{"line_number": 1 + i, "count": int(i < run_lines), "branches": []} for i in range(4)]
-        lines[1]["branches"] = [{"count": 1}, {"count": branch}]
-        files = [{"file": "src/engine/recovery.cc", "lines": lines}]
-        self.write("gcovr.json", json.dumps({"files": files}))
-        return self.run_tool("coverage_report.py", str(self.root / "gcovr.json"))
+        source = self.root / "src/engine/recovery.cc"
+        self.write("src/engine/recovery.cc", self.SOURCE + "".join(line + "\n" for line, *_ in more))
+        branches = [[2, 7, 2, 12, 1, branch, 0, 0, 4]]
+        expansions = []
+        for i, (_, column, macro, true, false) in enumerate(more):
+            if macro:
+                expansions.append({"source_region": [5 + i, column, 5 + i, column + 3, 1, 0, 1, 1],
+                                   "branches": [[9, 9, 9, 12, true, false, 1, 0, 4]]})
+            else:
+                branches.append([5 + i, column, 5 + i, column + 3, true, false, 0, 0, 4])
+        files = [{"filename": str(source), "branches": branches, "expansions": expansions,
+                  "summary": {"lines": {"count": 4, "covered": run_lines}}}]
+        self.write("export.json", json.dumps({"data": [{"files": files}]}))
+        return self.run_tool("coverage_report.py", str(self.root / "export.json"))
 
     def test_branches_never_taken_are_listed_with_their_reasons(self):
         code, text = self.report("", 4, 0)
-        self.assertEqual(code, 0, text)
+        self.assertEqual(code, 1, text)
         self.assertIn("1 lines with such branches, 1 without a reason", text)
         self.assertIn("src/engine/recovery.cc:2: 1 of 2: if (b | 1) return 1;\n      NO REASON", text)
         code, text = self.report(self.REASON, 4, 0)
@@ -339,6 +348,27 @@ class CoverageReportTest(CopiedCheck):
         self.assertIn("1 lines with such branches, 0 without a reason", text)
         self.assertIn("      a reason\n", text)
         self.assertEqual(self.report("", 4, 1)[0], 0)
+
+    def test_what_is_a_branch(self):
+        planted = ("  if (a && !VARVE_PLANTED_BUG(\"b\")) return;", 12, False, 0, 0)
+        constant = ("  if constexpr (kA) return;", 17, False, 0, 0)
+        check = ("  VARVE_CHECK(a);", 3, True, 0, 1)
+        case = ("    case 1: return;", 5, False, 1, 0)
+        code, text = self.report("", 4, 1, [planted, constant, check, case])
+        self.assertEqual(code, 0, text)
+        macro = ("  VARVE_RETURN_IF_ERROR(A(1));", 3, True, 0, 1)
+        code, text = self.report("", 4, 1, [macro, ("    case 2: return;", 5, False, 0, 1)])
+        self.assertEqual(code, 1, text)
+        self.assertIn("src/engine/recovery.cc:5: 1 of 2: VARVE_RETURN_IF_ERROR(A(1));\n", text)
+        self.assertIn("src/engine/recovery.cc:6: 1 of 1: case 2: return;\n", text)
+
+    def test_instantiations_of_a_template_are_one(self):
+        twice = [[2, 7, 2, 12, 0, 1, 0, 0, 4], [2, 7, 2, 12, 1, 0, 0, 0, 4]]
+        self.report("", 4, 1)
+        export = json.loads((self.root / "export.json").read_text())
+        export["data"][0]["files"][0]["branches"] = twice
+        self.write("export.json", json.dumps(export))
+        self.assertEqual(self.run_tool("coverage_report.py", str(self.root / "export.json"))[0], 0)
 
     def test_a_reason_of_no_line_is_found(self):
         code, text = self.report(self.REASON + self.REASON.replace("return 1", "return 3"), 4, 1)
