@@ -443,6 +443,11 @@ TEST_F(NetTest, TurnsStopAboveTheBudget) {
   std::vector<std::unique_ptr<Client>> hogs;
   for (int i = 0; i < 60; ++i) hogs.push_back(std::make_unique<Client>(path_));
   ASSERT_TRUE(Await([&] { return Count(server_->counters().open) == 61; }));
+  // Those of which nobody knows that they ask for much have their turns one after the other.
+  for (const auto& hog : hogs) {
+    ASSERT_TRUE(hog->Send("1 x\n"));
+    ASSERT_EQ(hog->Read(1), "x");
+  }
   ASSERT_TRUE(waiting.Send("wait\n"));
   const std::string line = "400 " + std::string(10'000, 'x') + '\n';
   for (const auto& hog : hogs) ASSERT_TRUE(hog->Send(line));
