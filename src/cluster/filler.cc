@@ -48,9 +48,6 @@ void Filler::OnTime(Nanos now, Actions* actions) {
   FindWork();
   size_t busy = 0;
   size_t busy_with_leavers = 0;
-  const auto count = [&](PartitionId partition, const Fill& fill) -> size_t& {
-    return HasEnough(partition, fill) ? busy_with_leavers : busy;
-  };
   for (auto& [partition, fill] : fills_) {
     const Replica* replica = context_->FindReplica(partition);
     if (replica == nullptr) continue;
@@ -59,12 +56,13 @@ void Filler::OnTime(Nanos now, Actions* actions) {
       fill.step = Step::kMergeAgain;
       BeginExchange(partition, &fill, now, actions);
     }
-    if (fill.step != Step::kIdle) ++count(partition, fill);
+    if (fill.step != Step::kIdle) ++(HasEnough(partition, fill) ? busy_with_leavers : busy);
   }
   for (auto& [partition, fill] : fills_) {
     if (fill.step != Step::kIdle || context_->FindReplica(partition) == nullptr) continue;
-    size_t& of_its_kind = count(partition, fill);
-    if (of_its_kind >= (&of_its_kind == &busy ? kFillsAtOnce : kLeaverFillsAtOnce)) continue;
+    const bool is_for_leavers = HasEnough(partition, fill);
+    size_t& of_its_kind = is_for_leavers ? busy_with_leavers : busy;
+    if (of_its_kind >= (is_for_leavers ? kLeaverFillsAtOnce : kFillsAtOnce)) continue;
     Begin(partition, &fill, now, actions);
     if (fill.step != Step::kIdle) ++of_its_kind;
   }

@@ -284,7 +284,8 @@ void EventLoop::Settle(Connection* connection) {
   // Who waits is not read. But mostly nothing comes meanwhile, and then it costs nothing to be told.
   const bool waits = connection->state() == Connection::State::kOpen && connection->next() == Turn::Next::kWait;
   const bool stays_told = waits && !connection->has_unread && (connection->events & EPOLLIN) != 0;
-  const uint32_t wanted = (connection->wants_read() || stays_told ? uint32_t{EPOLLIN} : 0) | (connection->wants_write() ? uint32_t{EPOLLOUT} : 0);
+  const uint32_t wanted = (connection->wants_read() || stays_told ? uint32_t{EPOLLIN} : 0) |
+                          (connection->wants_write() ? uint32_t{EPOLLOUT} : 0);
   if (wanted == connection->events) return;
   connection->events = wanted;
   epoll_event event{.events = wanted, .data = {.u64 = connection->id()}};

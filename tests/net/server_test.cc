@@ -197,6 +197,14 @@ class NetTest : public ::testing::Test {
     ASSERT_OK(server_->Start([this](int) { return std::make_unique<LinesLoop>(&may_send_, flushes_, peers_); }));
   }
   uint64_t Count(const std::atomic<uint64_t>& counter) { return counter.load(); }
+  // One that may not have begun to wait.
+  [[nodiscard]] bool WakeUntilAnswered(const Peer& peer, const Client& client) {
+    pollfd answer{.fd = client.descriptor(), .events = POLLIN, .revents = 0};
+    return Await([&] {
+      peer.wake();
+      return ::poll(&answer, 1, 1) == 1;
+    });
+  }
   // Until others have got so far. False: they never do.
   template <typename Condition>
   [[nodiscard]] bool Await(const Condition& condition) {
@@ -263,10 +271,7 @@ TEST_F(NetTest, WhatComesWhileOneWaitsIsReadAfterwards) {
   // And one that has been told of what came.
   ASSERT_TRUE(client.Send("hold 60000\n1 c\n"));
   ASSERT_TRUE(client.Send("1 d\n"));
-  ASSERT_TRUE(Await([&] {
-    peers[0].wake();
-    return ::poll(&answer, 1, 1) == 1;
-  }));
+  ASSERT_TRUE(WakeUntilAnswered(peers[0], client));
   EXPECT_EQ(client.Read(4), "oncd");
 }
 
@@ -292,18 +297,12 @@ TEST_F(NetTest, EachWaitHasItsOwnTime) {
   pollfd answer{.fd = client.descriptor(), .events = POLLIN, .revents = 0};
   ASSERT_TRUE(client.Send("1 a\nhold 300\n"));
   ASSERT_EQ(client.Read(1), "a");
-  ASSERT_TRUE(Await([&] {
-    peers[0].wake();
-    return ::poll(&answer, 1, 1) == 1;
-  }));
+  ASSERT_TRUE(WakeUntilAnswered(peers[0], client));
   ASSERT_EQ(client.Read(2), "on");
   ASSERT_TRUE(client.Send("1 b\nhold 60000\n"));  // longer
   ASSERT_EQ(client.Read(1), "b");
   EXPECT_EQ(::poll(&answer, 1, 600), 0);
-  ASSERT_TRUE(Await([&] {
-    peers[0].wake();
-    return ::poll(&answer, 1, 1) == 1;
-  }));
+  ASSERT_TRUE(WakeUntilAnswered(peers[0], client));
   ASSERT_EQ(client.Read(2), "on");
   ASSERT_TRUE(client.Send("hold 20\n"));  // shorter
   EXPECT_EQ(::poll(&answer, 1, 30'000), 1);
